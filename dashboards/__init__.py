@@ -1,0 +1,1 @@
+"""Turns measured results into a folder of pages that opens without a network."""

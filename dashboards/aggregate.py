@@ -1,0 +1,122 @@
+"""Pools counts over seeds, averages over datasets, and gives both their intervals.
+
+Every interval is two-sided, 95 %. Seeds repeat the attack and the defense on the *same* images, so an interval
+counts an image once, however many seeds measured it: with perfectly dependent seeds that is exact, otherwise it is
+cautious.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+Z_95 = 1.959963984540054
+"""Two-sided 95 % quantile of the standard normal distribution."""
+
+POOL_KEYS = ("model", "dataset", "attack", "epsilon_255", "threat_model", "defense")
+"""What makes an accuracy of its own; the seeds below it are pooled."""
+
+
+def wilson_limits(proportion: pl.Expr, trials: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
+    """Return the lower and upper limit of Wilson's score interval (JASA 1927), in [0, 1]; null without trials."""
+    shrink = 1 + Z_95**2 / trials
+    center = (proportion + Z_95**2 / (2 * trials)) / shrink
+    variance = proportion * (1 - proportion) / trials + Z_95**2 / (4 * trials**2)
+    half = Z_95 / shrink * variance.clip(lower_bound=0).sqrt()
+    low = pl.min_horizontal(proportion, center - half).clip(0, 1)
+    high = pl.max_horizontal(proportion, center + half).clip(0, 1)
+    return pl.when(trials > 0).then(low), pl.when(trials > 0).then(high)
+
+
+def pool_seeds(cells: pl.DataFrame) -> pl.DataFrame:
+    """Sum the counts of cells that differ only in their seed.
+
+    Args:
+        cells: one row per cell, with the columns of the ``results`` view.
+
+    Returns:
+        One row per :data:`POOL_KEYS`, sorted by them: ``correct`` and ``samples`` (summed over seeds), ``images``
+        (distinct), ``seeds``, ``accuracy``, ``accuracy_low``, ``accuracy_high``, ``seed_deviation``, ``seconds``,
+        ``status``, ``error`` and ``demonstration``. Rows without a measurement keep their place with a null accuracy.
+    """
+    pooled = cells.group_by(POOL_KEYS).agg(*_pooled_columns()).sort(POOL_KEYS)
+    pooled = pooled.with_columns(accuracy=pl.when(pl.col("samples") > 0).then(_ratio("correct", "samples")))
+    low, high = wilson_limits(pl.col("accuracy"), pl.col("images"))
+    return pooled.with_columns(accuracy_low=low, accuracy_high=high)
+
+
+def _pooled_columns() -> list[pl.Expr]:
+    usable = pl.col("status").is_in(["done", "partial"]) & (pl.col("samples") > 0)
+    usable &= pl.col("accuracy").is_not_null()
+    measured = {name: pl.col(name).filter(usable) for name in ("correct", "samples", "seed", "accuracy")}
+    return [
+        measured["correct"].sum(),
+        measured["samples"].sum(),
+        measured["samples"].max().fill_null(0).alias("images"),
+        measured["seed"].n_unique().alias("seeds"),
+        measured["accuracy"].std().alias("seed_deviation"),
+        (pl.col("samples") * pl.col("seconds_per_image")).filter(usable).sum().alias("seconds"),
+        pl.col("error").drop_nulls().first(),
+        pl.col("demonstration").any(),
+        _pooled_status(usable).alias("status"),
+    ]
+
+
+def _pooled_status(usable: pl.Expr) -> pl.Expr:
+    status = pl.col("status")
+    return (
+        pl.when((status == "done").all())
+        .then(pl.lit("done"))
+        .when(usable.any())
+        .then(pl.lit("partial"))
+        .when((status == "failed").any())
+        .then(pl.lit("failed"))
+        .otherwise(pl.lit("pending"))
+    )
+
+
+def macro_mean(pooled: pl.DataFrame, by: Sequence[str] = ("model", "defense", "epsilon_255")) -> pl.DataFrame:
+    """Average accuracies over datasets, every dataset with the same weight.
+
+    The interval combines the datasets' Wilson limits by the method of variance estimates recovery (Zou and Donner,
+    Statistics in Medicine 2008): the delta method's interval for large counts, Wilson's own for one dataset, inside
+    [0, 1] always, and never empty where every count is zero. It speaks of other images from the same datasets, not of
+    other datasets.
+
+    Args:
+        pooled: rows of :func:`pool_seeds` with an accuracy.
+        by: columns that keep their own mean.
+
+    Returns:
+        One row per ``by``: ``datasets``, ``correct``, ``samples``, ``images``, ``seeds``, ``accuracy``,
+        ``accuracy_low``, ``accuracy_high``, ``seed_deviation``, ``seconds``, ``demonstration``, ``partial`` (datasets
+        not complete yet).
+    """
+    below = (pl.col("accuracy") - pl.col("accuracy_low")).pow(2).sum().sqrt()
+    above = (pl.col("accuracy_high") - pl.col("accuracy")).pow(2).sum().sqrt()
+    mean = pl.col("accuracy").mean()
+    return (
+        pooled.filter(pl.col("accuracy").is_not_null())
+        .group_by(by)
+        .agg(
+            pl.col("dataset").n_unique().alias("datasets"),
+            pl.col("correct", "samples", "images", "seconds").sum(),
+            pl.col("seeds").max(),
+            mean,
+            (mean - below / pl.len()).clip(lower_bound=0).alias("accuracy_low"),
+            (mean + above / pl.len()).clip(upper_bound=1).alias("accuracy_high"),
+            _single("seed_deviation"),
+            pl.col("demonstration").any(),
+            (pl.col("status") != "done").sum().alias("partial"),
+        )
+        .sort(by)
+    )
+
+
+def _single(name: str) -> pl.Expr:
+    return pl.when(pl.len() == 1).then(pl.col(name).first()).alias(name)
+
+
+def _ratio(numerator: str, denominator: str) -> pl.Expr:
+    return pl.col(numerator) / pl.col(denominator)

@@ -1,0 +1,80 @@
+"""The commands that draw: ``sccbench dashboard`` and ``sccbench demo``, which the command line finds as entry points."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from orchestrator.cli.options import DEFAULT_DATABASE, Database, Workers, output
+
+if TYPE_CHECKING:
+    from dashboards.provenance import RunProvenance
+    from orchestrator.store import RunSummary
+
+DEMO_DATABASE = "sqlite:///sccbench-demo.db"
+SITE = Path("sccbench-dashboard")
+Run = Annotated[
+    str | None,
+    typer.Option("--run", metavar="RUN", help="Only this run's own samples (its id or the beginning of it)."),
+]
+Out = Annotated[Path, typer.Option(metavar="FOLDER", help="The folder to write.")]
+
+
+def dashboard(db: Database = DEFAULT_DATABASE, run: Run = None, out: Out = SITE) -> None:
+    """Draw what is measured: a folder of HTML pages that opens without a network."""
+    _name(draw(db, run, out))
+
+
+def demo(db: Database = DEMO_DATABASE, out: Out = SITE, workers: Workers = None) -> None:
+    """Run the demonstration grid on the small models that ship with the project, and draw its dashboard."""
+    from orchestrator.cli.run import finish, start
+    from orchestrator.driver import RunOptions
+    from orchestrator.grids import demo_grid
+
+    result = start(demo_grid(), db, RunOptions(num_workers=workers))
+    _name(draw(db, result.run, out))
+    finish(result)
+
+
+def draw(db: str, run: str | None, out: Path) -> Path:
+    """Write the dashboard of a database, or of one of its runs, and return the page to open.
+
+    Raises:
+        UserError: no such database or run, or the folder holds something else.
+    """
+    from datetime import UTC, datetime
+
+    from dashboards.provenance import Provenance
+    from dashboards.site import write_site
+    from orchestrator.store import ResultStore
+
+    with ResultStore.open(db, create=False) as store:
+        runs = store.runs() if run is None else [store.run(run)]
+        frame = store.results(None if run is None else runs[0].id)
+    title = "Robustness against accuracy" if run is None else f"Robustness against accuracy: {runs[0].name}"
+    provenance = Provenance(title, datetime.now(UTC), db, [_provenance(one) for one in runs])
+    return write_site(frame, provenance, out).resolve()
+
+
+def _provenance(run: RunSummary) -> RunProvenance:
+    from dashboards.provenance import RunProvenance
+
+    return RunProvenance(
+        id=run.id,
+        name=run.name,
+        started_at=run.started_at,
+        finished_at=run.finished_at,
+        outcome=run.state,
+        host=run.host,
+        code_version=run.code_version,
+        python_version=run.python_version,
+        packages=run.packages,
+        devices={**run.machine, **run.devices},
+        grid_yaml=run.grid_text,
+    )
+
+
+def _name(page: Path) -> None:
+    output().print(f"dashboard: {page}", highlight=False, soft_wrap=True)

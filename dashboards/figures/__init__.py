@@ -1,0 +1,1 @@
+"""One module per figure; each turns a study and a threat model into a deck, or None where there is nothing to draw."""

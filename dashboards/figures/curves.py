@@ -1,0 +1,119 @@
+"""Accuracy against epsilon, one line per defense."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import polars as pl
+
+from dashboards import captions
+from dashboards.aggregate import macro_mean
+from dashboards.comparable import Comparable, comparable
+from dashboards.deck import Deck, Figure, Numbers, Panel, State
+from dashboards.palette import DefenseStyle, Palette
+from dashboards.study import Study
+from dashboards.theme import (
+    NUMBERS_HEADER,
+    accuracy_axis,
+    epsilon_axis,
+    figure,
+    hover,
+    interval_bars,
+    marker,
+    numbers_row,
+    plain,
+)
+from dashboards.words import THREAT_MEANINGS, THREAT_TITLES, epsilon, listing
+
+MEAN = "mean over datasets"
+READING = (
+    "Each line is one defense; hollow marks and dashed lines are controls that any defense has to beat. Vertical "
+    "bars are 95 % intervals. Marks of one ε are moved apart sideways only so that their bars can be told apart."
+)
+CAUTION = (
+    "An interval speaks of other images of the same datasets, not of other datasets or attacks. Overlapping "
+    "intervals do not show that two defenses are equal."
+)
+
+
+def deck(study: Study, threat_model: str) -> Deck | None:
+    """Draw accuracy against epsilon for one threat model: a panel per model, a state per attack and dataset."""
+    states = [state for attack in study.attacks(threat_model) for state in _states(study, threat_model, attack)]
+    if not states:
+        return None
+    drawn = study.pooled.filter(pl.col("accuracy").is_not_null())
+    rows = pl.concat([study.panel(threat_model, attack) for attack in study.attacks(threat_model)])
+    return Deck(
+        key=f"curves-{threat_model}",
+        heading=THREAT_TITLES[threat_model],
+        meaning=THREAT_MEANINGS[threat_model],
+        reading=READING,
+        caution=CAUTION,
+        states=states,
+        legend=study.palette.ordered(rows.join(drawn, on=["model", "defense"], how="semi")["defense"]),
+    )
+
+
+def lines(averages: pl.DataFrame, palette: Palette, *, demonstration: bool, height: int = 400) -> Figure:
+    """Draw one model's rows of :func:`dashboards.aggregate.macro_mean`, a line per defense."""
+    styles = palette.ordered(averages["defense"])
+    epsilons = sorted(averages["epsilon_255"].unique())
+    step = 0.011 * ((epsilons[-1] - epsilons[0]) or 1.0)
+    traces = []
+    for index, style in enumerate(styles):
+        offset = (index - (len(styles) - 1) / 2) * step
+        traces.append(_line(averages.filter(pl.col("defense") == style.name), style, offset))
+    return figure(
+        traces,
+        demonstration=demonstration,
+        height=height,
+        xaxis=epsilon_axis(epsilons),
+        yaxis=accuracy_axis("Accuracy (%)"),
+    )
+
+
+def _line(averages: pl.DataFrame, style: DefenseStyle, offset: float) -> dict[str, Any]:
+    rows = averages.sort("epsilon_255").to_dicts()
+    return {
+        "type": "scatter",
+        "mode": "lines+markers",
+        "name": plain(style.name),
+        "legendgroup": style.name,
+        "x": [row["epsilon_255"] + offset for row in rows],
+        "y": [100 * row["accuracy"] for row in rows],
+        "error_y": interval_bars(rows, style),
+        "line": {"color": style.color, "width": style.line_width, "dash": style.dash},
+        "marker": marker(style),
+        "hovertext": [hover(row, style.name, f"ε = {epsilon(row['epsilon_255'])}") for row in rows],
+        "hoverinfo": "text",
+    }
+
+
+def _states(study: Study, threat_model: str, attack: str) -> Iterator[State]:
+    rows = study.panel(threat_model, attack).filter(pl.col("accuracy").is_not_null())
+    yield from _state(study, rows, {"Attack": attack, "Dataset": MEAN})
+    datasets = sorted(rows["dataset"].unique())
+    for dataset in datasets if len(datasets) > 1 else []:
+        yield from _state(study, rows.filter(pl.col("dataset") == dataset), {"Attack": attack, "Dataset": dataset})
+
+
+def _state(study: Study, rows: pl.DataFrame, facets: dict[str, str]) -> Iterator[State]:
+    found = [(model, comparable(rows.filter(pl.col("model") == model))) for model in study.models]
+    panels = tuple(_panel(study, model, each) for model, each in found if each.datasets)
+    if panels:
+        yield State(facets, panels)
+
+
+def _panel(study: Study, model: str, found: Comparable) -> Panel:
+    averages = macro_mean(found.rows)
+    demonstration = study.is_demonstration(model)
+    defenses = [style.name for style in study.palette.ordered(averages["defense"])]
+    return Panel(
+        title=model,
+        description=f"Accuracy against epsilon of {model} under {listing(defenses, 12)}.",
+        figure=lines(averages, study.palette, demonstration=demonstration),
+        caption=captions.averaged(found, demonstration=demonstration),
+        numbers=Numbers(NUMBERS_HEADER, [numbers_row(row) for row in averages.iter_rows(named=True)]),
+        demonstration=demonstration,
+    )

@@ -1,0 +1,75 @@
+"""The first page: what was measured, the main figure, mean accuracies, and what controls reach."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from dashboards.figures import tradeoff
+from dashboards.markup import deck_section, escape, fill
+from dashboards.page import Page
+from dashboards.pages.figures import empty
+from dashboards.study import Study
+from dashboards.summary import control_table, summaries, summary_table
+from dashboards.words import THREAT_TITLES, amount
+
+
+def overview_page(study: Study, title: str) -> Page:
+    """Return the first page."""
+    parts = [_facts(study), _unfinished(study)]
+    parts += [_headline(study, threat) + _means(study, threat) for threat in study.threat_models]
+    parts += [] if study.threat_models else [empty("No results yet. Run a grid, then write this site again.")]
+    parts.append(fill("limits.html"))
+    return Page(
+        "index.html",
+        "Overview",
+        title,
+        "Zero-shot accuracy of vision-language models on clean and on attacked images, undefended and defended.",
+        "".join(parts),
+    )
+
+
+def _facts(study: Study) -> str:
+    cells = study.cells
+    done = cells.filter(pl.col("status") == "done").height
+    facts = {
+        "models": cells["model"].n_unique(),
+        "datasets": cells["dataset"].n_unique(),
+        "defenses": cells["defense"].n_unique(),
+        "cells measured": done,
+        "predictions": int(cells["samples"].sum()),
+    }
+    items = "".join(f"<div><dt>{escape(name)}</dt><dd>{number:,}</dd></div>" for name, number in facts.items())
+    return f'<dl class="facts">{items}</dl>'
+
+
+def _unfinished(study: Study) -> str:
+    status = study.cells["status"]
+    links = [
+        f'<a href="results.html#status={name}">{amount(number, "cell")} {name}</a>'
+        for name in ("failed", "partial", "pending")
+        if (number := int((status == name).sum()))
+    ]
+    if not links:
+        return ""
+    return f'<p class="notice">This grid is not complete: {", ".join(links)}. Figures show what is measured so far.</p>'
+
+
+def _headline(study: Study, threat_model: str) -> str:
+    deck = tradeoff.deck(study, threat_model)
+    if deck is None:
+        return empty("No model has been measured both clean and under attack yet. Means of what there is follow.")
+    return deck_section(deck)
+
+
+def _means(study: Study, threat_model: str) -> str:
+    found = summaries(study, threat_model)
+    tables = "".join(summary_table(study, summary) for summary in found)
+    controls = control_table(study, found)
+    beside = fill("controls.html", table=controls) if controls else ""
+    return fill(
+        "summary.html",
+        key=escape(threat_model),
+        title=escape(f"Mean accuracy: {THREAT_TITLES[threat_model].lower()}"),
+        tables=tables,
+        controls=beside,
+    )

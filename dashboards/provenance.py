@@ -1,0 +1,63 @@
+"""Where the numbers of a site come from: plain data that the caller fills in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+_PASSWORD = re.compile(r"(?<=://)([^:/@\s]*):[^@/\s]*@")
+
+
+@dataclass(frozen=True)
+class RunProvenance:
+    """One run, as it was submitted and as it ended.
+
+    Attributes:
+        id: the run's identifier.
+        name: the name in its grid.
+        started_at: when it was submitted.
+        finished_at: when it ended; None while it runs or after its driver died.
+        outcome: one word, such as "done" or "failed".
+        host: the driver's host.
+        code_version: version or commit of scc-bench.
+        python_version: version of the interpreter.
+        packages: version of every package that takes part in the numbers.
+        devices: what each worker or device name stands for.
+        grid_yaml: the grid's text, exactly as submitted.
+    """
+
+    id: str
+    name: str
+    started_at: datetime | None
+    finished_at: datetime | None
+    outcome: str
+    host: str
+    code_version: str
+    python_version: str
+    packages: Mapping[str, str] = field(default_factory=dict)
+    devices: Mapping[str, str] = field(default_factory=dict)
+    grid_yaml: str = ""
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where all numbers of a site come from.
+
+    Attributes:
+        title: the site's title.
+        generated_at: when the site was written.
+        database: URL of the database; a password in it is never shown.
+        runs: the runs whose results the site shows, newest first.
+    """
+
+    title: str
+    generated_at: datetime
+    database: str
+    runs: Sequence[RunProvenance] = ()
+
+
+def without_password(url: str) -> str:
+    """Return ``url`` with any password replaced by three stars."""
+    return _PASSWORD.sub(r"\1:***@", url)

@@ -1,0 +1,66 @@
+"""How numbers and the field's terms are written on every page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+DEMONSTRATION = "demonstration models"
+
+THREAT_MODELS = ("transfer", "adaptive")
+
+THREAT_TITLES = {"transfer": "Transfer attacks", "adaptive": "Adaptive attacks"}
+
+THREAT_MEANINGS = {
+    "transfer": (
+        "The attacker sees the undefended model only; the defense is unknown to the attack. "
+        "This says nothing about an attacker who knows the defense."
+    ),
+    "adaptive": (
+        "The attacker differentiates through the defense. The undefended model is the same measurement under both "
+        "threat models, because there is no defense to look through."
+    ),
+}
+
+
+def percent(fraction: float | None, digits: int = 1) -> str:
+    """Write a fraction in [0, 1] as a percentage without its sign; a dash for None."""
+    return "–" if fraction is None else f"{100 * fraction:.{digits}f}"
+
+
+def interval(low: float | None, high: float | None, digits: int = 1) -> str:
+    """Write a 95 % interval of fractions as percentages."""
+    return "–" if low is None or high is None else f"{percent(low, digits)} to {percent(high, digits)}"
+
+
+def count(number: int | None) -> str:
+    """Write an integer with separators of thousands."""
+    return "–" if number is None else f"{number:,}"
+
+
+def amount(number: int, noun: str) -> str:
+    """Write a number with its noun, in the plural where it needs one."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def epsilon(value: float) -> str:
+    """Write a perturbation budget that is given in 1/255."""
+    return "0 (clean)" if value == 0 else f"{value:g}/255"
+
+
+def rate(samples: float | None, seconds: float | None) -> str:
+    """Write images per second; a dash where no time was measured."""
+    return "–" if not samples or not seconds else f"{samples / seconds:,.1f}"
+
+
+def listing(names: Sequence[str], most: int = 6) -> str:
+    """Join names with commas, naming at most ``most`` of them."""
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+
+
+def coverage(row: Mapping[str, Any]) -> str:
+    """Say how many datasets, images and seeds a pooled or averaged row stands for."""
+    parts = [amount(row["datasets"], "dataset")] if row.get("datasets") else []
+    parts += [amount(row["images"], "image"), amount(row["seeds"], "seed")]
+    return ", ".join(parts)

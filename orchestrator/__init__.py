@@ -1,0 +1,1 @@
+"""The orchestrator: grid, identity, plan, schedule, store, query and the command line."""

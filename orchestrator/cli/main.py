@@ -1,0 +1,74 @@
+"""The entry point: commands, and how errors leave the program."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import entry_points
+from typing import Annotated
+
+import typer
+
+from orchestrator.cli import info, read, run
+from orchestrator.cli.options import messages
+from scc_core.errors import SccBenchError, UserError
+
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
+
+_HELP = """
+Benchmark test-time defenses of vision-language models against adversarial images.
+
+A grid file names models, datasets, attacks, epsilons and defenses. Its cells are measured by workers on a Ray cluster
+(one starts on this machine by default), stored in a SQL database, and drawn as an HTML dashboard. What is measured
+once is never measured again; what is interrupted is resumed.
+
+  sccbench demo                      the whole system on small models that ship with it, in minutes
+
+  sccbench plan grids/demo.yaml      what a run would do, and how long it would take
+
+  sccbench run grids/demo.yaml       measure
+
+  sccbench query "SELECT model, defense, accuracy FROM results"
+
+  sccbench dashboard                 draw what is measured
+
+Exit status: 0 all cells done, 1 some cells failed, 2 the call or the grid was wrong (found before any compute),
+130 interrupted.
+"""
+
+app = typer.Typer(
+    help=_HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
+)
+run.register(app)
+read.register(app)
+info.register(app)
+# The packages above this one bring their own commands, so that imports run only downwards.
+for _entry in sorted(entry_points(group="sccbench.commands"), key=lambda entry: entry.name):
+    app.command(_entry.name)(_entry.load())
+
+
+@app.callback(invoke_without_command=True)
+def _root(version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False) -> None:
+    if version:
+        from orchestrator.versions import code_version
+
+        typer.echo(f"sccbench {code_version()}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line; what the user can mend is one line on standard error and exit status 2."""
+    try:
+        app()
+    except UserError as error:
+        _fail(f"error: {error}", EXIT_USAGE)
+    except SccBenchError as error:
+        _fail(f"error: {error}", EXIT_FAILED)
+    except KeyboardInterrupt:
+        _fail("interrupted; what was measured is stored, `sccbench resume` continues", EXIT_INTERRUPTED)
+
+
+def _fail(message: str, status: int) -> None:
+    messages().print(message, style="bold red", markup=False, highlight=False, soft_wrap=True)
+    sys.exit(status)

@@ -1,0 +1,83 @@
+"""What ``sccbench plan`` prints."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import polars as pl
+from rich.console import Console
+from rich.table import Table
+
+from orchestrator.cluster import available_cpus
+from orchestrator.driver import describe_plan
+from orchestrator.estimate import Speed, estimate_seconds, probe_speed, stored_speeds
+from orchestrator.expansion import expand
+from orchestrator.grid import Grid, load_grid
+from orchestrator.plan import Plan, make_plan
+from orchestrator.progress import format_seconds
+from orchestrator.store import ResultStore, database_exists
+
+
+def show_plan(path: Path, db: str, workers: int | None, console: Console) -> None:
+    """Print the plan of a grid; the database is read but not made.
+
+    Raises:
+        UserError: the grid or the database is wrong.
+    """
+    grid, _ = load_grid(path)
+    cells = expand(grid)
+    store = ResultStore.open(db, create=False) if database_exists(db) else None
+    plan = make_plan(cells, store.measured_blocks if store else lambda _keys: {})
+    workers = workers or available_cpus()
+    console.print(f"{grid.name}: {describe_plan(plan)}", highlight=False)
+    console.print(_cells_table(plan))
+    if plan.missing:
+        _print_estimate(grid, plan, store, workers, console)
+
+
+def _print_estimate(grid: Grid, plan: Plan, store: ResultStore | None, workers: int, console: Console) -> None:
+    blocks = plan.shard_blocks(workers)
+    shards = sum(-(-len(span.blocks) // blocks) for span in plan.spans)
+    speeds = _speeds(grid, plan, store)
+    seconds = estimate_seconds(plan, speeds, workers)
+    origins = ", ".join(f"{model}: {speed.source}" for model, speed in sorted(speeds.items()))
+    console.print(
+        f"{shards} shards of up to {blocks} blocks on {workers} workers of this machine: "
+        f"about {format_seconds(seconds)} of compute (speed from {origins})",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def _speeds(grid: Grid, plan: Plan, store: ResultStore | None) -> dict[str, Speed]:
+    known = stored_speeds(store.results()) if store else {}
+    speeds = {}
+    for span in plan.spans:
+        cell = span.cells[0]
+        if cell.model.name not in speeds:
+            speeds[cell.model.name] = known.get(cell.model.name) or probe_speed(
+                cell.model.name, cell.dataset.name, grid.preprocessing
+            )
+    return speeds
+
+
+def _cells_table(plan: Plan) -> Table:
+    missing = plan.missing_blocks()
+    frame = pl.DataFrame(
+        [
+            (cell.model.name, cell.dataset.name, cell.attack.label, samples, cell.key not in missing)
+            for cell, samples in plan.cells.items()
+        ],
+        schema=["model", "dataset", "attack", "samples", "done"],
+        orient="row",
+    )
+    counts = Counter(frame.select("model", "dataset", "attack", "samples").iter_rows())
+    done = Counter(frame.filter("done").select("model", "dataset", "attack", "samples").iter_rows())
+    table = Table("model", "dataset", "attack")
+    for column in ("samples", "cells", "measured"):
+        table.add_column(column, justify="right")
+    for row, count in counts.items():
+        model, dataset, attack, samples = row
+        table.add_row(model, dataset, attack, f"{samples:,}", str(count), str(done[row]))
+    return table

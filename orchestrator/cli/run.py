@@ -1,0 +1,94 @@
+"""Commands that measure: plan, run, resume."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from orchestrator.cli.options import (
+    DEFAULT_DATABASE,
+    Address,
+    BatchSize,
+    Database,
+    GridPath,
+    Workers,
+    output,
+)
+
+if TYPE_CHECKING:
+    from orchestrator.driver import RunOptions, RunResult
+
+EXIT_FAILED = 1
+RunId = Annotated[str | None, typer.Argument(metavar="[RUN]", help="A run's id or its beginning. Default: the latest.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    for command in (plan, run, resume):
+        app.command()(command)
+
+
+def plan(grid: GridPath, db: Database = DEFAULT_DATABASE, workers: Workers = None) -> None:
+    """Show what a run would do: cells, shards, what is already measured, and an estimate of the time."""
+    from orchestrator.cli.plan_view import show_plan
+
+    show_plan(grid, db, workers, output())
+
+
+def run(
+    grid: GridPath,
+    db: Database = DEFAULT_DATABASE,
+    address: Address = None,
+    workers: Workers = None,
+    batch_size: BatchSize = None,
+) -> None:
+    """Measure every cell of a grid that the database does not hold yet."""
+    from orchestrator.driver import RunOptions
+
+    finish(start(grid, db, RunOptions(address, workers, batch_size)))
+
+
+def resume(
+    run: RunId = None,
+    db: Database = DEFAULT_DATABASE,
+    address: Address = None,
+    workers: Workers = None,
+    batch_size: BatchSize = None,
+) -> None:
+    """Continue a run that was interrupted; cells that failed are tried again."""
+    from orchestrator.driver import RunOptions
+    from orchestrator.driver import resume as resume_run
+    from orchestrator.store import ResultStore
+
+    options = RunOptions(address, workers, batch_size)
+    with ResultStore.open(db, create=False) as store:
+        finish(_report(resume_run(run, store, options, output())))
+
+
+def start(grid: Path, db: str, options: RunOptions) -> RunResult:
+    """Run a grid and say how it ended.
+
+    Raises:
+        UserError: the grid, the database or the options are wrong; nothing was computed.
+    """
+    from orchestrator.driver import start as start_run
+    from orchestrator.grid import load_grid
+    from orchestrator.store import ResultStore
+
+    checked, text = load_grid(grid)
+    with ResultStore.open(db) as store:
+        return _report(start_run(checked, text, store, options, output()))
+
+
+def finish(result: RunResult) -> None:
+    """Exit with the status of a run that has failed cells; return when it has none."""
+    if result.failed:
+        raise typer.Exit(EXIT_FAILED)
+
+
+def _report(result: RunResult) -> RunResult:
+    verdict = "all cells done" if not result.failed else f"{result.failed} cells failed: sccbench status {result.run}"
+    output().print(f"run {result.run}: {verdict}", highlight=False, soft_wrap=True)
+    return result

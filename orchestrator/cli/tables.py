@@ -1,0 +1,45 @@
+"""Frames as text: a table for people, JSON, CSV and Parquet for programs."""
+
+from __future__ import annotations
+
+import sys
+
+import polars as pl
+from rich.console import Console
+from rich.table import Table
+
+from orchestrator.cli.options import Format
+from scc_core.errors import UserError
+
+
+def print_frame(frame: pl.DataFrame, form: Format, console: Console) -> None:
+    """Print a frame in the given form; Parquet goes to a pipe or file, never to a terminal.
+
+    Raises:
+        UserError: Parquet to a terminal.
+    """
+    if form is Format.TABLE:
+        console.print(_table(frame))
+    elif form is Format.JSON:
+        print(frame.write_json())
+    elif form is Format.CSV:
+        print(frame.write_csv(), end="")
+    elif sys.stdout.isatty():
+        raise UserError("Parquet is binary; send it to a file: sccbench query ... --format parquet > results.parquet")
+    else:
+        frame.write_parquet(sys.stdout.buffer)
+
+
+def _table(frame: pl.DataFrame) -> Table:
+    table = Table(caption=f"{len(frame)} rows" if len(frame) != 1 else "1 row", caption_justify="left")
+    for name, dtype in frame.schema.items():
+        table.add_column(name, justify="right" if dtype.is_numeric() else "left", overflow="fold")
+    for row in frame.iter_rows():
+        table.add_row(*(_text(value) for value in row))
+    return table
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

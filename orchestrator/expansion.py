@@ -1,0 +1,131 @@
+"""From a grid to its cells: every name resolved, every default written out, what means the same made one cell."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
+from itertools import product
+
+from orchestrator.grid import Component, Exclude, Grid
+from orchestrator.identity import TRANSFER, Cell, ComponentSpec, DatasetSpec, ModelSpec, digest
+from scc_core.attacks import Attack, attacks
+from scc_core.datasets import open_dataset
+from scc_core.datasets.sampling import ORDER_VERSION
+from scc_core.defenses import Defense, defenses
+from scc_core.errors import UserError
+from scc_core.models import get_model
+from scc_core.parameters import PIXEL, build
+from scc_core.registry import Registry
+
+NO_ATTACK = ComponentSpec("none", {}, "none")
+"""The attack of every cell at epsilon 0."""
+
+
+def expand(grid: Grid) -> dict[Cell, int]:
+    """Return the cells of a grid, each once, with the number of samples that it asks for.
+
+    Raises:
+        UserError: an unknown name or parameter, a value out of range, or nothing left after the exclusions.
+    """
+    models = [resolve_model(name) for name in grid.models]
+    datasets = [resolve_dataset(name, grid.preprocessing) for name in grid.datasets]
+    attack_specs = [resolve_component("attack", attacks, attack) for attack in grid.attacks]
+    defense_specs = [resolve_component("defense", defenses, defense) for defense in grid.defenses]
+    cells: dict[Cell, int] = {}
+    for model, dataset, seed in product(models, datasets, grid.seeds):
+        for (epsilon_255, threat_model, attack), defense in product(_threats(grid, attack_specs), defense_specs):
+            cell = Cell(model, dataset, attack, epsilon_255, threat_model, defense, seed, grid.precision)
+            if not any(_matches(cell, pattern) for pattern in grid.exclude):
+                cells[cell] = min(grid.max_samples or dataset.size, dataset.size)
+    if not cells:
+        raise UserError("the grid excludes every one of its cells; remove a line of `exclude`")
+    return cells
+
+
+def resolve_model(name: str) -> ModelSpec:
+    """Return a model's specification, which needs the digest of its weights.
+
+    Raises:
+        UserError: no such model.
+    """
+    entry = get_model(name)
+    return ModelSpec(name, entry.digest(), entry.card.demonstration)
+
+
+def resolve_dataset(name: str, preprocessing: str) -> DatasetSpec:
+    """Return a dataset's specification, which needs its labels and prompts but no image.
+
+    Raises:
+        UserError: no such dataset.
+    """
+    dataset = open_dataset(name)
+    prompts = digest(list(dataset.prompts().items()))
+    return DatasetSpec(
+        name=name,
+        version=dataset.version,
+        split=dataset.card.split,
+        order=ORDER_VERSION,
+        preprocessing=preprocessing,
+        prompts=prompts,
+        classes=len(dataset.class_names),
+        size=len(dataset),
+        demonstration=dataset.card.demonstration,
+    )
+
+
+def resolve_component(
+    kind: str, registry: Registry[type[Attack]] | Registry[type[Defense]], given: Component
+) -> ComponentSpec:
+    """Return an attack or a defense with every parameter written out.
+
+    Raises:
+        UserError: no such name or parameter, or a value out of range.
+    """
+    component = registry.get(given.name)
+    built = build(kind, given.name, component, given.parameters)
+    parameters = built.parameters()
+    return ComponentSpec(given.name, parameters, _label(given.name, component, parameters))
+
+
+def _label(name: str, component: type, parameters: Mapping[str, object]) -> str:
+    fields = {field.name: field for field in dataclasses.fields(component)}
+    default = component().parameters()
+    changed = {key: value for key, value in parameters.items() if value != default[key]}
+    shown = [f"{key}={_shown(value, fields[key].metadata.get('unit'))}" for key, value in changed.items()]
+    return f"{name}({', '.join(shown)})" if shown else name
+
+
+def _shown(value: object, unit: str | None) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{round(value * 255, 4):g}/255" if unit == PIXEL else f"{value:g}"
+    return str(value)
+
+
+def _threats(grid: Grid, attack_specs: list[ComponentSpec]) -> Iterator[tuple[float, str, ComponentSpec]]:
+    """Yield (epsilon in 1/255, threat model, attack); epsilon 0 is one cell, without attack, for the whole grid."""
+    for epsilon in grid.epsilons:
+        if epsilon == 0:
+            yield 0.0, TRANSFER, NO_ATTACK
+            continue
+        for threat_model, attack in product(grid.threat_models, attack_specs):
+            yield round(epsilon * 255, 4), threat_model, attack
+
+
+def _matches(cell: Cell, pattern: Exclude) -> bool:
+    names = {
+        "model": (cell.model.name,),
+        "dataset": (cell.dataset.name,),
+        "attack": (cell.attack.name, cell.attack.label),
+        "threat_model": (cell.threat_model,),
+        "defense": (cell.defense.name, cell.defense.label),
+    }
+    for axis, values in names.items():
+        wanted = getattr(pattern, axis)
+        if wanted is not None and not any(fnmatchcase(value, wanted) for value in values):
+            return False
+    if pattern.epsilon is not None and round(pattern.epsilon * 255, 4) != cell.epsilon_255:
+        return False
+    return pattern.seed is None or pattern.seed == cell.seed

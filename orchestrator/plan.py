@@ -1,0 +1,186 @@
+"""The plan: cells minus what the database already holds, cut into shards on demand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from orchestrator.identity import Cell
+from scc_core.outcomes import BLOCK_SIZE, Cost
+from workers.bench import build_attack, build_defense
+from workers.shard import ComponentRequest, Shard
+
+MAX_SHARD_BLOCKS = 8
+_SHARDS_PER_WORKER = 16
+_BACKWARD_WORK = 2.0
+
+
+@dataclass(frozen=True)
+class Span:
+    """A run of blocks of one attack group in which the same cells are missing.
+
+    Attributes:
+        cells: what to measure there.
+        blocks: numbers of the blocks.
+        samples: how many samples they hold.
+    """
+
+    cells: tuple[Cell, ...]
+    blocks: range
+    samples: int
+
+    @property
+    def attack_work(self) -> float:
+        """Work of the attack per sample, in forward passes of the image tower (a backward counts two)."""
+        return _attack_work(self.cells[0])
+
+    @property
+    def work(self) -> float:
+        """Work of the whole span, in forward passes of the image tower."""
+        return self.samples * (self.attack_work + sum(_defense_work(cell) for cell in self.cells))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run has to do.
+
+    Attributes:
+        cells: every cell with the number of samples asked for.
+        spans: what is missing, grouped by model, the most work per block first.
+        measured: cell blocks that the database already holds, of those asked for.
+        missing: cell blocks to measure.
+    """
+
+    cells: Mapping[Cell, int]
+    spans: Sequence[Span]
+    measured: int
+    missing: int
+
+    @property
+    def work(self) -> float:
+        """Work of the whole plan, in forward passes of the image towers."""
+        return sum(span.work for span in self.spans)
+
+    def work_by_model(self) -> dict[str, float]:
+        """Return the work of every model that has any."""
+        totals: dict[str, float] = {}
+        for span in self.spans:
+            name = span.cells[0].model.name
+            totals[name] = totals.get(name, 0.0) + span.work
+        return totals
+
+    def missing_blocks(self) -> dict[str, int]:
+        """Return how many blocks every cell that is not complete still misses, by the cell's key."""
+        counts: dict[str, int] = {}
+        for span in self.spans:
+            for cell in span.cells:
+                counts[cell.key] = counts.get(cell.key, 0) + len(span.blocks)
+        return counts
+
+    def block_work(self) -> dict[str, float]:
+        """Return every missing cell's own work per block: its defense, and its share of the attack."""
+        return {
+            cell.key: (_defense_work(cell) + span.attack_work / len(span.cells)) * BLOCK_SIZE
+            for span in self.spans
+            for cell in span.cells
+        }
+
+    def shard_blocks(self, workers: int) -> int:
+        """Return blocks per shard, such that every worker gets several shards and none is huge."""
+        blocks = sum(len(span.blocks) for span in self.spans)
+        return max(1, min(MAX_SHARD_BLOCKS, blocks // (_SHARDS_PER_WORKER * max(workers, 1))))
+
+
+def make_plan(cells: Mapping[Cell, int], measured_blocks: Callable[[Iterable[str]], Mapping[str, set[int]]]) -> Plan:
+    """Compare the cells with what is already measured.
+
+    Args:
+        cells: every cell with the number of samples asked for.
+        measured_blocks: the store's answer to which blocks of which cells it holds.
+    """
+    held = measured_blocks([cell.key for cell in cells])
+    missing = {
+        cell: [block for block in range(num_blocks(samples)) if block not in held.get(cell.key, ())]
+        for cell, samples in cells.items()
+    }
+    wanted = sum(num_blocks(samples) for samples in cells.values())
+    count = sum(len(blocks) for blocks in missing.values())
+    spans = [span for group in _groups(missing) for span in _spans(group)]
+    spans.sort(key=lambda span: (span.cells[0].model.name, -span.work / len(span.blocks)))
+    return Plan(cells, spans, measured=wanted - count, missing=count)
+
+
+def num_blocks(samples: int) -> int:
+    """Return how many blocks hold the first ``samples`` samples of a dataset."""
+    return -(-samples // BLOCK_SIZE)
+
+
+def shards(span: Span, size: int) -> Iterator[Shard]:
+    """Cut a span into shards of at most ``size`` blocks."""
+    first = span.cells[0]
+    for start in range(span.blocks.start, span.blocks.stop, size):
+        yield Shard(
+            model=first.model.name,
+            model_digest=first.model.digest,
+            dataset=first.dataset.name,
+            dataset_version=first.dataset.version,
+            preprocessing=first.dataset.preprocessing,
+            precision=first.precision,
+            attack=_attack_request(first),
+            epsilon=first.epsilon_255 / 255,
+            seed=first.seed,
+            defenses={cell.key: _defense_request(cell) for cell in span.cells},
+            blocks=tuple(range(start, min(start + size, span.blocks.stop))),
+        )
+
+
+def _groups(missing: Mapping[Cell, Sequence[int]]) -> Iterable[dict[Cell, Sequence[int]]]:
+    groups: dict[str, dict[Cell, Sequence[int]]] = {}
+    for cell, blocks in missing.items():
+        if blocks:
+            groups.setdefault(cell.attack_group, {})[cell] = blocks
+    return groups.values()
+
+
+def _spans(group: Mapping[Cell, Sequence[int]]) -> Iterator[Span]:
+    wanting: dict[int, list[Cell]] = {}
+    for cell, blocks in group.items():
+        for block in blocks:
+            wanting.setdefault(block, []).append(cell)
+    runs = groupby(sorted(wanting), key=lambda block: [cell.key for cell in wanting[block]])
+    for _, run in runs:
+        for blocks in _contiguous(list(run)):
+            cells = tuple(wanting[blocks.start])
+            size = cells[0].dataset.size
+            samples = min(blocks.stop * BLOCK_SIZE, size) - blocks.start * BLOCK_SIZE
+            yield Span(cells, blocks, samples)
+
+
+def _contiguous(blocks: Sequence[int]) -> Iterator[range]:
+    start = blocks[0]
+    for previous, block in zip(blocks, [*blocks[1:], None], strict=True):
+        if block != previous + 1:
+            yield range(start, previous + 1)
+            start = block if block is not None else start
+
+
+def _attack_request(cell: Cell) -> ComponentRequest | None:
+    return None if cell.epsilon_255 == 0 else ComponentRequest(cell.attack.name, cell.attack.parameters)
+
+
+def _defense_request(cell: Cell) -> ComponentRequest:
+    return ComponentRequest(cell.defense.name, cell.defense.parameters)
+
+
+def _attack_work(cell: Cell) -> float:
+    request = _attack_request(cell)
+    return 0.0 if request is None else _work(build_attack(request).nominal_cost(cell.dataset.classes))
+
+
+def _defense_work(cell: Cell) -> float:
+    return _work(build_defense(_defense_request(cell)).nominal_cost())
+
+
+def _work(cost: Cost) -> float:
+    return cost.forwards + _BACKWARD_WORK * cost.backwards

@@ -1,0 +1,39 @@
+"""What the store raises on purpose, and how a driver's error becomes one line without a password."""
+
+from __future__ import annotations
+
+from sqlalchemy import URL
+from sqlalchemy.exc import DBAPIError
+
+from scc_core.errors import UserError
+
+SECRET_OPTIONS = ("password", "sslpassword")
+"""Options of a PostgreSQL URL that hold a secret."""
+
+
+class StoreUnavailableError(UserError):
+    """The database cannot be reached or cannot work now; the same call may succeed later."""
+
+
+class RefusedQueryError(UserError):
+    """The database refused a statement of the user."""
+
+
+def database_words(error: BaseException) -> str:
+    """Return the database's own message as one line, with its hint where it gives one."""
+    original = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    diagnosis = getattr(original, "diag", None)
+    primary = getattr(diagnosis, "message_primary", None)
+    if not primary:
+        return " ".join(str(original).split())
+    hint = getattr(diagnosis, "message_hint", None)
+    return " ".join(f"{primary} ({hint})".split() if hint else primary.split())
+
+
+def without_password(words: str, url: URL) -> str:
+    """Return ``words`` with the password of ``url`` replaced by asterisks, wherever a driver quoted it."""
+    secrets = [url.password, *(url.query.get(name) for name in SECRET_OPTIONS)]
+    for secret in secrets:
+        if isinstance(secret, str) and secret:
+            words = words.replace(secret, "***")
+    return words

@@ -1,0 +1,82 @@
+"""What a run is given at its start, and what the store tells about it afterwards."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+COMPLETE = "complete"
+FAILED = "failed"
+INTERRUPTED = "interrupted"
+OUTCOMES = (COMPLETE, FAILED, INTERRUPTED)
+
+SILENCE = timedelta(minutes=2)
+"""An unfinished run that gave no sign of life for this long counts as lost."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRecord:
+    """What is known of a run when it starts.
+
+    Attributes:
+        name: the grid's name.
+        grid_text: the grid's YAML as the user gave it.
+        grid: the grid with every default written out, of JSON's types.
+        code_version: version of scc-bench, with the commit where it is known.
+        python_version: version of Python.
+        packages: version of each package that can change a result.
+        machine: the driver's machine: system, processor, cores.
+        devices: what each worker's or device's name stands for.
+        host: name of the driver's machine.
+        pid: process of the driver.
+        started_at: when it started, with a zone.
+    """
+
+    name: str
+    grid_text: str
+    grid: Mapping[str, object]
+    code_version: str
+    python_version: str
+    packages: Mapping[str, str] = field(default_factory=dict)
+    machine: Mapping[str, str] = field(default_factory=dict)
+    devices: Mapping[str, str] = field(default_factory=dict)
+    host: str = field(default_factory=socket.gethostname)
+    pid: int = field(default_factory=os.getpid)
+    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSummary(RunRecord):
+    """A run as the database holds it, and how far it is; every time is in UTC.
+
+    Attributes:
+        id: text that sorts by the time of the start.
+        heartbeat_at: the driver's last sign of life.
+        finished_at: when it ended; None while unfinished.
+        outcome: None while unfinished, then ``complete``, ``failed`` or ``interrupted``.
+        cells: number of cells that it asks for.
+        cells_done: those of them whose every sample is measured.
+        cells_failed: those of them that failed and are not done.
+        samples: measured samples, over all cells, within the run's own prefixes.
+        requested_samples: the samples that it asks for, over all cells.
+    """
+
+    id: str
+    heartbeat_at: datetime
+    finished_at: datetime | None
+    outcome: str | None
+    cells: int
+    cells_done: int
+    cells_failed: int
+    samples: int
+    requested_samples: int
+
+    @property
+    def state(self) -> str:
+        """The outcome; of an unfinished run ``running``, or ``lost`` after two minutes without a sign of life."""
+        if self.outcome is not None:
+            return self.outcome
+        return "running" if datetime.now(UTC) - self.heartbeat_at < SILENCE else "lost"

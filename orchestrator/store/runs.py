@@ -1,0 +1,54 @@
+"""Runs as they are looked up and summed up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, select, text
+
+from orchestrator.store.records import RunSummary
+from orchestrator.store.rows import COUNTS, run_summary
+from orchestrator.store.schema import Run
+from scc_core.errors import UserError
+
+LATEST_SHOWN = 5
+
+
+def find_run(connection: Connection, run_id: str | None) -> str:
+    """Return the id that is or begins with ``run_id``; the latest for None.
+
+    Raises:
+        UserError: none such, or several.
+    """
+    query = select(Run.id, Run.name).order_by(Run.id.desc())
+    if run_id:
+        query = query.where(Run.id.startswith(run_id, autoescape=True))
+    found = connection.execute(query.limit(LATEST_SHOWN)).all()
+    exact = [row for row in found if row.id == run_id]
+    if exact or len(found) == 1 or (found and not run_id):
+        return str((exact or found)[0].id)
+    if found:
+        raise UserError(f"several runs begin with {run_id!r}: {_listed(found)}; write more of the id")
+    latest = connection.execute(select(Run.id, Run.name).order_by(Run.id.desc()).limit(LATEST_SHOWN)).all()
+    if not latest:
+        raise UserError("this database holds no run yet; start one: sccbench run GRID")
+    raise UserError(f"no run {run_id!r}; the latest are {_listed(latest)}")
+
+
+def _listed(runs: Sequence[Any]) -> str:
+    return ", ".join(f"{run.id} ({run.name})" for run in runs)
+
+
+def summaries(connection: Connection, run_id: str | None = None) -> list[RunSummary]:
+    """Return the runs, the latest first, or the one with the id ``run_id``."""
+    query = select(Run.__table__).order_by(Run.id.desc())
+    sums = ", ".join(f"{expression} AS {name}" for name, expression in COUNTS.items())
+    counted = f"SELECT run, {sums} FROM run_results {'WHERE run = :run' if run_id else ''} GROUP BY run"
+    if run_id:
+        query = query.where(Run.id == run_id)
+    rows = connection.execute(text(counted), {"run": run_id} if run_id else {}).mappings()
+    counts = {row["run"]: dict(row) for row in rows}
+    nothing = dict.fromkeys(COUNTS, 0)
+    runs = connection.execute(query).mappings()
+    return [run_summary(dict(row), counts.get(row["id"], nothing)) for row in runs]

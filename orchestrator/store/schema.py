@@ -1,0 +1,153 @@
+"""The tables, as SQLAlchemy models. A change here comes with a migration."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    Dialect,
+    Double,
+    ForeignKey,
+    LargeBinary,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from scc_core.outcomes import BLOCK_SIZE
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment in UTC; SQLite holds it as text without a zone, PostgreSQL with one."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
+        """Convert to UTC; a moment without a zone is refused.
+
+        Raises:
+            ValueError: ``value`` has no zone.
+        """
+        if value is not None and value.tzinfo is None:
+            raise ValueError(f"a moment needs a zone, got {value!r}")
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
+        """Return the moment with UTC as its zone."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Base(DeclarativeBase):
+    """Base of all tables."""
+
+    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy reads it as a plain class attribute
+        str: Text,
+        float: Double,
+        datetime: UtcDateTime,
+        dict[str, Any]: JSON,
+        dict[str, str]: JSON,
+        bytes: LargeBinary,
+    }
+
+
+class Run(Base):
+    """One submission of a grid. ``outcome`` is null while it is unfinished."""
+
+    __tablename__ = "run"
+    __table_args__ = (CheckConstraint("outcome IN ('complete', 'failed', 'interrupted')", name="run_outcome_known"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    grid_text: Mapped[str]
+    grid: Mapped[dict[str, Any]]
+    started_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+    heartbeat_at: Mapped[datetime]
+    outcome: Mapped[str | None]
+    host: Mapped[str]
+    pid: Mapped[int]
+    code_version: Mapped[str]
+    python_version: Mapped[str]
+    packages: Mapped[dict[str, str]]
+    machine: Mapped[dict[str, str]]
+    devices: Mapped[dict[str, str]]
+
+
+class CellRow(Base):
+    """One cell. ``attack`` and ``defense`` are the labels for people; ``specification`` is what ``key`` digests."""
+
+    __tablename__ = "cell"
+    __table_args__ = (UniqueConstraint("key", name="cell_key_unique"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    key: Mapped[str]
+    model: Mapped[str]
+    dataset: Mapped[str]
+    attack: Mapped[str]
+    epsilon_255: Mapped[float]
+    threat_model: Mapped[str]
+    defense: Mapped[str]
+    seed: Mapped[int] = mapped_column(BigInteger)
+    precision: Mapped[str]
+    preprocessing: Mapped[str]
+    classes: Mapped[int]
+    demonstration: Mapped[bool]
+    attack_group: Mapped[str]
+    specification: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime]
+
+
+class RunCell(Base):
+    """A cell that a run asks for, over the first ``samples`` samples; ``error`` is null unless it failed there."""
+
+    __tablename__ = "run_cell"
+    __table_args__ = (CheckConstraint("samples > 0", name="run_cell_samples_positive"),)
+
+    run_id: Mapped[str] = mapped_column(ForeignKey("run.id"), primary_key=True)
+    cell_id: Mapped[int] = mapped_column(ForeignKey("cell.id"), primary_key=True, index=True)
+    samples: Mapped[int]
+    error: Mapped[str | None]
+    traceback: Mapped[str | None]
+
+
+class Block(Base):
+    """One measured block: its counts, its costs (totals) and its packed per-sample outcomes.
+
+    ``hits`` holds a ``1`` for each correct sample and a ``0`` for each wrong one, in the dataset's sample order.
+    """
+
+    __tablename__ = "block"
+    __table_args__ = (
+        CheckConstraint(f"samples BETWEEN 1 AND {BLOCK_SIZE}", name="block_samples_in_range"),
+        CheckConstraint("correct BETWEEN 0 AND samples", name="block_correct_in_range"),
+        CheckConstraint("length(hits) = samples", name="block_hits_complete"),
+        CheckConstraint("number >= 0", name="block_number_not_negative"),
+    )
+
+    cell_id: Mapped[int] = mapped_column(ForeignKey("cell.id"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    samples: Mapped[int]
+    correct: Mapped[int]
+    hits: Mapped[str]
+    sum_confidence: Mapped[float]
+    sum_margin: Mapped[float]
+    attack_seconds: Mapped[float]
+    attack_forwards: Mapped[int] = mapped_column(BigInteger)
+    attack_backwards: Mapped[int] = mapped_column(BigInteger)
+    defense_seconds: Mapped[float]
+    defense_forwards: Mapped[int] = mapped_column(BigInteger)
+    defense_backwards: Mapped[int] = mapped_column(BigInteger)
+    device: Mapped[str]
+    worker: Mapped[str]
+    run_id: Mapped[str] = mapped_column(ForeignKey("run.id"))
+    created_at: Mapped[datetime]
+    outcomes: Mapped[bytes]

@@ -1,0 +1,244 @@
+"""The results database as the rest of the program uses it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, Self
+
+import polars as pl
+from sqlalchemy import CursorResult, insert, select, text, update
+from sqlalchemy.exc import DBAPIError
+
+from orchestrator.identity import Cell
+from orchestrator.store.columns import RESULTS, RUN_RESULTS
+from orchestrator.store.engine import Database, parse_url, require_file, shown
+from orchestrator.store.errors import database_words, without_password
+from orchestrator.store.frames import PackedBlock, outcomes_frame, view_frame
+from orchestrator.store.migrate import migrate
+from orchestrator.store.records import OUTCOMES, RunRecord, RunSummary
+from orchestrator.store.rows import block_row, cell_row, new_run_id, run_row
+from orchestrator.store.runs import find_run, summaries
+from orchestrator.store.schema import Block, CellRow, Run, RunCell
+from orchestrator.store.statements import cell_ids, chunks, insert_new
+from scc_core.errors import UserError
+from scc_core.outcomes import BlockResult
+
+
+class ResultStore:
+    """The runs, cells and blocks of one database.
+
+    Consistency:
+        - One process writes the results of a run, its driver; workers hold no database credentials. Several drivers may
+          share a database: their writes wait for one another.
+        - Every method is one transaction: it happens as a whole or, on any exception, not at all.
+        - Every write is idempotent: a block that is there stays as it is, so that replaying a write is harmless.
+        - Readers see the last committed state and never wait for a writer.
+
+    A store may be pickled and used by several threads; connections are opened at first use and never pickled.
+
+    Any method raises :class:`StoreUnavailableError` while the database cannot be reached; the call may be repeated.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @classmethod
+    def open(cls, url: str, *, create: bool = True) -> Self:
+        """Open a database, and create or upgrade its tables.
+
+        Args:
+            url: ``sqlite:///FILE``, the path of an SQLite file, or ``postgresql://USER:PASSWORD@HOST/DATABASE``.
+            create: whether a missing file is made and an empty database filled with tables.
+
+        Raises:
+            UserError: the database cannot be used; one line that says why and what to do, without a password.
+        """
+        database = Database(parse_url(url))
+        require_file(database.url, exists=not create)
+        with _refusal_explained(database):
+            migrate(database, create=create)
+        return cls(database)
+
+    def close(self) -> None:
+        """Close every connection; a later call opens new ones."""
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"ResultStore({shown(self._database.url)!r})"
+
+    def start_run(self, record: RunRecord, cells: Mapping[Cell, int]) -> str:
+        """Store a run and the cells that it asks for; return the run's id.
+
+        Args:
+            record: what is known of the run.
+            cells: for each cell how many samples, from the first on, the run asks for.
+        """
+        run_id = new_run_id(record.started_at)
+        requested = {cell.key: samples for cell, samples in cells.items()}
+        with self._database.writing() as connection:
+            connection.execute(insert(Run), run_row(run_id, record))
+            insert_new(connection, CellRow, [cell_row(cell, record.started_at) for cell in cells], "key")
+            ids = cell_ids(connection, requested)
+            rows = [{"run_id": run_id, "cell_id": ids[key], "samples": count} for key, count in requested.items()]
+            if rows:
+                connection.execute(insert(RunCell), rows)
+        return run_id
+
+    def finish_run(self, run_id: str, outcome: str) -> None:
+        """Store how the run ended: ``complete``, ``failed`` or ``interrupted``.
+
+        Raises:
+            ValueError: another outcome.
+            UserError: no such run.
+        """
+        if outcome not in OUTCOMES:
+            raise ValueError(f"outcome is {outcome!r}, expected one of {', '.join(OUTCOMES)}")
+        now = datetime.now(UTC)
+        self._update_run(run_id, outcome=outcome, finished_at=now, heartbeat_at=now)
+
+    def heartbeat(self, run_id: str) -> None:
+        """Store that the run's driver is alive.
+
+        Raises:
+            UserError: no such run.
+        """
+        self._update_run(run_id, heartbeat_at=datetime.now(UTC))
+
+    def measured_blocks(self, keys: Iterable[str]) -> dict[str, set[int]]:
+        """Return the numbers of the stored blocks for each of the cells ``keys``; an empty set where there is none."""
+        numbers: dict[str, set[int]] = {key: set() for key in keys}
+        query = select(CellRow.key, Block.number).join(Block, Block.cell_id == CellRow.id)
+        with self._database.reading() as connection:
+            for chunk in chunks(numbers):
+                for key, number in connection.execute(query.where(CellRow.key.in_(chunk))):
+                    numbers[key].add(number)
+        return numbers
+
+    def write_blocks(self, run_id: str, results: Sequence[BlockResult]) -> int:
+        """Store blocks that a run has measured; one that is there already is left as it is.
+
+        Returns:
+            How many of them were new.
+
+        Raises:
+            ValueError: a block of an unknown cell or with impossible contents; none of ``results`` is stored.
+        """
+        if not results:
+            return 0
+        now = datetime.now(UTC)
+        with self._database.writing() as connection:
+            ids = cell_ids(connection, {result.cell for result in results})
+            rows = [block_row(result, ids[result.cell], run_id, now) for result in results]
+            return insert_new(connection, Block, rows, "cell_id", "number")
+
+    def fail_cells(self, run_id: str, keys: Iterable[str], error: str, traceback: str) -> None:
+        """Store why cells of a run failed.
+
+        Args:
+            run_id: the run.
+            keys: keys of the cells.
+            error: one line for people.
+            traceback: where it went wrong in the code.
+
+        Raises:
+            ValueError: a cell that the run does not ask for; nothing is stored.
+        """
+        wanted = set(keys)
+        with self._database.writing() as connection:
+            ids = list(cell_ids(connection, wanted).values())
+            changed = 0
+            for chunk in chunks(ids):
+                failed = update(RunCell).where(RunCell.run_id == run_id, RunCell.cell_id.in_(chunk))
+                changed += connection.execute(failed.values(error=error, traceback=traceback)).rowcount
+            if changed != len(wanted):
+                raise ValueError(f"run {run_id} asks for {changed} of the {len(wanted)} cells that failed")
+
+    def clear_failures(self, run_id: str) -> None:
+        """Make a run ready to be continued: it has no failures and no outcome, and its driver is alive.
+
+        Raises:
+            UserError: no such run.
+        """
+        with self._database.writing() as connection:
+            reopened = {"outcome": None, "finished_at": None, "heartbeat_at": datetime.now(UTC)}
+            self._require_one(connection.execute(update(Run).where(Run.id == run_id).values(reopened)), run_id)
+            connection.execute(update(RunCell).where(RunCell.run_id == run_id).values(error=None, traceback=None))
+
+    def runs(self) -> list[RunSummary]:
+        """Return every run, the latest first."""
+        with self._database.reading() as connection:
+            return summaries(connection)
+
+    def run(self, run_id: str | None = None) -> RunSummary:
+        """Return the run whose id is or begins with ``run_id``; the latest for None.
+
+        Raises:
+            UserError: none such, or several; the latest runs are named.
+        """
+        with self._database.reading() as connection:
+            return summaries(connection, find_run(connection, run_id))[0]
+
+    def run_cells(self, run_id: str) -> dict[str, int]:
+        """Return how many samples the run asks for, by the key of the cell."""
+        query = select(CellRow.key, RunCell.samples).join(CellRow, CellRow.id == RunCell.cell_id)
+        with self._database.reading() as connection:
+            return {row.key: row.samples for row in connection.execute(query.where(RunCell.run_id == run_id))}
+
+    def outcomes(self, cell_keys: Iterable[str]) -> pl.DataFrame:
+        """Return what is measured of some cells, one row per sample.
+
+        Returns:
+            Columns ``cell``, ``position`` (in the dataset's fixed order), ``sample_id``, ``label``, ``prediction``,
+            ``margin``, ``confidence``, ``correct``; in the order of ``cell_keys``, then of the position.
+        """
+        keys = list(dict.fromkeys(cell_keys))
+        query = select(CellRow.key, Block.number, Block.outcomes).join(Block, Block.cell_id == CellRow.id)
+        blocks: list[PackedBlock] = []
+        with self._database.reading() as connection:
+            for chunk in chunks(keys):
+                rows = connection.execute(query.where(CellRow.key.in_(chunk)))
+                blocks += [PackedBlock(*row) for row in rows]
+        rank = {key: index for index, key in enumerate(keys)}
+        return outcomes_frame(sorted(blocks, key=lambda block: (rank[block.cell], block.number)))
+
+    def results(self, run_id: str | None = None) -> pl.DataFrame:
+        """Return the view ``results``, or for a run its part of ``run_results``; columns as in :data:`VIEWS`.
+
+        Raises:
+            UserError: no such run.
+        """
+        view = RESULTS if run_id is None else RUN_RESULTS
+        columns = ", ".join(column.name for column in view.columns)
+        with self._database.reading() as connection:
+            if run_id is None:
+                rows = connection.execute(text(f"SELECT {columns} FROM results"))
+            else:
+                query = text(f"SELECT {columns} FROM run_results WHERE run = :run")
+                rows = connection.execute(query, {"run": find_run(connection, run_id)})
+            return view_frame(view, rows.tuples().all())
+
+    def _update_run(self, run_id: str, **values: object) -> None:
+        with self._database.writing() as connection:
+            self._require_one(connection.execute(update(Run).where(Run.id == run_id).values(**values)), run_id)
+
+    @staticmethod
+    def _require_one(result: CursorResult[Any], run_id: str) -> None:
+        if result.rowcount != 1:
+            raise UserError(f"no run {run_id!r} in this database")
+
+
+@contextmanager
+def _refusal_explained(database: Database) -> Iterator[None]:
+    try:
+        yield
+    except DBAPIError as error:
+        words = without_password(database_words(error), database.url)
+        raise UserError(f"{shown(database.url)} cannot be used as a results database: {words}") from None

@@ -1,0 +1,87 @@
+"""No defense, and the trivial transformations that every defense has to beat."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+from torch.nn import functional
+
+from scc_core.attacks.base import random_start
+from scc_core.defenses.base import Defense, Gradients
+from scc_core.defenses.registry import defenses
+from scc_core.models.base import ZeroShotModel
+from scc_core.noise import Noise
+from scc_core.outcomes import Cost
+from scc_core.parameters import PIXEL, parameter
+
+
+class SingleForward(Defense):
+    """A defense that transforms the image and classifies it once."""
+
+    def nominal_cost(self) -> Cost:
+        """Return one forward."""
+        return Cost(forwards=1)
+
+
+@defenses.register("none")
+@dataclass(frozen=True)
+class NoDefense(SingleForward):
+    """The undefended model."""
+
+    gradients: ClassVar[tuple[Gradients, ...]] = ("unrolled",)
+
+    def predict(self, model: ZeroShotModel, pixels: Tensor, noise: Noise) -> Tensor:  # noqa: ARG002
+        """Return the model's own logits."""
+        return model(pixels)
+
+
+@defenses.register("random-noise")
+@dataclass(frozen=True)
+class RandomNoise(SingleForward):
+    """Classify the image plus one uniform draw: the start of TTC without its counterattack (RN, arXiv 2503.03613).
+
+    It draws the very noise that ``ttc`` and ``scc`` start from, so that the three are compared on the same draw.
+    """
+
+    gradients: ClassVar[tuple[Gradients, ...]] = ("bpda", "unrolled")
+    randomised: ClassVar[bool] = True
+    control: ClassVar[bool] = True
+
+    epsilon: float = parameter(4 / 255, minimum=0.0, maximum=1.0, unit=PIXEL, help="half-width of the uniform noise")
+
+    def predict(self, model: ZeroShotModel, pixels: Tensor, noise: Noise) -> Tensor:
+        """Return the logits of the noisy image."""
+        return model(random_start(pixels, self.epsilon, noise))
+
+
+@defenses.register("flip")
+@dataclass(frozen=True)
+class Flip(SingleForward):
+    """Classify the horizontally mirrored image."""
+
+    gradients: ClassVar[tuple[Gradients, ...]] = ("bpda", "unrolled")
+    control: ClassVar[bool] = True
+
+    def predict(self, model: ZeroShotModel, pixels: Tensor, noise: Noise) -> Tensor:  # noqa: ARG002
+        """Return the logits of the mirrored image."""
+        return model(pixels.flip(-1))
+
+
+@defenses.register("shift")
+@dataclass(frozen=True)
+class Shift(SingleForward):
+    """Classify the image moved by a few pixels; the uncovered edge repeats the border."""
+
+    gradients: ClassVar[tuple[Gradients, ...]] = ("bpda", "unrolled")
+    control: ClassVar[bool] = True
+
+    right: int = parameter(1, minimum=0, maximum=64, help="pixels moved to the right")
+    down: int = parameter(2, minimum=0, maximum=64, help="pixels moved down")
+
+    def predict(self, model: ZeroShotModel, pixels: Tensor, noise: Noise) -> Tensor:  # noqa: ARG002
+        """Return the logits of the shifted image."""
+        height, width = pixels.shape[-2:]
+        padded = functional.pad(pixels, (self.right, 0, self.down, 0), mode="replicate")
+        return model(padded[..., :height, :width])

@@ -1,0 +1,158 @@
+"""Self-Calibrated Consistency (SCC): arXiv 2510.22785, ICML 2026."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from scc_core.attacks.base import input_gradient, project
+from scc_core.defenses.base import Defense, Gradients
+from scc_core.defenses.registry import defenses
+from scc_core.defenses.ttc import counterattack
+from scc_core.models.base import ZeroShotModel
+from scc_core.noise import Noise
+from scc_core.outcomes import Cost
+from scc_core.parameters import PIXEL, parameter
+
+
+@dataclass(frozen=True)
+class Views:
+    """Cheap views of images: identity, flip, and both with Gaussian noise; one draw is used throughout.
+
+    Attributes:
+        offsets: ``(V, B, 3, H, W)``, the noise of every view (zero for the first two).
+    """
+
+    offsets: Tensor
+
+    @classmethod
+    def draw(cls, pixels: Tensor, num_views: int, sigma: float, noise: Noise) -> Views:
+        """Draw the views' noise: view ``i`` is flipped if ``i`` is odd and noisy if ``i >= 2``."""
+        shape = tuple(pixels.shape[1:])
+        noisy = [sigma * noise.fold(f"view-{view}").normal(shape) for view in range(2, num_views)]
+        return cls(torch.stack([torch.zeros_like(pixels)] * min(num_views, 2) + noisy))
+
+    def __len__(self) -> int:
+        return len(self.offsets)
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Return ``(V * B, 3, H, W)`` in [0, 1], the views of ``(B, 3, H, W)`` images, view by view."""
+        views = [images.flip(-1) if view % 2 else images for view in range(len(self))]
+        views[2:] = [(view + offset).clamp(0.0, 1.0) for view, offset in zip(views[2:], self.offsets[2:], strict=True)]
+        return torch.cat(views)
+
+    def split(self, rows: Tensor) -> Tensor:
+        """Return ``(V, B, N)`` of what was computed from the views, ``(V * B, N)``."""
+        return rows.reshape(len(self), -1, rows.shape[-1])
+
+
+@defenses.register("scc")
+@dataclass(frozen=True)
+class SCC(Defense):
+    """Counterattack guided by a soft pseudo-label (semantic), shared by and averaged over views (spatial).
+
+    The paper publishes neither the number of views and steps nor sigma, T, alpha and the radius; the defaults are this
+    project's, and every one is a parameter. With both modules off this is ``ttc`` to the last bit.
+    """
+
+    gradients: ClassVar[tuple[Gradients, ...]] = ("bpda", "unrolled")
+    randomised: ClassVar[bool] = True
+
+    semantic: bool = parameter(True, help="semantic consistency: ascend L_cm (Eq. 7) after the warm-up")
+    spatial: bool = parameter(True, help="spatial consistency: average the logits of the views (Eq. 9)")
+    epsilon: float = parameter(4 / 255, minimum=0.0, maximum=1.0, unit=PIXEL, help="L-inf radius of the correction")
+    step_size: float = parameter(1 / 255, minimum=1e-6, maximum=1.0, unit=PIXEL, help="length of a step")
+    num_steps: int = parameter(3, minimum=1, maximum=10_000, help="steps of ascent on L_cm")
+    num_views: int = parameter(4, minimum=1, maximum=256, help="identity, flip, then noisy ones, flipped in turn")
+    sigma: float = parameter(0.02, minimum=0.0, maximum=1.0, help="deviation of the views' Gaussian noise, in pixels")
+    temperature: float = parameter(
+        0.5, minimum=0.01, maximum=1.0, help="T of the sharpening q^(1/T) of the soft pseudo-label"
+    )
+    average_loss: bool = parameter(True, help="average L_cm over the views, not only take the unchanged image")
+    warmup_steps: int = parameter(2, minimum=1, maximum=10_000, help="steps of the warm-up counterattack (TTC)")
+    tau: float = parameter(0.2, minimum=0.0, maximum=math.inf, help="threshold of the warm-up's gate (TTC)")
+    beta: float = parameter(2.0, minimum=-100.0, maximum=100.0, help="weight of later warm-up steps (TTC)")
+
+    def predict(self, model: ZeroShotModel, pixels: Tensor, noise: Noise) -> Tensor:
+        """Return the logits of the corrected image, averaged over its views if ``spatial``."""
+        images = self.warm_up(model, pixels, noise)
+        if not (self.semantic or self.spatial):
+            return model(images)
+        views = Views.draw(pixels, self.num_views, self.sigma, noise)
+        if self.semantic:
+            images = self.ascend(model, pixels, images, views)
+        if not self.spatial:
+            return model(images)
+        return views.split(model(views(images))).mean(dim=0)
+
+    def warm_up(self, model: ZeroShotModel, pixels: Tensor, noise: Noise) -> Tensor:
+        """Return the images after TTC's counterattack."""
+        return counterattack(
+            model,
+            pixels,
+            noise,
+            epsilon=self.epsilon,
+            step_size=self.step_size,
+            num_steps=self.warmup_steps,
+            tau=self.tau,
+            beta=self.beta,
+        )
+
+    def ascend(self, model: ZeroShotModel, pixels: Tensor, images: Tensor, views: Views) -> Tensor:
+        """Ascend the mean over views of ``L_cm`` from ``images``, within the ball around ``pixels``."""
+        target = self.pseudo_label(model, views.split(model(views(images))))
+        loss_views = views if self.spatial and self.average_loss else Views(views.offsets[:1])
+
+        def consistency(leaf: Tensor) -> Tensor:
+            features = loss_views.split(model.features(loss_views(leaf)))
+            return target.consistency(model, features).mean(dim=0)
+
+        for _ in range(self.num_steps):
+            step = self.step_size * input_gradient(consistency, images).sign()
+            images = project(images + step, pixels, self.epsilon)
+        return images
+
+    def pseudo_label(self, model: ZeroShotModel, logits: Tensor) -> PseudoLabel:
+        """Return the soft prototype (Eq. 7) of the views' logits ``(V, B, K)`` and the first view's hard label."""
+        mean = torch.softmax(logits, dim=-1).mean(dim=0)
+        # q^(1/T) in logarithms: a direct power underflows for small T.
+        weights = torch.softmax(mean.log() / self.temperature, dim=-1)
+        return PseudoLabel(functional.normalize(weights @ model.text_features, dim=-1), logits[0].argmax(dim=-1))
+
+    def nominal_cost(self) -> Cost:
+        """Return the passes of the warm-up, of the ascent and of the prediction."""
+        cost = Cost(forwards=self.warmup_steps + 1, backwards=self.warmup_steps)
+        if self.semantic:
+            steps = self.num_steps * (self.num_views if self.spatial and self.average_loss else 1)
+            cost += Cost(forwards=self.num_views + steps, backwards=steps)
+        return cost + Cost(forwards=self.num_views if self.spatial else 1)
+
+
+@dataclass(frozen=True)
+class PseudoLabel:
+    """What the semantic module pulls an image towards.
+
+    Attributes:
+        prototype: ``(B, D)`` unit vectors, the sharpened mixture of class embeddings.
+        label: ``(B,)`` int64, the class whose own embedding is not pushed away from.
+    """
+
+    prototype: Tensor
+    label: Tensor
+
+    def consistency(self, model: ZeroShotModel, features: Tensor) -> Tensor:
+        """Return ``L_cm`` ``(V, B)`` of ``(V, B, D)`` raw features: cosine to the prototype minus the largest other.
+
+        With a single class there is no other and only the first term remains.
+        """
+        own = (functional.normalize(features, dim=-1) * self.prototype).sum(dim=-1)
+        if model.num_classes == 1:
+            return own
+        others = model.similarities(features)
+        mask = functional.one_hot(self.label, model.num_classes).bool()
+        return own - others.masked_fill(mask, -math.inf).amax(dim=-1)

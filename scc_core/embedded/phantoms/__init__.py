@@ -1,0 +1,1 @@
+"""Procedural phantoms: images that look somewhat medical and have no clinical content at all."""

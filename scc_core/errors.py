@@ -1,0 +1,26 @@
+"""The exceptions that the core raises on purpose."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class SccBenchError(Exception):
+    """Base of every exception that this project raises on purpose."""
+
+
+class UserError(SccBenchError):
+    """Something that the user can mend; its text is one line that says what was given, what exists, what to do."""
+
+
+class ComponentError(SccBenchError):
+    """A model, attack or defense broke its contract while computing; the text names it, the sample and the reason."""
+
+
+def unknown_name(kind: str, given: str, existing: Iterable[str]) -> UserError:
+    """Build the error for a name that does not exist: the nearest name first, then all that exist."""
+    names = sorted(existing)
+    near = difflib.get_close_matches(given, names, n=1, cutoff=0.5)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    return UserError(f"unknown {kind} {given!r}.{hint} Existing: {', '.join(names) or 'none'}")

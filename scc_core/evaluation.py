@@ -1,0 +1,171 @@
+"""Attack once, defend many: the measurement itself, which trusts neither attack nor defense."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Generic, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from scc_core.attacks.base import Attack
+from scc_core.batch import Batch
+from scc_core.defenses.base import Defense
+from scc_core.errors import ComponentError
+from scc_core.models.base import ZeroShotModel
+from scc_core.noise import Noise
+from scc_core.outcomes import Cost, Outcomes
+
+KeyT = TypeVar("KeyT")
+
+_BUDGET_TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True)
+class Defended:
+    """Outcomes of one defense on some samples, and what the defense cost."""
+
+    outcomes: Outcomes
+    cost: Cost
+
+
+@dataclass(frozen=True)
+class Evaluation(Generic[KeyT]):
+    """Everything measured on some samples.
+
+    Attributes:
+        attack: cost of the adversarial images, which all the defenses share.
+        defended: by the caller's key, the outcomes and cost of every defense.
+    """
+
+    attack: Cost
+    defended: Mapping[KeyT, Defended]
+
+
+def evaluate(
+    model: ZeroShotModel,
+    batch: Batch,
+    *,
+    attack: Attack | None,
+    epsilon: float,
+    defenses: Mapping[KeyT, Defense],
+    seed: int,
+    on_error: Callable[[KeyT, Exception], None] | None = None,
+) -> Evaluation[KeyT]:
+    """Attack the undefended model once, then classify the same adversarial images under every defense.
+
+    Args:
+        model: the classifier.
+        batch: the images.
+        attack: None for clean accuracy.
+        epsilon: L-inf radius in [0, 1] pixel units.
+        defenses: what to measure, by any key.
+        seed: the cells' seed.
+        on_error: called with the key and the exception of a defense that fails, which is then left out of the
+            result while the others go on. None: the exception is raised.
+
+    Raises:
+        ComponentError: the attack left its budget or a component returned something that is no finite logit.
+    """
+    attack_noise = Noise(seed, batch.sample_ids, "attack")
+    with _timed(model) as attack_cost:
+        images = _attacked(model, batch, attack, epsilon, attack_noise)
+    noise = Noise(seed, batch.sample_ids, "defense")
+    defended = {}
+    for key, defense in defenses.items():
+        try:
+            defended[key] = _defend(model, defense, batch, images, noise)
+        except torch.OutOfMemoryError:
+            raise
+        except Exception as error:
+            if on_error is None:
+                raise
+            on_error(key, error)
+    return Evaluation(attack_cost.total, defended)
+
+
+def _attacked(model: ZeroShotModel, batch: Batch, attack: Attack | None, epsilon: float, noise: Noise) -> Tensor:
+    if attack is None:
+        return batch.pixels
+    images = attack(model, batch.pixels, batch.labels, epsilon, noise).images
+    _check_budget(type(attack).__name__, batch, images, epsilon)
+    return images
+
+
+def _check_budget(name: str, batch: Batch, images: Tensor, epsilon: float) -> None:
+    if images.shape != batch.pixels.shape:
+        raise ComponentError(
+            f"attack {name} returned shape {tuple(images.shape)} for images of shape {tuple(batch.pixels.shape)}"
+        )
+    excess = (images - batch.pixels).abs().flatten(1).amax(dim=1) - epsilon
+    outside = torch.maximum(-images, images - 1.0).flatten(1).amax(dim=1)
+    # Written so that NaN, which compares false, counts as broken.
+    broken = ~((excess <= _BUDGET_TOLERANCE) & (outside <= 0))
+    if broken.any():
+        row = int(broken.nonzero()[0])
+        raise ComponentError(
+            f"attack {name} broke its budget on sample {int(batch.sample_ids[row])}: it moved a pixel "
+            f"{float(excess[row] + epsilon) * 255:.4f}/255 with epsilon {epsilon * 255:g}/255, "
+            f"range [{float(images[row].min()):g}, {float(images[row].max()):g}]"
+        )
+
+
+def _defend(model: ZeroShotModel, defense: Defense, batch: Batch, images: Tensor, noise: Noise) -> Defended:
+    with _timed(model) as cost:
+        logits = defense(model, images, noise)
+    _check_logits(type(defense).__name__, model, batch, logits)
+    return Defended(_outcomes(batch, logits), cost.total)
+
+
+def _check_logits(name: str, model: ZeroShotModel, batch: Batch, logits: Tensor) -> None:
+    expected = (len(batch.labels), model.num_classes)
+    if tuple(logits.shape) != expected:
+        raise ComponentError(f"defense {name} returned shape {tuple(logits.shape)}; logits have shape {expected}")
+    broken = ~logits.isfinite().all(dim=1)
+    if broken.any():
+        sample = int(batch.sample_ids[int(broken.nonzero()[0])])
+        raise ComponentError(
+            f"model {model.model.name} under defense {name} gave a logit that is not finite on sample {sample}"
+        )
+
+
+def _outcomes(batch: Batch, logits: Tensor) -> Outcomes:
+    labels = batch.labels.unsqueeze(1)
+    true_logit = logits.gather(1, labels).squeeze(1)
+    other = logits.scatter(1, labels, -torch.inf).amax(dim=1)
+    # The logits decide: softmax may round two classes to the same probability.
+    prediction = logits.argmax(dim=1)
+    confidence = torch.softmax(logits, dim=1).gather(1, prediction.unsqueeze(1)).squeeze(1)
+    return Outcomes(
+        sample_ids=batch.sample_ids.cpu().numpy().astype(np.int64),
+        labels=batch.labels.cpu().numpy().astype(np.int32),
+        predictions=prediction.cpu().numpy().astype(np.int32),
+        margins=(true_logit - other).cpu().numpy().astype(np.float32),
+        confidences=confidence.cpu().numpy().astype(np.float32),
+    )
+
+
+@dataclass
+class _Timed:
+    total: Cost = field(default_factory=Cost)
+
+
+@contextmanager
+def _timed(model: ZeroShotModel) -> Iterator[_Timed]:
+    """Measure wall time and passes; a GPU's queue is drained before either clock is read."""
+    timed = _Timed()
+    _synchronize(model.model.device)
+    start = time.perf_counter()
+    with model.meter.measure() as counted:
+        yield timed
+        _synchronize(model.model.device)
+        timed.total = replace(counted(), seconds=time.perf_counter() - start)
+
+
+def _synchronize(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

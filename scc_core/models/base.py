@@ -1,0 +1,163 @@
+"""The model contract: pixels in [0, 1] in, logits out; normalisation, logit scale and text embeddings inside."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from scc_core.errors import unknown_name
+from scc_core.outcomes import Cost
+
+PRECISIONS: Mapping[str, torch.dtype] = {
+    "float32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+}
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What a reader must know of a model before believing a number measured on it."""
+
+    name: str
+    summary: str
+    architecture: str
+    image_size: int
+    licence: str
+    source: str
+    family: str = "general"
+    citation: str = ""
+    demonstration: bool = False
+    notes: Sequence[str] = field(default_factory=tuple)
+
+
+class VisionLanguageModel(ABC):
+    """An image tower and a text tower with a common embedding space, weights frozen.
+
+    Attributes:
+        name: the name under which grids and results know the model.
+        image_size: side of the square input in pixels.
+        device: where the towers compute.
+        logit_scale: factor on the cosine similarities, already exponentiated.
+        logit_bias: added to the scaled similarities (SigLIP); 0 for CLIP.
+    """
+
+    name: str
+    image_size: int
+    device: torch.device
+    logit_scale: float
+    logit_bias: float = 0.0
+
+    @abstractmethod
+    def encode_image(self, pixels: Tensor) -> Tensor:
+        """Embed ``(B, 3, S, S)`` float32 pixels in [0, 1] as ``(B, D)``, unnormalised, differentiable in pixels."""
+
+    @abstractmethod
+    def encode_text(self, texts: Sequence[str]) -> Tensor:
+        """Embed ``N`` texts as ``(N, D)``, unnormalised."""
+
+
+@dataclass
+class Meter:
+    """Counts images that pass forward and backward through an image tower."""
+
+    forwards: int = 0
+    backwards: int = 0
+
+    def watch(self, features: Tensor) -> None:
+        """Count one forward of ``features``' rows now, and one backward whenever a gradient reaches them."""
+        images = len(features)
+        self.forwards += images
+        if features.requires_grad:
+            features.register_hook(lambda _gradient: self._count_backward(images))
+
+    def _count_backward(self, images: int) -> None:
+        self.backwards += images
+
+    @contextmanager
+    def measure(self) -> Iterator[Callable[[], Cost]]:
+        """Yield a function that returns the cost counted since entry (its ``seconds`` are 0)."""
+        forwards, backwards = self.forwards, self.backwards
+        yield lambda: Cost(forwards=self.forwards - forwards, backwards=self.backwards - backwards)
+
+
+class Classifier(Protocol):
+    """What an attack sees: logits of pixels, differentiable, with a meter of its cost."""
+
+    @property
+    def meter(self) -> Meter:
+        """The counter of forwards and backwards."""
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes ``K``."""
+
+    def __call__(self, pixels: Tensor) -> Tensor:
+        """Return ``(B, K)`` logits of ``(B, 3, S, S)`` pixels in [0, 1]."""
+
+
+class ZeroShotModel:
+    """A vision-language model with the class prompts of one dataset: the classifier that is attacked and defended.
+
+    Args:
+        model: the towers.
+        prompts: for every class, in label order, its rendered prompts. Several are an ensemble: their normalised
+            embeddings are averaged and normalised again.
+        precision: ``float32``, or ``bfloat16``/``float16`` for autocast in the image tower; features and logits are
+            float32 in every case.
+
+    Attributes:
+        text_features: ``(K, D)`` float32, one unit vector per class.
+        meter: counts the images that pass through the image tower.
+    """
+
+    def __init__(
+        self, model: VisionLanguageModel, prompts: Mapping[str, Sequence[str]], precision: str = "float32"
+    ) -> None:
+        if precision not in PRECISIONS:
+            raise unknown_name("precision", precision, PRECISIONS)
+        self.model = model
+        self.precision = precision
+        self.meter = Meter()
+        self.text_features = _class_embeddings(model, prompts)
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes ``K``."""
+        return len(self.text_features)
+
+    def features(self, pixels: Tensor) -> Tensor:
+        """Return raw image embeddings ``(B, D)`` float32 of ``(B, 3, S, S)`` pixels in [0, 1]."""
+        dtype = PRECISIONS[self.precision]
+        with torch.autocast(pixels.device.type, dtype=dtype, enabled=dtype is not torch.float32):
+            features = self.model.encode_image(pixels)
+        features = features.float()
+        self.meter.watch(features)
+        return features
+
+    def similarities(self, features: Tensor) -> Tensor:
+        """Return cosine similarities ``(B, K)`` of raw embeddings with the class embeddings."""
+        return functional.normalize(features, dim=-1) @ self.text_features.T
+
+    def logits(self, features: Tensor) -> Tensor:
+        """Return ``(B, K)`` logits of raw embeddings: scaled cosine similarities."""
+        return self.similarities(features) * self.model.logit_scale + self.model.logit_bias
+
+    def __call__(self, pixels: Tensor) -> Tensor:
+        """Return ``(B, K)`` logits of ``(B, 3, S, S)`` pixels in [0, 1]."""
+        return self.logits(self.features(pixels))
+
+
+@torch.no_grad()
+def _class_embeddings(model: VisionLanguageModel, prompts: Mapping[str, Sequence[str]]) -> Tensor:
+    texts = [text for rendered in prompts.values() for text in rendered]
+    embeddings = functional.normalize(model.encode_text(texts).float(), dim=-1)
+    per_class = embeddings.split([len(rendered) for rendered in prompts.values()])
+    return functional.normalize(torch.stack([group.mean(dim=0) for group in per_class]), dim=-1)

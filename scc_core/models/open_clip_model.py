@@ -1,0 +1,56 @@
+"""Models that open_clip loads: CLIP, SigLIP, BiomedCLIP and their kin."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from scc_core.models.base import ModelCard, VisionLanguageModel
+from scc_core.models.open_clip_loader import OpenClipParts, load_open_clip, weights_digest
+
+_TEXT_BATCH = 256
+
+
+class OpenClipModel(VisionLanguageModel):
+    """An open_clip module behind the model contract: pixels in [0, 1], normalisation inside."""
+
+    def __init__(self, name: str, parts: OpenClipParts, device: torch.device) -> None:
+        self.name = name
+        self.device = device
+        self.image_size = parts.image_size
+        self._module = parts.module.to(device)
+        self._tokenizer = parts.tokenizer
+        self._mean = torch.tensor(parts.mean, device=device).reshape(3, 1, 1)
+        self._std = torch.tensor(parts.std, device=device).reshape(3, 1, 1)
+        self.logit_scale = float(parts.module.logit_scale.exp())
+        bias = getattr(parts.module, "logit_bias", None)
+        self.logit_bias = 0.0 if bias is None else float(bias)
+
+    def encode_image(self, pixels: Tensor) -> Tensor:
+        """Embed ``(B, 3, S, S)`` pixels in [0, 1] as ``(B, D)``, unnormalised."""
+        features: Tensor = self._module.encode_image((pixels - self._mean) / self._std)
+        return features
+
+    def encode_text(self, texts: Sequence[str]) -> Tensor:
+        """Embed ``N`` texts as ``(N, D)``, unnormalised."""
+        tokens = self._tokenizer(list(texts)).to(self.device)
+        return torch.cat([self._module.encode_text(part) for part in tokens.split(_TEXT_BATCH)])
+
+
+@dataclass(frozen=True)
+class OpenClipEntry:
+    """A registered model that open_clip loads from ``source`` (``local-dir:``, ``hf-hub:`` or ``tag/architecture``)."""
+
+    card: ModelCard
+    source: str
+
+    def digest(self) -> str:
+        """Return the SHA-256 of the weights file."""
+        return weights_digest(self.source)
+
+    def load(self, device: torch.device) -> OpenClipModel:
+        """Load the model onto ``device``."""
+        return OpenClipModel(self.card.name, load_open_clip(self.source), device)

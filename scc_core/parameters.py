@@ -1,0 +1,171 @@
+"""Parameters of attacks and defenses: frozen dataclass fields that know their range, unit and meaning.
+
+A component is a frozen dataclass whose fields are declared with :func:`parameter`. Declared once, a field is
+validated when the component is built, listed by ``sccbench list``, and resolved with its default into the cell's
+identity, so that a default written out and a default left out are the same cell.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import types
+import typing
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import Any, TypeVar
+
+from scc_core.errors import UserError, unknown_name
+
+ComponentT = TypeVar("ComponentT")
+ParameterValue = bool | int | float | str | None
+
+PIXEL = "pixel"  # lengths in [0, 1] pixel units, which users write as "4/255"
+_PIXEL_DECIMALS = 4
+
+
+def parameter(
+    default: ParameterValue,
+    *,
+    help: str,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    choices: tuple[str, ...] | None = None,
+    unit: str | None = None,
+) -> Any:
+    """Declare a parameter of a component.
+
+    Args:
+        default: the value used when the grid leaves it out.
+        help: one line that says what it means.
+        minimum: smallest allowed number, inclusive.
+        maximum: largest allowed number, inclusive.
+        choices: allowed strings.
+        unit: :data:`PIXEL` for lengths in [0, 1] pixel space.
+    """
+    metadata = {"help": help, "minimum": minimum, "maximum": maximum, "choices": choices, "unit": unit}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+class Component:
+    """Base of attacks and defenses: validates and canonicalises every declared field on construction.
+
+    Raises:
+        UserError: a value of the wrong type or outside its range; the text names the range.
+    """
+
+    def __post_init__(self) -> None:
+        hints = typing.get_type_hints(type(self))
+        for field in dataclasses.fields(self):  # type: ignore[arg-type]
+            value = _checked(field, hints[field.name], getattr(self, field.name))
+            object.__setattr__(self, field.name, value)
+
+    def parameters(self) -> dict[str, ParameterValue]:
+        """Return every parameter with its value, defaults included, in the order of their names."""
+        names = sorted(field.name for field in dataclasses.fields(self))  # type: ignore[arg-type]
+        return {name: getattr(self, name) for name in names}
+
+
+def build(kind: str, name: str, component: type[ComponentT], given: Mapping[str, object]) -> ComponentT:
+    """Build ``component`` from the parameters of a grid.
+
+    Raises:
+        UserError: a parameter that does not exist or a value out of range.
+    """
+    allowed = [field.name for field in dataclasses.fields(component)]  # type: ignore[arg-type]
+    for key in given:
+        if key not in allowed:
+            raise unknown_name(f"parameter of {kind} {name!r}:", str(key), allowed)
+    try:
+        return component(**given)
+    except UserError as error:
+        raise UserError(f"{kind} {name!r}: {error}") from None
+
+
+def describe(component: type) -> list[dict[str, object]]:
+    """Return one record per parameter: name, type, default, range, unit and meaning."""
+    hints = typing.get_type_hints(component)
+    return [
+        {
+            "name": field.name,
+            "type": _type_name(hints[field.name]),
+            "default": field.default,
+            "range": _allowed(field),
+            "help": field.metadata.get("help", ""),
+        }
+        for field in dataclasses.fields(component)
+    ]
+
+
+def parse_number(value: object) -> float:
+    """Read a number as users write it: ``0.5``, ``4/255``, ``"1e-2"``.
+
+    Raises:
+        ValueError: not a finite number.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise ValueError(f"{value!r} is not a number")  # noqa: TRY004 - callers treat every bad value alike
+    try:
+        number = float(Fraction(value.replace(" ", ""))) if isinstance(value, str) else float(value)
+    except (ValueError, ZeroDivisionError):
+        raise ValueError(f"{value!r} is not a number such as 0.5 or 4/255") from None
+    if not math.isfinite(number):
+        raise ValueError(f"{value!r} is not finite")
+    return number
+
+
+def canonical_pixel(value: float) -> float:
+    """Round a length in pixel space to 1e-4 of 1/255, so that ``0.01568627`` and ``4/255`` are one number."""
+    return round(value * 255, _PIXEL_DECIMALS) / 255
+
+
+def _checked(field: dataclasses.Field[Any], hint: object, value: object) -> ParameterValue:
+    options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    if value is None and type(None) in options:
+        return None
+    try:
+        result = _converted(options, value)
+    except ValueError as error:
+        raise UserError(f"{field.name}: {error}; allowed: {_type_name(hint)} {_allowed(field)}".rstrip()) from None
+    return _in_range(field, result)
+
+
+def _converted(options: tuple[object, ...], value: object) -> ParameterValue:
+    if bool in options:
+        if not isinstance(value, bool):
+            raise ValueError(f"{value!r} is not true or false")
+        return value
+    if str in options:
+        if not isinstance(value, str):
+            raise ValueError(f"{value!r} is not a name")
+        return value
+    number = parse_number(value)
+    if float in options:
+        return number
+    if number != int(number):
+        raise ValueError(f"{value!r} is not a whole number")
+    return int(number)
+
+
+def _in_range(field: dataclasses.Field[Any], value: ParameterValue) -> ParameterValue:
+    low, high, choices = (field.metadata.get(key) for key in ("minimum", "maximum", "choices"))
+    if choices is not None and value not in choices:
+        raise unknown_name(f"value of {field.name}:", str(value), choices)
+    if isinstance(value, int | float) and ((low is not None and value < low) or (high is not None and value > high)):
+        raise UserError(f"{field.name}: {value!r} is out of range; allowed: {_allowed(field)}")
+    if isinstance(value, float) and field.metadata.get("unit") == PIXEL:
+        return canonical_pixel(value)
+    return value
+
+
+def _allowed(field: dataclasses.Field[Any]) -> str:
+    low, high, choices = (field.metadata.get(key) for key in ("minimum", "maximum", "choices"))
+    if choices:
+        return " | ".join(choices)
+    if low is None and high is None:
+        return ""
+    return f"[{'-inf' if low is None else f'{low:g}'}, {'inf' if high is None else f'{high:g}'}]"
+
+
+def _type_name(hint: object) -> str:
+    return str(hint).replace("<class '", "").replace("'>", "")

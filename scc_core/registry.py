@@ -1,0 +1,95 @@
+"""One registry class for models, datasets, attacks and defenses.
+
+Names come from three places: decorators in this package, entry points of installed distributions
+(``sccbench.models``, ``sccbench.datasets``, ``sccbench.attacks``, ``sccbench.defenses``), and dotted paths written
+in a grid (``package.module:name``), so that a user's own component needs no fork.
+"""
+
+from __future__ import annotations
+
+import importlib
+import threading
+from collections.abc import Callable, Iterator
+from importlib.metadata import entry_points
+from typing import Generic, TypeVar
+
+from scc_core.errors import UserError, unknown_name
+
+T = TypeVar("T")
+
+
+class Registry(Generic[T]):
+    """Thread-safe mapping from name to component.
+
+    Args:
+        kind: the field's word for what is registered, used in errors.
+        group: entry-point group that installed distributions may fill.
+    """
+
+    def __init__(self, kind: str, group: str) -> None:
+        self.kind = kind
+        self._group = group
+        self._entries: dict[str, T] = {}
+        self._lock = threading.RLock()
+        self._plugins_loaded = False
+
+    def register(self, name: str) -> Callable[[T], T]:
+        """Return a decorator that registers its argument as ``name``.
+
+        Raises:
+            ValueError: the name is taken by another component; both are named.
+        """
+
+        def decorate(component: T) -> T:
+            self.add(name, component)
+            return component
+
+        return decorate
+
+    def add(self, name: str, component: T) -> None:
+        """Register ``component`` as ``name``; see :meth:`register`."""
+        with self._lock:
+            taken = self._entries.setdefault(name, component)
+        if taken is not component:
+            raise ValueError(f"{self.kind} {name!r} is registered twice: {taken!r} and {component!r}")
+
+    def get(self, name: str) -> T:
+        """Return the component called ``name``, which may be a dotted path ``package.module:attribute``.
+
+        Raises:
+            UserError: no such name, or the dotted path cannot be imported.
+        """
+        if name in self._entries:
+            return self._entries[name]
+        if is_dotted_path(name):
+            return self._import(name)
+        self._load_plugins()
+        if name not in self._entries:
+            raise unknown_name(self.kind, name, self)
+        return self._entries[name]
+
+    def __iter__(self) -> Iterator[str]:
+        self._load_plugins()
+        return iter(sorted(self._entries))
+
+    def _import(self, path: str) -> T:
+        module_name, _, attribute = path.partition(":")
+        try:
+            component: T = getattr(importlib.import_module(module_name), attribute)
+        except (ImportError, AttributeError) as error:
+            raise UserError(f"{self.kind} {path!r} cannot be imported: {error}") from None
+        return component
+
+    def _load_plugins(self) -> None:
+        with self._lock:
+            if self._plugins_loaded:
+                return
+            self._plugins_loaded = True
+            for entry in entry_points(group=self._group):
+                self.add(entry.name, entry.load())
+
+
+def is_dotted_path(name: str) -> bool:
+    """Tell whether ``name`` has the form ``package.module:attribute`` (both parts Python identifiers)."""
+    module, separator, attribute = name.partition(":")
+    return bool(separator) and attribute.isidentifier() and all(part.isidentifier() for part in module.split("."))
