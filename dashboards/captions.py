@@ -27,7 +27,7 @@ def averaged(found: Comparable, *, demonstration: bool) -> str:
 def finish(sentences: Sequence[str], rows: pl.DataFrame, *, demonstration: bool) -> str:
     """Add what must be said of unfinished cells and of demonstrations."""
     partial = rows.filter(pl.col("status") == "partial").height
-    extra = [f"{amount(partial, 'entry' if partial == 1 else 'entrie')} not complete yet."] if partial else []
+    extra = [f"Not complete yet: {partial:,} of {amount(rows.height, 'measurement')}."] if partial else []
     extra += [f"These are {DEMONSTRATION}."] if demonstration else []
     return " ".join([*sentences, *extra])
 

@@ -8,6 +8,9 @@ from datetime import datetime
 
 from dashboards.markup import demonstration_badge, escape, fill
 
+FIGURE_SCRIPTS = ("plotly.min.js", "figures.js")
+TABLE_SCRIPTS = ("table.js",)
+
 
 @dataclass(frozen=True)
 class Page:
@@ -19,6 +22,7 @@ class Page:
         title: its heading.
         lede: one or two sentences below the heading, plain text.
         body: its content, already HTML.
+        scripts: the assets that it runs; Plotly's is large, and only pages with figures load it.
     """
 
     file: str
@@ -26,6 +30,7 @@ class Page:
     title: str
     lede: str
     body: str
+    scripts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,7 @@ def render(page: Page, pages: Sequence[Page], frame: Frame) -> str:
         "page.html",
         site=escape(frame.title),
         title=escape(page.title),
+        scripts="\n".join(f'<script src="assets/{name}" defer></script>' for name in page.scripts),
         lede=escape(page.lede),
         navigation="".join(_link(other, current=other is page) for other in pages),
         banner=fill("banner.html", badge=demonstration_badge()) if frame.demonstration else "",

@@ -1,15 +1,19 @@
-"""Every cell as one row of a table that the reader can sort, filter and download."""
+"""Every cell as one row of a table that the reader can sort, filter and download.
+
+The page holds the results twice: as rows to read, rounded, and as data with every digit, by which the script sorts and
+filters, from which it writes a selection as CSV, and from which it adds the columns that are shown only on demand.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 
 from dashboards.markup import escape, fill, json_script
-from dashboards.words import DEMONSTRATION, count, epsilon, interval, percent
+from dashboards.words import count, epsilon, interval, percent
 
 Row = Mapping[str, Any]
 FILTERS = ("model", "dataset", "attack", "epsilon_255", "threat_model", "defense", "status")
@@ -23,83 +27,61 @@ class Column:
         name: the results' column that it sorts by.
         title: its heading, with the unit.
         text: turns a row into the cell's HTML.
-        numeric: whether it is aligned and sorted as a number.
-        detail: whether it is shown only on demand.
+        numeric: whether it is aligned as a number.
     """
 
     name: str
     title: str
     text: Callable[[Row], str]
     numeric: bool = False
-    detail: bool = False
 
 
-def results_table(results: pl.DataFrame, lines: Sequence[str]) -> str:
-    """Return the filters and the table of all rows of the results, in their order.
-
-    Args:
-        results: rows of the ``results`` or the ``run_results`` view.
-        lines: the same rows as CSV, the header first, for the reader who downloads a selection.
-    """
+def results_table(results: pl.DataFrame) -> str:
+    """Return the filters and the table of all rows of the ``results`` or ``run_results`` view, in their order."""
     columns = [column for column in COLUMNS if column.name in results.columns]
-    head = "".join(_heading(column) for column in columns)
-    body = "".join(_row(row, columns) for row in results.iter_rows(named=True))
-    filters = "".join(_filter(results, name) for name in FILTERS if name in results.columns)
+    rows = results.to_dicts()
     return fill(
         "results_table.html",
-        filters=filters,
-        head=head,
-        body=body,
+        filters="".join(_filter(rows, name) for name in FILTERS if name in results.columns),
+        head="".join(_heading(column) for column in columns),
+        body="\n".join(_row(row, columns) for row in rows),
         total=f"{results.height:,}",
-        lines=json_script("results-lines", list(lines)),
+        data=json_script("results-data", _data(results)),
     )
+
+
+def plain_value(value: object) -> str | float | bool | None:
+    """Return a value of the results as JSON and CSV write it: lists joined with semicolons, dates as text."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    return ";".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _data(results: pl.DataFrame) -> dict[str, Any]:
+    rows = [[plain_value(value) for value in row] for row in results.iter_rows()]
+    return {"columns": results.columns, "rows": rows}
 
 
 def _heading(column: Column) -> str:
-    return (
-        f'<th scope="col" class="{_css(column)}" aria-sort="none">'
-        f'<button type="button" data-sort="{column.name}">{column.title}</button></th>'
-    )
+    css = ' class="number"' if column.numeric else ""
+    button = f'<button type="button" data-sort="{column.name}">{column.title}</button>'
+    return f'<th scope="col"{css} aria-sort="none">{button}</th>'
 
 
 def _row(row: Row, columns: list[Column]) -> str:
-    keys = " ".join(f'data-{name.replace("_", "-")}="{escape(_key(row, name))}"' for name in FILTERS if name in row)
-    cells = "".join(
-        f'<td class="{_css(column)}"{_sort_value(row, column)}>{column.text(row)}</td>' for column in columns
-    )
-    return f"<tr {keys}>{cells}</tr>"
+    cells = "".join(f"<td{' class=number' if column.numeric else ''}>{column.text(row)}</td>" for column in columns)
+    return f"<tr>{cells}</tr>"
 
 
-def _css(column: Column) -> str:
-    names = [name for name, wanted in (("number", column.numeric), ("detail", column.detail)) if wanted]
-    return " ".join([*names, f"column-{column.name.replace('_', '-')}"])
-
-
-def _sort_value(row: Row, column: Column) -> str:
-    value = row[column.name]
-    return f' data-value="{"" if value is None else escape(value)}"' if column.numeric else ""
-
-
-def _key(row: Row, name: str) -> str:
-    value = row[name]
-    return f"{round(value, 4):g}" if isinstance(value, float) else str(value)
-
-
-def _filter(results: pl.DataFrame, name: str) -> str:
-    values = sorted({_key(row, name): row[name] for row in results.iter_rows(named=True)}.items(), key=_option_place)
+def _filter(rows: list[dict[str, Any]], name: str) -> str:
+    values = sorted({row[name] for row in rows if row[name] is not None})
     written = epsilon if name == "epsilon_255" else str
-    options = "".join(f'<option value="{escape(key)}">{escape(written(value))}</option>' for key, value in values)
-    title = "ε" if name == "epsilon_255" else name.replace("_", " ").capitalize()
+    options = "".join(f'<option value="{escape(value)}">{escape(written(value))}</option>' for value in values)
+    title = "Epsilon" if name == "epsilon_255" else name.replace("_", " ").capitalize()
     return (
         f'<label class="facet"><span class="facet-name">{title}</span> '
-        f'<select data-filter="{name.replace("_", "-")}" autocomplete="off"><option value="">all</option>'
-        f"{options}</select></label>"
+        f'<select data-filter="{name}" autocomplete="off"><option value="">all</option>{options}</select></label>'
     )
-
-
-def _option_place(entry: tuple[str, Any]) -> tuple[float, str]:
-    key, value = entry
-    return (value if isinstance(value, float) else 0.0, key)
 
 
 def _plain(name: str) -> Callable[[Row], str]:
@@ -123,11 +105,11 @@ def _samples(row: Row) -> str:
 
 def _status(row: Row) -> str:
     badges = [f'<span class="badge {escape(row["status"])}">{escape(row["status"])}</span>']
-    badges += [f'<span class="badge demo">{DEMONSTRATION}</span>'] if row.get("demonstration") else []
+    badges += ['<span class="badge demo">demonstration</span>'] if row.get("demonstration") else []
     badges += [f'<span class="badge caution">{escape(badge)}</span>' for badge in _badges(row)]
     if row.get("error"):
         badges.append(f"<details><summary>error</summary><pre>{escape(row['error'])}</pre></details>")
-    return "".join(badges)
+    return " ".join(badges)
 
 
 def _badges(row: Row) -> list[str]:
@@ -151,23 +133,5 @@ COLUMNS = (
     Column("samples", "Correct / samples", _samples, numeric=True),
     Column("images_per_second", "Images / s", _number("images_per_second", 1), numeric=True),
     Column("status", "Status", _status),
-    Column("classes", "Classes", _plain("classes"), numeric=True, detail=True),
-    Column("mean_confidence", "Mean confidence (%)", lambda row: percent(row["mean_confidence"], 2), True, True),
-    Column("mean_margin", "Mean margin (logits)", _number("mean_margin", 3), numeric=True, detail=True),
-    Column("seconds_per_image", "Seconds / image", _number("seconds_per_image", 5), True, True),
-    Column("attack_seconds_per_image", "Attack s / image", _number("attack_seconds_per_image", 5), True, True),
-    Column("forwards_per_image", "Forwards / image", _number("forwards_per_image", 2), True, True),
-    Column("backwards_per_image", "Backwards / image", _number("backwards_per_image", 2), True, True),
-    Column("attack_forwards_per_image", "Attack forwards / image", _number("attack_forwards_per_image", 2), True, True),
-    Column(
-        "attack_backwards_per_image", "Attack backwards / image", _number("attack_backwards_per_image", 2), True, True
-    ),
-    Column("precision", "Precision", _plain("precision"), detail=True),
-    Column("preprocessing", "Preprocessing", _plain("preprocessing"), detail=True),
-    Column("devices", "Devices", _plain("devices"), detail=True),
-    Column("run_name", "Run", _plain("run_name"), detail=True),
-    Column("cell", "Cell", _plain("cell"), detail=True),
-    Column("attack_group", "Attack group", _plain("attack_group"), detail=True),
-    Column("updated_at", "Updated", _plain("updated_at"), detail=True),
 )
-"""The table's columns; those that the results lack are not shown."""
+"""The columns that are shown first; the others of the results follow on demand, under their own names."""

@@ -9,7 +9,7 @@ import polars as pl
 
 from dashboards.aggregate import pool_seeds
 from dashboards.palette import NONE, Palette
-from dashboards.words import THREAT_MODELS
+from dashboards.words import CLEAN_MEANING, CLEAN_TITLE, THREAT_MEANINGS, THREAT_MODELS, THREAT_TITLES
 
 SCHEMA = pl.Schema(
     {
@@ -105,7 +105,15 @@ class Study:
         attacked = self.pooled.filter(
             ~_is_clean(), pl.col("threat_model") == threat_model, pl.col("accuracy").is_not_null()
         )
-        return sorted(attacked["attack"].unique()) or [CLEAN_ATTACK]
+        return sorted(attacked["attack"].unique(), key=_attack_place) or [CLEAN_ATTACK]
+
+    def title(self, threat_model: str) -> str:
+        """Return the heading of what a threat model's figures show."""
+        return CLEAN_TITLE if self.attacks(threat_model) == [CLEAN_ATTACK] else THREAT_TITLES[threat_model]
+
+    def meaning(self, threat_model: str) -> str:
+        """Say what the attacker of a threat model knows."""
+        return CLEAN_MEANING if self.attacks(threat_model) == [CLEAN_ATTACK] else THREAT_MEANINGS[threat_model]
 
     def panel(self, threat_model: str, attack: str, *, clean: bool = True) -> pl.DataFrame:
         """Return the pooled rows that may share axes: one attack under one threat model.
@@ -131,6 +139,11 @@ class Study:
 def is_biomedical(model: str) -> bool:
     """Tell whether a model's name says that it was made for medical images."""
     return any(word in model.lower() for word in ("biomed", "med", "pubmed"))
+
+
+def _attack_place(attack: str) -> tuple[bool, str]:
+    """Put PGD first: it is the attack that every paper reports."""
+    return not attack.startswith("pgd"), attack
 
 
 def _is_clean() -> pl.Expr:

@@ -11,6 +11,12 @@ THREAT_MODELS = ("transfer", "adaptive")
 
 THREAT_TITLES = {"transfer": "Transfer attacks", "adaptive": "Adaptive attacks"}
 
+CLEAN_TITLE = "Clean accuracy"
+
+CLEAN_MEANING = (
+    "Nothing has been attacked yet: every accuracy here is on clean images and says nothing about robustness."
+)
+
 THREAT_MEANINGS = {
     "transfer": (
         "The attacker sees the undefended model only; the defense is unknown to the attack. "
@@ -51,6 +57,14 @@ def epsilon(value: float) -> str:
 def rate(samples: float | None, seconds: float | None) -> str:
     """Write images per second; a dash where no time was measured."""
     return "–" if not samples or not seconds else f"{samples / seconds:,.1f}"
+
+
+def shortened(name: str, most: int = 24) -> str:
+    """Cut a name that is too long for an axis; its end stays, because that is where parameters differ."""
+    if len(name) <= most:
+        return name
+    kept = most - 1
+    return f"{name[: kept - kept // 3]}…{name[-(kept // 3) :]}"
 
 
 def listing(names: Sequence[str], most: int = 6) -> str:

@@ -95,7 +95,7 @@ def make_pool(num_workers: int | None, batch_size: int | None) -> Pool:
     Raises:
         UserError: more workers are asked for than the cluster has devices for.
     """
-    offered: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    offered: dict[str, float] = ray.cluster_resources()
     cpus, gpus = int(offered.get("CPU", 0)), int(offered.get("GPU", 0))
     device, most = ("GPU", gpus) if gpus else ("CPU core", cpus)
     if most < 1:

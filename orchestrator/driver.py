@@ -21,10 +21,19 @@ from orchestrator.queue import Task, WorkQueue
 from orchestrator.schedule import Schedule
 from orchestrator.store import ResultStore, RunRecord
 from orchestrator.versions import code_version, package_versions, python_version, this_machine
-from scc_core.errors import UserError
+from scc_core.errors import SccBenchError, UserError
 from scc_core.measurement import Failure, Measurement
 
 _HEARTBEAT_SECONDS = 10.0
+
+
+class RunInterruptedError(SccBenchError):
+    """A run was stopped by Ctrl-C or SIGTERM; everything measured so far is in the database."""
+
+    exit_status = 130
+
+    def __init__(self, run: str) -> None:
+        super().__init__(f"run {run} was interrupted; what was measured is stored, `sccbench resume {run}` continues")
 
 
 @dataclass(frozen=True)
@@ -62,7 +71,7 @@ def start(grid: Grid, text: str, store: ResultStore, options: RunOptions, consol
 
     Raises:
         UserError: the grid, the address or the number of workers is wrong; nothing was computed.
-        KeyboardInterrupt: interrupted; what was measured is stored and the run can be resumed.
+        RunInterruptedError: interrupted; what was measured is stored and the run can be resumed.
     """
     cells = expand(grid)
     plan = make_plan(cells, store.measured_blocks)
@@ -110,7 +119,7 @@ def _carry_out(run: str, plan: Plan, store: ResultStore, pool: Pool | None, cons
             _measure(run, progress, store, pool, console)
     except KeyboardInterrupt:
         store.finish_run(run, "interrupted")
-        raise
+        raise RunInterruptedError(run) from None
     failed = len(progress.failed_cells)
     store.finish_run(run, "failed" if failed else "complete")
     return RunResult(run, failed, plan.missing)

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import ClassVar
 
 
 class SccBenchError(Exception):
-    """Base of every exception that this project raises on purpose."""
+    """Base of every exception that this project raises on purpose.
+
+    Attributes:
+        exit_status: what a command that ends with it returns to the shell.
+    """
+
+    exit_status: ClassVar[int] = 1
 
 
 class UserError(SccBenchError):
     """Something that the user can mend; its text is one line that says what was given, what exists, what to do."""
+
+    exit_status = 2
 
 
 class ComponentError(SccBenchError):

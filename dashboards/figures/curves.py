@@ -24,7 +24,7 @@ from dashboards.theme import (
     numbers_row,
     plain,
 )
-from dashboards.words import THREAT_MEANINGS, THREAT_TITLES, epsilon, listing
+from dashboards.words import epsilon, listing
 
 MEAN = "mean over datasets"
 READING = (
@@ -46,8 +46,8 @@ def deck(study: Study, threat_model: str) -> Deck | None:
     rows = pl.concat([study.panel(threat_model, attack) for attack in study.attacks(threat_model)])
     return Deck(
         key=f"curves-{threat_model}",
-        heading=THREAT_TITLES[threat_model],
-        meaning=THREAT_MEANINGS[threat_model],
+        heading=study.title(threat_model),
+        meaning=study.meaning(threat_model),
         reading=READING,
         caution=CAUTION,
         states=states,

@@ -14,7 +14,7 @@ from dashboards.deck import Deck, Numbers, Panel, State
 from dashboards.palette import NONE
 from dashboards.study import CLEAN_ATTACK, Study
 from dashboards.theme import NUMBERS_HEADER, Row, axis, figure, hover, numbers_row, plain
-from dashboards.words import THREAT_MEANINGS, THREAT_TITLES, amount, epsilon, listing
+from dashboards.words import amount, epsilon, listing, shortened
 
 ACCURACY, GAIN = "accuracy (%)", "gain over undefended (points)"
 MEAN = "mean"
@@ -39,6 +39,8 @@ _DIVERGING = [
 _INK_LIMITS = (0.62, 0.76)
 """Where the text on a shade changes from dark to light, on a dark and on a light page."""
 _MEAN_GAP = 0.3
+_GAIN_LIMIT = 60
+"""Gains beyond so many points have the strongest shade; the same in all panels, so that shades compare."""
 
 Key = tuple[str, str]
 Value = Callable[[Row | None], float | None]
@@ -51,8 +53,8 @@ def deck(study: Study, threat_model: str) -> Deck | None:
         return None
     return Deck(
         key=f"heatmap-{threat_model}",
-        heading=THREAT_TITLES[threat_model],
-        meaning=THREAT_MEANINGS[threat_model],
+        heading=study.title(threat_model),
+        meaning=study.meaning(threat_model),
         reading=READING,
         caution=CAUTION,
         states=states,
@@ -131,7 +133,7 @@ def _heatmap(
         yaxis=_names_axis(
             "",
             list(positions.values()),
-            [*(plain(name) for name in datasets), f"<b>{MEAN}</b>"],
+            [*(plain(shortened(name)) for name in datasets), f"<b>{MEAN}</b>"],
             range=[positions[MEAN] + 0.5, -0.5],
         ),
     )
@@ -161,8 +163,8 @@ def _block(
         "ygap": 2,
         "showscale": False,
         "colorscale": _DIVERGING if gain else _SEQUENTIAL,
-        "zmin": -100 if gain else 0,
-        "zmax": 100,
+        "zmin": -_GAIN_LIMIT if gain else 0,
+        "zmax": _GAIN_LIMIT if gain else 100,
     }
 
 
@@ -172,6 +174,7 @@ def _labels(
     """Write the numbers as a layer of their own, because a heat map has one text colour for all its cells."""
     places = [(name, place, defense) for name in positions for place, defense in enumerate(defenses)]
     cells = [entries.get((name, defense)) for name, _, defense in places]
+    limit = _GAIN_LIMIT if gain else 100
     return {
         "type": "scatter",
         "mode": "text",
@@ -179,15 +182,15 @@ def _labels(
         "x": [place for _, place, _ in places],
         "y": [positions[name] for name, _, _ in places],
         "text": [_text(cell, value, gain=gain) for cell in cells],
-        "textfont": {"size": 13, "color": [_ink(value(cell)) for cell in cells]},
+        "textfont": {"size": 13, "color": [_ink(value(cell), 100 / limit) for cell in cells]},
         "hoverinfo": "skip",
     }
 
 
-def _ink(number: float | None) -> str:
+def _ink(number: float | None, scale: float) -> str:
     if number is None:
         return "var(--ink-3)"
-    shade = sum(abs(number) >= limit for limit in _INK_LIMITS)
+    shade = sum(scale * abs(number) >= limit for limit in _INK_LIMITS)
     return f"var(--on-heat-{shade})"
 
 
@@ -197,12 +200,13 @@ def _names_axis(title: str, places: Sequence[float], names: Sequence[str], **mor
 
 
 def _label_height(defenses: Sequence[str]) -> int:
-    return 3 * max((len(name) for name in defenses), default=0)
+    return 3 * max((len(shortened(name)) for name in defenses), default=0)
 
 
 def _defense_label(study: Study, name: str) -> str:
     style = study.palette[name]
-    return f"<i>{plain(name)}</i>" if style.control else f"<b>{plain(name)}</b>" if style.emphasised else plain(name)
+    label = plain(shortened(name))
+    return f"<i>{label}</i>" if style.control else f"<b>{label}</b>" if style.emphasised else label
 
 
 def _entries(rows: pl.DataFrame, shared: pl.DataFrame) -> dict[Key, Row]:
@@ -234,7 +238,8 @@ def _scaled(value: float | None) -> float | None:
 def _text(cell: Row | None, value: Value, *, gain: bool) -> str:
     number = value(cell)
     if number is not None:
-        return f"{100 * number:+.0f}".replace("-", "−") if gain else f"{100 * number:.0f}"
+        points = round(100 * number)
+        return f"{points:+d}".replace("-", "−") if gain and points else str(points)
     return "×" if cell and cell["status"] == "failed" else "–"
 
 

@@ -28,7 +28,7 @@ from dashboards.theme import (
     numbers_row,
     plain,
 )
-from dashboards.words import THREAT_MEANINGS, THREAT_TITLES, amount, epsilon, listing
+from dashboards.words import amount, epsilon, listing, shortened
 
 _DOTS_READING = (
     "One row per dataset, one mark per defense; both panels have the same rows, the same axis and the same "
@@ -38,7 +38,7 @@ _DOTS_CAUTION = (
     "Models differ in training data, size and resolution at once: a difference between the panels does not say "
     "which of them matters."
 )
-_ROW_HEIGHT = 15
+_ROW_HEIGHT, _ROW_HEIGHT_OF_MANY, _MANY = 15, 11, 40
 Pair = tuple[str, str]
 
 
@@ -85,8 +85,8 @@ def _deck(
     epsilons = [index for index, state in enumerate(states) if state.facets.get("Epsilon") != epsilon(0)]
     return Deck(
         key=f"{key}-{threat_model}",
-        heading=THREAT_TITLES[threat_model],
-        meaning=THREAT_MEANINGS[threat_model],
+        heading=study.title(threat_model),
+        meaning=study.meaning(threat_model),
         reading=reading,
         caution=caution,
         states=states,
@@ -169,7 +169,8 @@ def dots(rows: pl.DataFrame, datasets: Sequence[str], palette: Palette, *, demon
         )
         for place, style in enumerate(styles)
     ]
-    height = int(90 + _ROW_HEIGHT * band * len(datasets))
+    rows_drawn = band * len(datasets)
+    height = int(90 + rows_drawn * (_ROW_HEIGHT if rows_drawn <= _MANY else _ROW_HEIGHT_OF_MANY))
     rules = [_rule(index * band - 1.1) for index in range(1, len(datasets))]
     return figure(
         traces,
@@ -181,7 +182,7 @@ def dots(rows: pl.DataFrame, datasets: Sequence[str], palette: Palette, *, demon
         yaxis=axis(
             "",
             tickvals=centers,
-            ticktext=[plain(name) for name in datasets],
+            ticktext=[plain(shortened(name)) for name in datasets],
             showgrid=False,
             ticks="",
             automargin=True,

@@ -14,7 +14,7 @@ from dashboards.deck import Deck, Numbers, Panel, State
 from dashboards.palette import NONE, DefenseStyle
 from dashboards.study import Study
 from dashboards.theme import Row, axis, figure, interval_bars, marker, measurement_lines, plain
-from dashboards.words import THREAT_MEANINGS, THREAT_TITLES, count, epsilon, interval, listing, percent, rate
+from dashboards.words import count, epsilon, interval, listing, percent, rate
 
 READING = (
     "Up is more robust, right is more accurate on clean images. An arrow leads from the undefended model to each "
@@ -44,8 +44,8 @@ def deck(study: Study, threat_model: str) -> Deck | None:
     names = {group for state in states for panel in state.panels for group in _groups(panel)}
     return Deck(
         key=f"tradeoff-{threat_model}",
-        heading=THREAT_TITLES[threat_model],
-        meaning=THREAT_MEANINGS[threat_model],
+        heading=study.title(threat_model),
+        meaning=study.meaning(threat_model),
         reading=READING,
         caution=CAUTION,
         states=states,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dashboards.deck import Deck
 from dashboards.figures import curves, heatmap, side_by_side, tradeoff
 from dashboards.markup import deck_section, fill
-from dashboards.page import Page
+from dashboards.page import FIGURE_SCRIPTS, Page
 from dashboards.study import Study
 
 DeckBuilder = Callable[[Study, str], Deck | None]
@@ -21,6 +21,7 @@ def tradeoff_page(study: Study) -> Page:
         "Robustness against clean accuracy",
         "What each defense gains under attack, and what it costs on images that nobody attacked.",
         _sections(study, tradeoff.deck, "No model has been measured both clean and under attack yet."),
+        FIGURE_SCRIPTS,
     )
 
 
@@ -32,6 +33,7 @@ def epsilon_page(study: Study) -> Page:
         "Accuracy against epsilon",
         "How fast accuracy falls as the attacker may change every pixel by more.",
         _sections(study, curves.deck, "No accuracy has been measured yet."),
+        FIGURE_SCRIPTS,
     )
 
 
@@ -43,6 +45,7 @@ def datasets_page(study: Study) -> Page:
         "Datasets and defenses",
         "Where each defense works and where it does not: accuracy by dataset, or the gain over the undefended model.",
         _sections(study, heatmap.deck, "No accuracy has been measured yet."),
+        FIGURE_SCRIPTS,
     )
 
 
@@ -54,6 +57,7 @@ def models_page(study: Study) -> Page:
         "Two models, side by side",
         "A general and a biomedical model on the datasets, defenses and budgets that both were measured with.",
         _side_by_side(study),
+        FIGURE_SCRIPTS,
     )
 
 

@@ -6,11 +6,11 @@ import polars as pl
 
 from dashboards.figures import tradeoff
 from dashboards.markup import deck_section, escape, fill
-from dashboards.page import Page
+from dashboards.page import FIGURE_SCRIPTS, Page
 from dashboards.pages.figures import empty
 from dashboards.study import Study
 from dashboards.summary import control_table, summaries, summary_table
-from dashboards.words import THREAT_TITLES, amount
+from dashboards.words import amount
 
 
 def overview_page(study: Study, title: str) -> Page:
@@ -25,6 +25,7 @@ def overview_page(study: Study, title: str) -> Page:
         title,
         "Zero-shot accuracy of vision-language models on clean and on attacked images, undefended and defended.",
         "".join(parts),
+        FIGURE_SCRIPTS,
     )
 
 
@@ -32,13 +33,16 @@ def _facts(study: Study) -> str:
     cells = study.cells
     done = cells.filter(pl.col("status") == "done").height
     facts = {
-        "models": cells["model"].n_unique(),
-        "datasets": cells["dataset"].n_unique(),
-        "defenses": cells["defense"].n_unique(),
-        "cells measured": done,
-        "predictions": int(cells["samples"].sum()),
+        "model": cells["model"].n_unique(),
+        "dataset": cells["dataset"].n_unique(),
+        "defense": cells["defense"].n_unique(),
+        "measured cell": done,
+        "prediction": int(cells["samples"].sum()),
     }
-    items = "".join(f"<div><dt>{escape(name)}</dt><dd>{number:,}</dd></div>" for name, number in facts.items())
+    items = "".join(
+        f"<div><dt>{amount(number, name).partition(' ')[2]}</dt><dd>{number:,}</dd></div>"
+        for name, number in facts.items()
+    )
     return f'<dl class="facts">{items}</dl>'
 
 
@@ -69,7 +73,7 @@ def _means(study: Study, threat_model: str) -> str:
     return fill(
         "summary.html",
         key=escape(threat_model),
-        title=escape(f"Mean accuracy: {THREAT_TITLES[threat_model].lower()}"),
+        title=escape(f"Mean accuracy: {study.title(threat_model).lower()}"),
         tables=tables,
         controls=beside,
     )

@@ -8,28 +8,29 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from dashboards.page import Page
+from dashboards.page import TABLE_SCRIPTS, Page
 from dashboards.pages.figures import empty
-from dashboards.results_table import results_table
+from dashboards.results_table import plain_value, results_table
 
 CSV_FILE = "results.csv"
 
 
 def results_page(results: pl.DataFrame) -> Page:
     """Return the page of all results, as they lie in the database."""
-    body = results_table(results, csv_lines(results)) if results.height else empty("No results yet.")
+    body = results_table(results) if results.height else empty("No results yet.")
     return Page(
         "results.html",
         "Results",
         "Every result",
         "One row per model, dataset, attack, epsilon, threat model, defense and seed. Nothing is averaged here.",
         body,
+        TABLE_SCRIPTS,
     )
 
 
 def csv_lines(results: pl.DataFrame) -> list[str]:
     """Return the results as CSV, one text per row and the header first, with all digits."""
-    return [_line(results.columns), *(_line(map(_value, row)) for row in results.iter_rows())]
+    return [_line(results.columns), *(_line(map(_text, row)) for row in results.iter_rows())]
 
 
 def _line(values: Iterable[object]) -> str:
@@ -38,7 +39,5 @@ def _line(values: Iterable[object]) -> str:
     return buffer.getvalue()
 
 
-def _value(value: object) -> object:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return ";".join(map(str, value)) if isinstance(value, list) else value
+def _text(value: object) -> object:
+    return str(value).lower() if isinstance(value, bool) else plain_value(value)

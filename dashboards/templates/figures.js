@@ -2,6 +2,8 @@
 (() => {
   const CONFIG = { displayModeBar: false, displaylogo: false, responsive: true, showTips: false };
   const SOFTNESS = { "": 1, "-soft": 0.45 };
+  // Fits A4 and Letter with the browsers' usual margins; a browser does not tell a page how wide its paper is.
+  const PAPER = { width: 660, scale: 0.8 };
   const probe = document.createElement("span");
   probe.hidden = true;
 
@@ -81,7 +83,6 @@
 
     panel(panel) {
       const plot = element("div", { className: "plot" });
-      plot.style.height = `${panel.figure.layout.height}px`;
       plot.setAttribute("role", "img");
       plot.setAttribute("aria-label", panel.description);
       const buttons = ["png", "svg"].map((format) => {
@@ -104,22 +105,24 @@
       return { data, layout: { ...coloured(panel.figure.layout), dragmode } };
     }
 
-    draw() {
+    draw(paper = false) {
       this.section.querySelectorAll(".plot").forEach((plot, index) => {
         const { data, layout } = this.drawn(this.state.panels[index]);
-        Plotly.react(plot, data, layout, CONFIG);
+        const size = paper ? { autosize: false, width: PAPER.width, height: PAPER.scale * layout.height } : {};
+        plot.style.height = `${size.height ?? layout.height}px`;
+        Plotly.react(plot, data, { ...layout, ...size }, CONFIG);
       });
     }
 
     save(panel, format) {
       const { data, layout } = this.drawn(panel);
-      const chosen = Object.entries(this.state.facets).map(([name, value]) => `${name.toLowerCase()} ${value}`).join(", ");
+      const chosen = Object.entries(this.state.facets).filter(([, value]) => !panel.title.includes(value)).map(([name, value]) => `${name.toLowerCase()} ${value}`).join(", ");
       const heading = [panel.title, this.section.querySelector("h2").firstChild.textContent.trim(), chosen].join(" · ")
         .replaceAll("&", "&amp;").replaceAll("<", "&lt;");
       const image = {
-        ...layout, autosize: false, width: 960, height: layout.height + 130, showlegend: data.length > 1,
+        ...layout, autosize: false, width: 960, height: layout.height + 130, showlegend: Boolean(this.section.querySelector(".legend")),
         legend: { orientation: "h", y: -0.2, yanchor: "top" }, paper_bgcolor: colour("var(--surface)"),
-        title: { text: heading, x: 0.02, xanchor: "left", font: { size: 15 } }, margin: { ...layout.margin, t: 70, b: 110, r: 30 },
+        title: { text: heading, x: 0.02, xanchor: "left", font: { size: 15 } }, margin: { ...layout.margin, l: layout.margin.l + 16, t: 70, b: 110, r: 30 },
       };
       const filename = [this.section.id, panel.title].join("-").replace(/[^\w.-]+/g, "-");
       Plotly.downloadImage({ data, layout: image }, { format, filename, scale: format === "png" ? 2 : 1,
@@ -129,5 +132,8 @@
 
   document.body.append(probe);
   const decks = [...document.querySelectorAll(".deck")].map((section) => new Deck(section));
-  document.addEventListener("colours", () => decks.forEach((deck) => deck.draw()));
+  const drawAll = (paper) => decks.forEach((deck) => deck.draw(paper));
+  document.addEventListener("colours", () => drawAll(false));
+  addEventListener("beforeprint", () => drawAll(true));
+  addEventListener("afterprint", () => drawAll(false));
 })();

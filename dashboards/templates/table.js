@@ -4,35 +4,39 @@
   if (!table) return;
   const body = table.tBodies[0];
   const rows = [...body.rows];
-  const [header, ...lines] = JSON.parse(document.getElementById("results-lines").textContent);
-  rows.forEach((row, index) => { row.line = lines[index]; row.words = row.textContent.toLowerCase(); });
+  const data = JSON.parse(document.getElementById("results-data").textContent);
+  const place = Object.fromEntries(data.columns.map((name, index) => [name, index]));
+  const records = new Map(rows.map((row, index) => [row, data.rows[index]]));
+  const value = (row, name) => records.get(row)[place[name]];
   const filters = [...document.querySelectorAll("select[data-filter]")];
   const search = document.getElementById("search");
-  const property = (name) => name.replace(/-(.)/g, (_, letter) => letter.toUpperCase());
+
+  function matches(row, select) {
+    const wanted = select.value;
+    const found = value(row, select.dataset.filter);
+    return wanted === "" || (typeof found === "number" ? found === Number(wanted) : found === wanted);
+  }
 
   function filter() {
-    const wanted = filters.filter((select) => select.value !== "").map((select) => [property(select.dataset.filter), select.value]);
+    const chosen = filters.filter((select) => select.value !== "");
     const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
-    rows.forEach((row) => {
-      row.hidden = !(wanted.every(([name, value]) => row.dataset[name] === value) && words.every((word) => row.words.includes(word)));
-    });
+    const contains = (row) => {
+      const text = words.length ? records.get(row).join(" ").toLowerCase() : "";
+      return words.every((word) => text.includes(word));
+    };
+    rows.forEach((row) => { row.hidden = !(chosen.every((select) => matches(row, select)) && contains(row)); });
     document.getElementById("shown").textContent = rows.filter((row) => !row.hidden).length.toLocaleString("en");
   }
 
-  function sortKey(cell) {
-    if (cell.dataset.value === undefined) return cell.textContent;
-    return cell.dataset.value === "" ? null : Number(cell.dataset.value);
-  }
-
   function compare(first, second) {
-    return typeof first === "number" ? first - second : first.localeCompare(second, "en", { numeric: true });
+    return typeof first === "string" ? first.localeCompare(second, "en", { numeric: true }) : first - second;
   }
 
-  function sort(heading) {
+  function sort(heading, name) {
     const ascending = heading.getAttribute("aria-sort") !== "ascending";
     table.querySelectorAll("th[aria-sort]").forEach((other) => other.setAttribute("aria-sort", "none"));
     heading.setAttribute("aria-sort", ascending ? "ascending" : "descending");
-    const keyed = [...body.rows].map((row) => [sortKey(row.cells[heading.cellIndex]), row]);
+    const keyed = [...body.rows].map((row) => [value(row, name), row]);
     // What was not measured stays at the end in both directions.
     keyed.sort(([first], [second]) => {
       if (first === null || second === null) return (first === null) - (second === null);
@@ -41,10 +45,43 @@
     body.append(...keyed.map(([, row]) => row));
   }
 
+  function sortable(button) {
+    button.addEventListener("click", () => sort(button.closest("th"), button.dataset.sort));
+  }
+
+  // Most readers never look at these columns, and a page of thousands of rows opens sooner without them.
+  function addDetails() {
+    const shown = new Set([...table.querySelectorAll("[data-sort]")].map((button) => button.dataset.sort));
+    data.columns.filter((name) => !shown.has(name)).forEach((name) => {
+      const button = Object.assign(document.createElement("button"), { type: "button", textContent: name.replaceAll("_", " ") });
+      button.dataset.sort = name;
+      sortable(button);
+      const heading = Object.assign(document.createElement("th"), { scope: "col", className: "detail" });
+      heading.setAttribute("aria-sort", "none");
+      heading.append(button);
+      table.tHead.rows[0].append(heading);
+      rows.forEach((row) => row.append(
+        Object.assign(document.createElement("td"), { className: "detail", title: value(row, name) ?? "", textContent: value(row, name) ?? "–" })));
+    });
+  }
+
+  function showDetails(wanted) {
+    if (wanted && !table.querySelector(".detail")) addDetails();
+    table.classList.toggle("all", wanted);
+  }
+
+  function csvLine(values) {
+    const quoted = values.map((entry) => {
+      const text = String(entry ?? "");
+      return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+    });
+    return `${quoted.join(",")}\n`;
+  }
+
   function download() {
-    const shown = [...body.rows].filter((row) => !row.hidden).map((row) => row.line);
+    const shown = [...body.rows].filter((row) => !row.hidden).map((row) => csvLine(records.get(row)));
     const link = document.createElement("a");
-    link.href = URL.createObjectURL(new Blob([header + shown.join("")], { type: "text/csv" }));
+    link.href = URL.createObjectURL(new Blob([csvLine(data.columns), ...shown], { type: "text/csv" }));
     link.download = "results-selection.csv";
     link.click();
     URL.revokeObjectURL(link.href);
@@ -57,20 +94,19 @@
   }
 
   function fromAddress() {
-    new URLSearchParams(location.hash.slice(1)).forEach((value, name) => {
+    new URLSearchParams(location.hash.slice(1)).forEach((wanted, name) => {
       const select = filters.find((candidate) => candidate.dataset.filter === name);
-      if (select) select.value = value;
+      if (select) select.value = wanted;
     });
     filter();
   }
 
-  table.querySelectorAll("button[data-sort]").forEach((button) =>
-    button.addEventListener("click", () => sort(button.closest("th"))));
+  table.querySelectorAll("button[data-sort]").forEach(sortable);
   filters.forEach((select) => select.addEventListener("change", filter));
   search.addEventListener("input", filter);
   document.getElementById("reset").addEventListener("click", reset);
   document.getElementById("download").addEventListener("click", download);
-  document.getElementById("detail").addEventListener("change", (event) => table.classList.toggle("all", event.target.checked));
+  document.getElementById("detail").addEventListener("change", (event) => showDetails(event.target.checked));
   addEventListener("hashchange", fromAddress);
   fromAddress();
 })();

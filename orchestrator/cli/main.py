@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import sys
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from orchestrator.cli import info, read, run
 from orchestrator.cli.options import messages
-from scc_core.errors import SccBenchError, UserError
-
-EXIT_FAILED = 1
-EXIT_USAGE = 2
-EXIT_INTERRUPTED = 130
+from scc_core.errors import SccBenchError
 
 _HELP = """
 Benchmark test-time defenses of vision-language models against adversarial images.
@@ -59,16 +56,10 @@ def _root(version: Annotated[bool, typer.Option("--version", help="Print the ver
 
 def main() -> None:
     """Run the command line; what the user can mend is one line on standard error and exit status 2."""
+    # A grid may name components of the user's own by dotted path; they usually lie beside it.
+    sys.path.insert(0, str(Path.cwd()))
     try:
         app()
-    except UserError as error:
-        _fail(f"error: {error}", EXIT_USAGE)
     except SccBenchError as error:
-        _fail(f"error: {error}", EXIT_FAILED)
-    except KeyboardInterrupt:
-        _fail("interrupted; what was measured is stored, `sccbench resume` continues", EXIT_INTERRUPTED)
-
-
-def _fail(message: str, status: int) -> None:
-    messages().print(message, style="bold red", markup=False, highlight=False, soft_wrap=True)
-    sys.exit(status)
+        messages().print(f"error: {error}", style="bold red", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(error.exit_status)

@@ -12,6 +12,7 @@ from orchestrator.cli.options import DEFAULT_DATABASE, Database, Format, TableFo
 if TYPE_CHECKING:
     from orchestrator.store import ResultStore, RunSummary
 
+
 def register(app: typer.Typer) -> None:
     """Add this module's commands."""
     for command in (status, query):

@@ -14,13 +14,15 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError
 
 from orchestrator.identity import canonical_json
-from orchestrator.store.errors import SECRET_OPTIONS, StoreUnavailableError, database_words, without_password
+from orchestrator.store.errors import StoreUnavailableError, database_words, without_password
 from scc_core.errors import UserError
 
 EXPECTED = "expected a file, sqlite:///FILE or postgresql://USER@HOST/DATABASE"
 
 SQLITE_DRIVERS = ("sqlite", "sqlite+pysqlite")
 POSTGRESQL_DRIVERS = ("postgresql", "postgres", "postgresql+psycopg")
+
+SQLITE_HEADER = b"SQLite format 3\0"
 
 BUSY_TIMEOUT_MS = 30_000
 CONNECT_TIMEOUT_SECONDS = "10"
@@ -105,12 +107,10 @@ def parse_url(text: str) -> URL:
 
 
 def shown(url: URL) -> str:
-    """Return the URL as text that may be printed: an SQLite file's path, or the URL with secrets hidden."""
+    """Return the URL as text that may be printed: an SQLite file's path, or the URL without password and options."""
     if is_sqlite(url):
         return str(url.database)
-    hidden = {name: "***" for name in SECRET_OPTIONS if name in url.query}
-    public = url.set(drivername="postgresql").difference_update_query(["connect_timeout"])
-    return public.update_query_dict(hidden).render_as_string(hide_password=True)
+    return url.set(drivername="postgresql", query={}).render_as_string(hide_password=True)
 
 
 def is_sqlite(url: URL) -> bool:
@@ -122,7 +122,7 @@ def require_file(url: URL, *, exists: bool) -> None:
     """Check that an SQLite URL names a file that is there (``exists``) or can be made; else do nothing.
 
     Raises:
-        UserError: a directory, a file in a directory that does not exist, or a missing file.
+        UserError: a directory, a missing file, a file in a missing directory, or one that is no database.
     """
     if not is_sqlite(url):
         return
@@ -133,6 +133,9 @@ def require_file(url: URL, *, exists: bool) -> None:
         raise UserError(f"no results database at {path}; check the path, or measure something first")
     if not path.parent.is_dir():
         raise UserError(f"{path.parent} is no directory; make it, or name a database file elsewhere")
+    # SQLite itself takes a file of less than one page for an empty database, and would overwrite it.
+    if path.exists() and not _begins_like_sqlite(path):
+        raise UserError(f"{path} is no SQLite database; name another file")
 
 
 def database_exists(url: str) -> bool:
@@ -204,6 +207,14 @@ def _begin_sqlite(connection: Connection) -> None:
     # A deferred transaction that reads and then writes fails at once, without waiting, if another wrote between.
     immediate = connection.get_execution_options().get("writing", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+
+def _begins_like_sqlite(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(len(SQLITE_HEADER)) in (b"", SQLITE_HEADER)
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}") from None
 
 
 def _sqlite_url(path: str) -> URL:

@@ -223,7 +223,7 @@ class ResultStore:
             else:
                 query = text(f"SELECT {columns} FROM run_results WHERE run = :run")
                 rows = connection.execute(query, {"run": find_run(connection, run_id)})
-            return view_frame(view, rows.tuples().all())
+            return view_frame(view, rows.all())
 
     def _update_run(self, run_id: str, **values: object) -> None:
         with self._database.writing() as connection:

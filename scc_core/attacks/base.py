@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
+from scc_core.errors import UserError
 from scc_core.models.base import Classifier
 from scc_core.noise import Noise
 from scc_core.outcomes import Cost
@@ -31,7 +32,20 @@ class Attack(Component, ABC):
     """Base of all attacks: subclasses are frozen dataclasses whose fields are parameters.
 
     An attack is trusted with nothing: the evaluation checks its budget and decides success.
+
+    Per-image semantics hold everywhere: what happens to an image never depends on the others of its batch.
+
+    Attributes:
+        name: how errors and :meth:`composition` call the attack; the class's name if it sets none.
+        norm: in which norm ``epsilon`` bounds the perturbation, ``linf`` or ``l2``.
     """
+
+    name: ClassVar[str] = ""
+    norm: str = "linf"
+
+    def __init_subclass__(cls) -> None:
+        if "name" not in cls.__dict__:
+            cls.name = cls.__name__
 
     def __call__(self, model: Classifier, pixels: Tensor, labels: Tensor, epsilon: float, noise: Noise) -> AttackResult:
         """Make adversarial images and count what they cost.
@@ -40,9 +54,14 @@ class Attack(Component, ABC):
             model: the classifier under attack.
             pixels: ``(B, 3, H, W)`` float32 in [0, 1].
             labels: ``(B,)`` int64 true classes.
-            epsilon: L-inf radius in [0, 1] pixel units.
+            epsilon: radius in [0, 1] pixel units, in the norm of :attr:`norm`.
             noise: the source of all randomness.
+
+        Raises:
+            UserError: the attack cannot run with the model's number of classes.
+            ComponentError: the model gave a logit or a gradient that is not finite.
         """
+        self.check(model.num_classes)
         with model.meter.measure() as counted:
             images = self.perturb(model, pixels, labels, epsilon, noise)
             return AttackResult(images.detach(), counted())
@@ -54,6 +73,43 @@ class Attack(Component, ABC):
     @abstractmethod
     def nominal_cost(self, num_classes: int) -> Cost:
         """Return the forwards and backwards per image that planning assumes."""
+
+    def check(self, num_classes: int) -> None:
+        """Check, before any compute, that the attack can run against ``num_classes`` classes.
+
+        Raises:
+            UserError: it cannot; the text says how many classes it needs.
+        """
+
+    def composition(self, num_classes: int) -> tuple[str, ...]:  # noqa: ARG002 - most attacks are one for any number
+        """Return the names of what runs against ``num_classes`` classes, in order.
+
+        A part that cannot run is missing; a part that runs with fewer targets than asked for says so.
+        """
+        return (self.name,)
+
+
+@runtime_checkable
+class RowwiseClassifier(Protocol):
+    """A classifier bound to the images of one batch, such as one whose noise is drawn per sample."""
+
+    def select(self, rows: Tensor) -> Classifier:
+        """Return the classifier of the chosen rows of the batch; ``rows`` is a mask or indices."""
+
+
+def rows_of(model: Classifier, rows: Tensor) -> Classifier:
+    """Return the classifier to call with the chosen ``rows`` of the batch; ``model`` itself if it is bound to none."""
+    return model.select(rows) if isinstance(model, RowwiseClassifier) else model
+
+
+def require_classes(attack: str, num_classes: int, minimum: int) -> None:
+    """Check that there are at least ``minimum`` classes.
+
+    Raises:
+        UserError: there are fewer.
+    """
+    if num_classes < minimum:
+        raise UserError(f"attack {attack} needs at least {minimum} classes; the dataset has {num_classes}")
 
 
 def project(images: Tensor, centre: Tensor, epsilon: float) -> Tensor:

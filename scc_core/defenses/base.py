@@ -19,6 +19,10 @@ Gradients = Literal["none", "bpda", "unrolled"]
 class Defense(Component, ABC):
     """Base of all test-time defenses: subclasses are frozen dataclasses whose fields are parameters.
 
+    A defense is two steps, of which each may be left as it is: :meth:`correct` changes the image and may compute
+    gradients of its own; :meth:`classify` turns the result into logits and is differentiable, so that an adaptive
+    attacker can pass through it and skip over the correction (BPDA).
+
     Per-image semantics hold everywhere: what happens to an image never depends on the others of its batch.
 
     Attributes:
@@ -40,11 +44,15 @@ class Defense(Component, ABC):
             pixels: ``(B, 3, H, W)`` float32 in [0, 1], attacked or clean; the defense is not told which.
             noise: the source of all randomness.
         """
-        return self.predict(model, pixels, noise)
+        return self.classify(model, self.correct(model, pixels, noise), noise)
 
-    @abstractmethod
-    def predict(self, model: ZeroShotModel, pixels: Tensor, noise: Noise) -> Tensor:
-        """Return the defended logits; gradients are off and what needs one turns them on for itself."""
+    def correct(self, model: ZeroShotModel, pixels: Tensor, noise: Noise) -> Tensor:  # noqa: ARG002
+        """Return the corrected images ``(B, 3, H, W)`` in [0, 1]; gradients are off unless turned on inside."""
+        return pixels
+
+    def classify(self, model: ZeroShotModel, images: Tensor, noise: Noise) -> Tensor:  # noqa: ARG002
+        """Return the logits ``(B, K)`` of corrected images, differentiable in them."""
+        return model(images)
 
     @abstractmethod
     def nominal_cost(self) -> Cost:

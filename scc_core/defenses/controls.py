@@ -32,10 +32,6 @@ class NoDefense(SingleForward):
 
     gradients: ClassVar[tuple[Gradients, ...]] = ("unrolled",)
 
-    def predict(self, model: ZeroShotModel, pixels: Tensor, noise: Noise) -> Tensor:  # noqa: ARG002
-        """Return the model's own logits."""
-        return model(pixels)
-
 
 @defenses.register("random-noise")
 @dataclass(frozen=True)
@@ -45,15 +41,15 @@ class RandomNoise(SingleForward):
     It draws the very noise that ``ttc`` and ``scc`` start from, so that the three are compared on the same draw.
     """
 
-    gradients: ClassVar[tuple[Gradients, ...]] = ("bpda", "unrolled")
+    gradients: ClassVar[tuple[Gradients, ...]] = ("unrolled",)
     randomised: ClassVar[bool] = True
     control: ClassVar[bool] = True
 
     epsilon: float = parameter(4 / 255, minimum=0.0, maximum=1.0, unit=PIXEL, help="half-width of the uniform noise")
 
-    def predict(self, model: ZeroShotModel, pixels: Tensor, noise: Noise) -> Tensor:
+    def classify(self, model: ZeroShotModel, images: Tensor, noise: Noise) -> Tensor:
         """Return the logits of the noisy image."""
-        return model(random_start(pixels, self.epsilon, noise))
+        return model(random_start(images, self.epsilon, noise))
 
 
 @defenses.register("flip")
@@ -61,12 +57,12 @@ class RandomNoise(SingleForward):
 class Flip(SingleForward):
     """Classify the horizontally mirrored image."""
 
-    gradients: ClassVar[tuple[Gradients, ...]] = ("bpda", "unrolled")
+    gradients: ClassVar[tuple[Gradients, ...]] = ("unrolled",)
     control: ClassVar[bool] = True
 
-    def predict(self, model: ZeroShotModel, pixels: Tensor, noise: Noise) -> Tensor:  # noqa: ARG002
+    def classify(self, model: ZeroShotModel, images: Tensor, noise: Noise) -> Tensor:  # noqa: ARG002
         """Return the logits of the mirrored image."""
-        return model(pixels.flip(-1))
+        return model(images.flip(-1))
 
 
 @defenses.register("shift")
@@ -74,14 +70,14 @@ class Flip(SingleForward):
 class Shift(SingleForward):
     """Classify the image moved by a few pixels; the uncovered edge repeats the border."""
 
-    gradients: ClassVar[tuple[Gradients, ...]] = ("bpda", "unrolled")
+    gradients: ClassVar[tuple[Gradients, ...]] = ("unrolled",)
     control: ClassVar[bool] = True
 
     right: int = parameter(1, minimum=0, maximum=64, help="pixels moved to the right")
     down: int = parameter(2, minimum=0, maximum=64, help="pixels moved down")
 
-    def predict(self, model: ZeroShotModel, pixels: Tensor, noise: Noise) -> Tensor:  # noqa: ARG002
+    def classify(self, model: ZeroShotModel, images: Tensor, noise: Noise) -> Tensor:  # noqa: ARG002
         """Return the logits of the shifted image."""
-        height, width = pixels.shape[-2:]
-        padded = functional.pad(pixels, (self.right, 0, self.down, 0), mode="replicate")
+        height, width = images.shape[-2:]
+        padded = functional.pad(images, (self.right, 0, self.down, 0), mode="replicate")
         return model(padded[..., :height, :width])

@@ -12,43 +12,14 @@ from torch.nn import functional
 
 from scc_core.attacks.base import input_gradient, project
 from scc_core.defenses.base import Defense, Gradients
+from scc_core.defenses.gate import check_gate_model, gate_parameter
 from scc_core.defenses.registry import defenses
 from scc_core.defenses.ttc import counterattack
+from scc_core.defenses.views import Views
 from scc_core.models.base import ZeroShotModel
 from scc_core.noise import Noise
 from scc_core.outcomes import Cost
 from scc_core.parameters import PIXEL, parameter
-
-
-@dataclass(frozen=True)
-class Views:
-    """Cheap views of images: identity, flip, and both with Gaussian noise; one draw is used throughout.
-
-    Attributes:
-        offsets: ``(V, B, 3, H, W)``, the noise of every view (zero for the first two).
-    """
-
-    offsets: Tensor
-
-    @classmethod
-    def draw(cls, pixels: Tensor, num_views: int, sigma: float, noise: Noise) -> Views:
-        """Draw the views' noise: view ``i`` is flipped if ``i`` is odd and noisy if ``i >= 2``."""
-        shape = tuple(pixels.shape[1:])
-        noisy = [sigma * noise.fold(f"view-{view}").normal(shape) for view in range(2, num_views)]
-        return cls(torch.stack([torch.zeros_like(pixels)] * min(num_views, 2) + noisy))
-
-    def __len__(self) -> int:
-        return len(self.offsets)
-
-    def __call__(self, images: Tensor) -> Tensor:
-        """Return ``(V * B, 3, H, W)`` in [0, 1], the views of ``(B, 3, H, W)`` images, view by view."""
-        views = [images.flip(-1) if view % 2 else images for view in range(len(self))]
-        views[2:] = [(view + offset).clamp(0.0, 1.0) for view, offset in zip(views[2:], self.offsets[2:], strict=True)]
-        return torch.cat(views)
-
-    def split(self, rows: Tensor) -> Tensor:
-        """Return ``(V, B, N)`` of what was computed from the views, ``(V * B, N)``."""
-        return rows.reshape(len(self), -1, rows.shape[-1])
 
 
 @defenses.register("scc")
@@ -60,7 +31,7 @@ class SCC(Defense):
     project's, and every one is a parameter. With both modules off this is ``ttc`` to the last bit.
     """
 
-    gradients: ClassVar[tuple[Gradients, ...]] = ("bpda", "unrolled")
+    gradients: ClassVar[tuple[Gradients, ...]] = ("bpda",)
     randomised: ClassVar[bool] = True
 
     semantic: bool = parameter(True, help="semantic consistency: ascend L_cm (Eq. 7) after the warm-up")
@@ -77,18 +48,26 @@ class SCC(Defense):
     warmup_steps: int = parameter(2, minimum=1, maximum=10_000, help="steps of the warm-up counterattack (TTC)")
     tau: float = parameter(0.2, minimum=0.0, maximum=math.inf, help="threshold of the warm-up's gate (TTC)")
     beta: float = parameter(2.0, minimum=-100.0, maximum=100.0, help="weight of later warm-up steps (TTC)")
+    gate_model: str | None = gate_parameter()
 
-    def predict(self, model: ZeroShotModel, pixels: Tensor, noise: Noise) -> Tensor:
-        """Return the logits of the corrected image, averaged over its views if ``spatial``."""
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_gate_model(self.gate_model)
+
+    def correct(self, model: ZeroShotModel, pixels: Tensor, noise: Noise) -> Tensor:
+        """Return the images after the warm-up and, if ``semantic``, the ascent."""
         images = self.warm_up(model, pixels, noise)
-        if not (self.semantic or self.spatial):
-            return model(images)
-        views = Views.draw(pixels, self.num_views, self.sigma, noise)
-        if self.semantic:
-            images = self.ascend(model, pixels, images, views)
+        return self.ascend(model, pixels, images, self._views(pixels, noise)) if self.semantic else images
+
+    def classify(self, model: ZeroShotModel, images: Tensor, noise: Noise) -> Tensor:
+        """Return the logits of the corrected images, averaged over their views if ``spatial``."""
         if not self.spatial:
             return model(images)
+        views = self._views(images, noise)
         return views.split(model(views(images))).mean(dim=0)
+
+    def _views(self, images: Tensor, noise: Noise) -> Views:
+        return Views.draw(images, self.num_views, self.sigma, noise)
 
     def warm_up(self, model: ZeroShotModel, pixels: Tensor, noise: Noise) -> Tensor:
         """Return the images after TTC's counterattack."""
@@ -101,6 +80,7 @@ class SCC(Defense):
             num_steps=self.warmup_steps,
             tau=self.tau,
             beta=self.beta,
+            gate_model=self.gate_model,
         )
 
     def ascend(self, model: ZeroShotModel, pixels: Tensor, images: Tensor, views: Views) -> Tensor:
@@ -126,7 +106,8 @@ class SCC(Defense):
 
     def nominal_cost(self) -> Cost:
         """Return the passes of the warm-up, of the ascent and of the prediction."""
-        cost = Cost(forwards=self.warmup_steps + 1, backwards=self.warmup_steps)
+        gate = 0 if self.gate_model is None else 2
+        cost = Cost(forwards=self.warmup_steps + 1 + gate, backwards=self.warmup_steps)
         if self.semantic:
             steps = self.num_steps * (self.num_views if self.spatial and self.average_loss else 1)
             cost += Cost(forwards=self.num_views + steps, backwards=steps)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from scc_core.attacks.base import input_gradient, project, random_start
 from scc_core.defenses.base import Defense, Gradients
+from scc_core.defenses.gate import check_gate_model, gate_parameter, gate_ratio
 from scc_core.defenses.registry import defenses
 from scc_core.models.base import ZeroShotModel
 from scc_core.noise import Noise
@@ -28,6 +29,7 @@ def counterattack(
     num_steps: int,
     tau: float,
     beta: float,
+    gate_model: str | None = None,
 ) -> Tensor:
     """Move images away from their own embedding, where they look falsely stable.
 
@@ -44,14 +46,16 @@ def counterattack(
         num_steps: number of steps ``n``.
         tau: threshold of the gate.
         beta: how much later steps weigh.
+        gate_model: name of the model whose image tower measures ``r``; None takes ``model``'s own.
 
     Returns:
         Counterattacked images ``(B, 3, H, W)`` in [0, 1], within ``epsilon`` of ``pixels``.
     """
     start = random_start(pixels, epsilon, noise)
     anchor = model.features(pixels)
-    gradient, moved = _embedding_gradient(model, start, anchor)
-    stable = (moved / anchor.norm(dim=-1) < tau).nonzero().squeeze(-1)
+    gradient, moved = embedding_gradient(model, start, anchor)
+    ratio = moved / anchor.norm(dim=-1) if gate_model is None else gate_ratio(model, gate_model, pixels, start)
+    stable = (ratio < tau).nonzero().squeeze(-1)
     result = start.clone()
     if len(stable):
         weights = torch.softmax(beta * torch.arange(num_steps + 1, dtype=torch.float32), dim=0).tolist()
@@ -59,15 +63,15 @@ def counterattack(
         mean = weights[0] * (images - centre)
         for step, weight in enumerate(weights[1:], start=1):
             if step > 1:
-                gradient, _ = _embedding_gradient(model, images, anchor)
+                gradient, _ = embedding_gradient(model, images, anchor)
             images = project(images + step_size * gradient.sign(), centre, epsilon)
             mean = mean + weight * (images - centre)
         result[stable] = (centre + mean).clamp(0.0, 1.0)
     return result
 
 
-def _embedding_gradient(model: ZeroShotModel, images: Tensor, anchor: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the gradient of the squared embedding shift, and the shift's length ``(B,)``."""
+def embedding_gradient(model: ZeroShotModel, images: Tensor, anchor: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the gradient of ``||f(images) - anchor||^2`` in ``images``, and the shift's length ``(B,)``."""
     shift = torch.empty(0)
 
     def squared_shift(leaf: Tensor) -> Tensor:
@@ -83,9 +87,13 @@ def _embedding_gradient(model: ZeroShotModel, images: Tensor, anchor: Tensor) ->
 @defenses.register("ttc")
 @dataclass(frozen=True)
 class TTC(Defense):
-    """Test-Time Counterattack: classify the counterattacked image (see :func:`counterattack`)."""
+    """Test-Time Counterattack: classify the counterattacked image (see :func:`counterattack`).
 
-    gradients: ClassVar[tuple[Gradients, ...]] = ("bpda", "unrolled")
+    For an adversarially fine-tuned victim the paper measures the gate's ratio with the original CLIP image tower: name
+    it in ``gate_model``.
+    """
+
+    gradients: ClassVar[tuple[Gradients, ...]] = ("bpda",)
     randomised: ClassVar[bool] = True
 
     epsilon: float = parameter(4 / 255, minimum=0.0, maximum=1.0, unit=PIXEL, help="L-inf radius of the counterattack")
@@ -95,10 +103,11 @@ class TTC(Defense):
         0.2, minimum=0.0, maximum=math.inf, help="images whose embedding moves less than this are counterattacked"
     )
     beta: float = parameter(2.0, minimum=-100.0, maximum=100.0, help="weight exp(beta * step) of later steps")
+    gate_model: str | None = gate_parameter()
 
-    def predict(self, model: ZeroShotModel, pixels: Tensor, noise: Noise) -> Tensor:
-        """Return the logits of the counterattacked image."""
-        return model(self.correct(model, pixels, noise))
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_gate_model(self.gate_model)
 
     def correct(self, model: ZeroShotModel, pixels: Tensor, noise: Noise) -> Tensor:
         """Return the counterattacked images."""
@@ -111,8 +120,10 @@ class TTC(Defense):
             num_steps=self.num_steps,
             tau=self.tau,
             beta=self.beta,
+            gate_model=self.gate_model,
         )
 
     def nominal_cost(self) -> Cost:
-        """Return the anchor's, the steps' and the prediction's passes."""
-        return Cost(forwards=self.num_steps + 2, backwards=self.num_steps)
+        """Return the anchor's, the steps', the prediction's and another gate model's passes."""
+        gate = 0 if self.gate_model is None else 2
+        return Cost(forwards=self.num_steps + 2 + gate, backwards=self.num_steps)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from scc_core.errors import unknown_name
+from scc_core.errors import UserError, unknown_name
 from scc_core.outcomes import Cost
 
 PRECISIONS: Mapping[str, torch.dtype] = {
@@ -36,6 +36,19 @@ class ModelCard:
     citation: str = ""
     demonstration: bool = False
     notes: Sequence[str] = field(default_factory=tuple)
+
+
+class PromptEncoder(Protocol):
+    """A text tower whose context tokens, the words before every class name, can be tuned.
+
+    Attributes:
+        context: ``(C, W)`` float32, the token embeddings of the written context.
+    """
+
+    context: Tensor
+
+    def __call__(self, context: Tensor) -> Tensor:
+        """Embed every class's prompt as ``(K, D)``, unnormalised, differentiable in ``context`` ``(C, W)``."""
 
 
 class VisionLanguageModel(ABC):
@@ -62,6 +75,21 @@ class VisionLanguageModel(ABC):
     @abstractmethod
     def encode_text(self, texts: Sequence[str]) -> Tensor:
         """Embed ``N`` texts as ``(N, D)``, unnormalised."""
+
+    def prompt_encoder(self, context: str, class_names: Sequence[str]) -> PromptEncoder:  # noqa: ARG002
+        """Return an encoder of the prompts ``<context> <class name>.``; most towers have none.
+
+        Raises:
+            UserError: the context tokens of this model's text tower cannot be tuned, or the context has none.
+        """
+        raise self.no_prompt_encoder(f"it is part of a {type(self).__name__}")
+
+    def no_prompt_encoder(self, reason: str) -> UserError:
+        """Build the error of :meth:`prompt_encoder`."""
+        return UserError(
+            f"the text tower of model {self.name!r} has no context tokens to tune ({reason}); prompt tuning (r-tpt) "
+            "runs on open_clip's own CLIP text transformers, such as those of demo-clip and openai/ViT-B-32"
+        )
 
 
 @dataclass
@@ -115,6 +143,7 @@ class ZeroShotModel:
 
     Attributes:
         text_features: ``(K, D)`` float32, one unit vector per class.
+        class_names: ``K`` names, in label order.
         meter: counts the images that pass through the image tower.
     """
 
@@ -127,17 +156,24 @@ class ZeroShotModel:
         self.precision = precision
         self.meter = Meter()
         self.text_features = _class_embeddings(model, prompts)
+        self.class_names = tuple(prompts)
+        self._text_embeddings: dict[tuple[str, ...], Tensor] = {}
 
     @property
     def num_classes(self) -> int:
         """Number of classes ``K``."""
         return len(self.text_features)
 
-    def features(self, pixels: Tensor) -> Tensor:
-        """Return raw image embeddings ``(B, D)`` float32 of ``(B, 3, S, S)`` pixels in [0, 1]."""
+    def features(self, pixels: Tensor, tower: VisionLanguageModel | None = None) -> Tensor:
+        """Return raw image embeddings ``(B, D)`` float32 of ``(B, 3, S, S)`` pixels in [0, 1].
+
+        Args:
+            pixels: the images.
+            tower: another model whose image tower embeds them; its passes count like this model's own.
+        """
         dtype = PRECISIONS[self.precision]
         with torch.autocast(pixels.device.type, dtype=dtype, enabled=dtype is not torch.float32):
-            features = self.model.encode_image(pixels)
+            features = (tower or self.model).encode_image(pixels)
         features = features.float()
         self.meter.watch(features)
         return features
@@ -149,6 +185,12 @@ class ZeroShotModel:
     def logits(self, features: Tensor) -> Tensor:
         """Return ``(B, K)`` logits of raw embeddings: scaled cosine similarities."""
         return self.similarities(features) * self.model.logit_scale + self.model.logit_bias
+
+    def embed_texts(self, texts: tuple[str, ...]) -> Tensor:
+        """Return the unit vector ``(D,)`` float32 of an ensemble of texts; computed once."""
+        if texts not in self._text_embeddings:
+            self._text_embeddings[texts] = _class_embeddings(self.model, {"": texts})[0]
+        return self._text_embeddings[texts]
 
     def __call__(self, pixels: Tensor) -> Tensor:
         """Return ``(B, K)`` logits of ``(B, 3, S, S)`` pixels in [0, 1]."""

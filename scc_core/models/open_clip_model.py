@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from scc_core.models.base import ModelCard, VisionLanguageModel
+from scc_core.models.base import ModelCard, PromptEncoder, VisionLanguageModel
 from scc_core.models.open_clip_loader import OpenClipParts, load_open_clip, weights_digest
+from scc_core.models.prompt_tuning import ContextPrompts, context_positions, token_table
 
 _TEXT_BATCH = 256
 
@@ -21,12 +23,13 @@ class OpenClipModel(VisionLanguageModel):
         self.name = name
         self.device = device
         self.image_size = parts.image_size
-        self._module = parts.module.to(device)
+        module: Any = parts.module.to(device)
+        self._module = module
         self._tokenizer = parts.tokenizer
         self._mean = torch.tensor(parts.mean, device=device).reshape(3, 1, 1)
         self._std = torch.tensor(parts.std, device=device).reshape(3, 1, 1)
-        self.logit_scale = float(parts.module.logit_scale.exp())
-        bias = getattr(parts.module, "logit_bias", None)
+        self.logit_scale = float(self._module.logit_scale.exp())
+        bias = getattr(self._module, "logit_bias", None)
         self.logit_bias = 0.0 if bias is None else float(bias)
 
     def encode_image(self, pixels: Tensor) -> Tensor:
@@ -36,8 +39,26 @@ class OpenClipModel(VisionLanguageModel):
 
     def encode_text(self, texts: Sequence[str]) -> Tensor:
         """Embed ``N`` texts as ``(N, D)``, unnormalised."""
-        tokens = self._tokenizer(list(texts)).to(self.device)
+        tokens = self._tokens(texts)
         return torch.cat([self._module.encode_text(part) for part in tokens.split(_TEXT_BATCH)])
+
+    def prompt_encoder(self, context: str, class_names: Sequence[str]) -> PromptEncoder:
+        """Return an encoder of the prompts ``<context> <class name>.`` with a tunable context.
+
+        Raises:
+            UserError: the text tower is not open_clip's own transformer, or the context is empty.
+        """
+        table = token_table(self._module)
+        if table is None:
+            raise self.no_prompt_encoder(f"it is a {type(self._module.text).__name__}")
+        tokens = self._tokens(["", context, *(f"{context} {name}." for name in class_names)])
+        positions = context_positions(tokens[0], tokens[1], tokens[2:])
+        if positions.start == positions.stop:
+            raise self.no_prompt_encoder(f"the context {context!r} has no tokens of its own")
+        return ContextPrompts(self._module, table, tokens[2:], positions, _TEXT_BATCH)
+
+    def _tokens(self, texts: Sequence[str]) -> Tensor:
+        return self._tokenizer(list(texts)).to(self.device)
 
 
 @dataclass(frozen=True)

@@ -62,6 +62,11 @@ def large_results() -> pl.DataFrame:
     return pl.DataFrame([_spoiled(row) for row in rows], infer_schema_length=None)
 
 
+def ragged_results() -> pl.DataFrame:
+    """The part of the large grid where cells failed or wait."""
+    return large_results().filter(pl.col("dataset").is_in(["dataset-03", "dataset-05"]), pl.col("model") == "ViT-B-32")
+
+
 def clean_results() -> pl.DataFrame:
     """The demonstration grid before anything was attacked."""
     return demo_results().filter(pl.col("epsilon_255") == 0)

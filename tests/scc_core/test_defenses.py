@@ -169,7 +169,7 @@ def test_shift_moves_down_and_right_and_repeats_the_border(images, noise):
             seen.append(pixels)
             return pixels
 
-    Shift(right=1, down=2).predict(Recorder(), images, noise)
+    Shift(right=1, down=2).classify(Recorder(), images, noise)
     moved = seen[0]
     assert torch.equal(moved[..., 2:, 1:], images[..., :-2, :-1])
     assert torch.equal(moved[..., 0, 1:], images[..., 0, :-1])

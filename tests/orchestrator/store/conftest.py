@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -42,13 +43,13 @@ def postgresql_server() -> Iterator[str]:
 
 @pytest.fixture
 def postgresql_url(postgresql_server: str) -> str:
-    """A new, empty PostgreSQL database."""
+    """A new, empty PostgreSQL schema, which is made faster than a database."""
     import psycopg
 
     name = f"test_{next(_NUMBERS)}"
     with psycopg.connect(postgresql_server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE template0".encode())
-    return postgresql_server.rpartition("/")[0] + f"/{name}"
+        connection.execute(f"CREATE SCHEMA {name}".encode())
+    return f"{postgresql_server}?options=-csearch_path%3D{name}"
 
 
 @pytest.fixture
@@ -89,7 +90,7 @@ def _server_user(folder: Path) -> pwd.struct_passwd | None:
 
 
 def _run(user: pwd.struct_passwd | None, command: list[str]) -> None:
-    identity = {} if user is None else {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+    identity: dict[str, Any] = {} if user is None else {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
     done = subprocess.run(
         command, cwd="/", stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, **identity
     )

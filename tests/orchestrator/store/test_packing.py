@@ -58,9 +58,9 @@ def test_columns_must_agree_and_fit() -> None:
     short = Outcomes(good.sample_ids[:1], good.labels, good.predictions, good.margins, good.confidences)
     with pytest.raises(ValueError, match=r"sample_ids has shape \(1,\), expected \(2,\)"):
         pack(short)
-    wide = Outcomes(good.sample_ids, np.array([2**40, 0]), good.predictions, good.margins, good.confidences)  # type: ignore[arg-type]
+    wide = Outcomes(good.sample_ids, np.array([2**40, 0]), good.predictions, good.margins, good.confidences)
     with pytest.raises(ValueError, match="labels holds a value that does not fit int32"):
         pack(wide)
-    text = Outcomes(good.sample_ids, good.labels, good.predictions, np.array(["a", "b"]), good.confidences)  # type: ignore[arg-type]
+    text = Outcomes(good.sample_ids, good.labels, good.predictions, np.array(["a", "b"]), good.confidences)
     with pytest.raises(ValueError, match="margins has dtype"):
         pack(text)

@@ -1,0 +1,132 @@
+"""The adaptive threat model: a defended classifier that any attack runs against unchanged.
+
+BPDA and EOT are those of Athalye, Carlini and Wagner, "Obfuscated gradients give a false sense of security", ICML 2018,
+arXiv 1802.00420, sections 4.1 and 4.2; what an attacker is owed is that of Tramer et al., "On adaptive attacks",
+NeurIPS 2020, arXiv 2002.08347.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+
+from scc_core.defenses.base import Defense, Gradients
+from scc_core.errors import ComponentError, UserError, unknown_name
+from scc_core.models.base import Meter, ZeroShotModel
+from scc_core.noise import Noise
+
+STRONGEST_FIRST: tuple[Gradients, ...] = ("unrolled", "bpda")
+"""The ways through a defense, by strength."""
+
+
+@dataclass(frozen=True)
+class DefendedClassifier:
+    """A model behind a defense, as the attacker who knows the defense sees it: logits, with gradients.
+
+    ``unrolled`` differentiates through all of the defense. ``bpda`` runs all of it forward and passes the gradient
+    through :meth:`Defense.correct` as if that were the identity, while :meth:`Defense.classify` is differentiated.
+
+    The logits are the mean of the logits (not of probabilities) over ``eot_draws`` draws of the defense's noise, which
+    are fresh on every call, because an attack that meets the same few draws at every step fits those draws. The draws
+    are a function of the noise, the sample and the number of the call alone: deterministic, and independent of the
+    batch for every attack that calls the classifier in the same order for each image that it still works on. They are
+    not the draws of the defense under evaluation, which no attacker knows. A defense without randomness is drawn once.
+
+    The classifier is bound to the images of its batch. An attack that continues on some of them calls the classifier
+    of :meth:`select` instead, through :func:`scc_core.attacks.base.rows_of`; both count the same calls.
+
+    Attributes:
+        model: the classifier that is defended; the defense's own passes count on its meter.
+        defense: the defense under attack.
+        noise: the attacker's noise, with the sample ids of the batch.
+        gradients: ``bpda``, ``unrolled``, or None for the strongest that the defense declares.
+        eot_draws: draws per call, 1 or more; memory grows with it.
+
+    Raises:
+        UserError: the defense does not declare such gradients, or ``eot_draws`` is below 1.
+    """
+
+    model: ZeroShotModel
+    defense: Defense
+    noise: Noise
+    gradients: Gradients | None = None
+    eot_draws: int = 1
+    _calls: _Counter = field(default_factory=lambda: _Counter(), repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "gradients", choose_gradients(self.defense, self.gradients))
+        if self.eot_draws < 1:
+            raise UserError(f"eot_draws: {self.eot_draws!r} is out of range; allowed: [1, inf]")
+
+    @property
+    def meter(self) -> Meter:
+        """The counter of the model's forwards and backwards, those of the defense included."""
+        return self.model.meter
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes ``K``."""
+        return self.model.num_classes
+
+    def select(self, rows: Tensor) -> DefendedClassifier:
+        """Return the classifier of the chosen rows of the batch; ``rows`` is a mask or indices."""
+        return replace(self, noise=self.noise.select(rows))
+
+    def __call__(self, pixels: Tensor) -> Tensor:
+        """Return ``(B, K)`` mean logits of ``(B, 3, H, W)`` pixels in [0, 1], ``B`` the number of sample ids."""
+        return self._mean(
+            lambda noise: self.defense.classify(self.model, self._corrected(pixels, noise), noise), pixels
+        )
+
+    def features(self, pixels: Tensor) -> Tensor:
+        """Return ``(B, D)`` mean embeddings of the corrected images, for attacks on the embedding."""
+        return self._mean(lambda noise: self.model.features(self._corrected(pixels, noise)), pixels)
+
+    def _mean(self, draw: Callable[[Noise], Tensor], pixels: Tensor) -> Tensor:
+        if len(pixels) != len(self.noise.sample_ids):
+            raise ComponentError(
+                f"a classifier bound to {len(self.noise.sample_ids)} images was called with {len(pixels)}; "
+                "an attack that continues on some rows calls rows_of(model, rows)"
+            )
+        noise = self.noise.fold(f"call-{self._calls.next()}")
+        draws = self.eot_draws if self.defense.randomised else 1
+        return torch.stack([draw(noise.fold(f"eot-{number}")) for number in range(draws)]).mean(dim=0)
+
+    def _corrected(self, pixels: Tensor, noise: Noise) -> Tensor:
+        if self.gradients == "unrolled":
+            return self.defense.correct(self.model, pixels, noise)
+        with torch.no_grad():
+            corrected = self.defense.correct(self.model, pixels.detach(), noise)
+        # Exactly zero, with the gradient of the identity.
+        return corrected + (pixels - pixels.detach())
+
+
+def choose_gradients(defense: Defense, wanted: Gradients | None) -> Gradients:
+    """Return the gradients to attack a defense with: ``wanted``, or the strongest that it declares if that is None.
+
+    Raises:
+        UserError: the defense does not declare them.
+    """
+    declared = [way for way in STRONGEST_FIRST if way in defense.gradients]
+    name = type(defense).__name__
+    if not declared:
+        raise UserError(f"defense {name} declares no gradients for an adaptive attacker; use threat model transfer")
+    if wanted is None:
+        return declared[0]
+    if wanted not in declared:
+        raise unknown_name(f"gradients of defense {name}:", wanted, declared)
+    return wanted
+
+
+@dataclass
+class _Counter:
+    """Numbers the calls of a classifier and of all its selections."""
+
+    count: int = 0
+
+    def next(self) -> int:
+        self.count += 1
+        return self.count - 1

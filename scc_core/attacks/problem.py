@@ -1,0 +1,120 @@
+"""What an attack works on: some images, the classifier that it may ask, the budget and the noise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from scc_core.attacks.base import rows_of
+from scc_core.errors import ComponentError
+from scc_core.models.base import Classifier
+from scc_core.noise import Noise
+
+
+class Point(NamedTuple):
+    """A loss and its slope at some images.
+
+    Attributes:
+        outputs: ``(B, N)`` what the classifier returned, detached.
+        loss: ``(B,)`` detached.
+        gradient: ``(B, 3, H, W)`` of the loss in the images.
+    """
+
+    outputs: Tensor
+    loss: Tensor
+    gradient: Tensor
+
+
+@dataclass(frozen=True)
+class Problem:
+    """The images that an attack works on, with everything that belongs to them.
+
+    Every question to the classifier goes through here, so that a value that is not finite is named once, with the
+    attack, the sample and the step.
+
+    Attributes:
+        attack: the attack's name.
+        model: the classifier.
+        pixels: ``(B, 3, H, W)`` the clean images in [0, 1].
+        labels: ``(B,)`` int64 true classes.
+        epsilon: radius in [0, 1] pixel units.
+        noise: the source of all randomness.
+    """
+
+    attack: str
+    model: Classifier
+    pixels: Tensor
+    labels: Tensor
+    epsilon: float
+    noise: Noise
+
+    def select(self, rows: Tensor) -> Problem:
+        """Return the problem of the chosen rows; ``rows`` is a mask or indices."""
+        return replace(
+            self,
+            model=rows_of(self.model, rows),
+            pixels=self.pixels[rows],
+            labels=self.labels[rows],
+            noise=self.noise.select(rows),
+        )
+
+    def fold(self, name: str) -> Problem:
+        """Return the same problem with independent noise for the use called ``name``."""
+        return replace(self, noise=self.noise.fold(name))
+
+    @torch.no_grad()
+    def logits(self, images: Tensor, step: str) -> Tensor:
+        """Return the logits ``(B, K)`` of ``images``, without a gradient.
+
+        Raises:
+            ComponentError: one is not finite.
+        """
+        logits = self.model(images)
+        self._require_finite(logits, "logit", step)
+        return logits
+
+    def ascend(
+        self,
+        loss: Callable[[Tensor], Tensor],
+        images: Tensor,
+        step: str,
+        *,
+        through: Callable[[Tensor], Tensor] | None = None,
+    ) -> Point:
+        """Return the loss at ``images`` and its gradient.
+
+        Args:
+            loss: ``(B,)`` of the outputs.
+            images: ``(B, 3, H, W)`` in [0, 1].
+            step: what the attack is doing, for errors.
+            through: what the loss is a function of; None for the classifier's logits.
+
+        Raises:
+            ComponentError: the outputs carry no gradient, or a loss or a gradient is not finite.
+        """
+        leaf = images.detach().requires_grad_(True)
+        with torch.enable_grad():
+            outputs = (through or self.model)(leaf)
+            losses = loss(outputs)
+            if not losses.requires_grad:
+                raise ComponentError(f"attack {self.attack} needs gradients, and the model's output carries none")
+            (gradient,) = torch.autograd.grad(losses.sum(), leaf)
+        self._require_finite(losses, "loss", step)
+        # The largest value is NaN or infinite whenever any value is, and is one number per image to look at.
+        self._require_finite(gradient.abs().flatten(1).amax(dim=1), "gradient", step)
+        return Point(outputs.detach(), losses.detach(), gradient)
+
+    def wrong_classes(self, rank: int) -> Tensor:
+        """Return ``(B,)``, the ``rank``-th most likely wrong class (1 is the most likely) of the clean images."""
+        logits = self.logits(self.pixels, "target choice").scatter(1, self.labels.unsqueeze(1), -torch.inf)
+        return logits.argsort(dim=1, descending=True, stable=True)[:, rank - 1]
+
+    def _require_finite(self, values: Tensor, what: str, step: str) -> None:
+        finite = values.detach().reshape(len(values), -1).isfinite().all(dim=1)
+        if not finite.all():
+            sample = int(self.noise.sample_ids[int((~finite).nonzero()[0])])
+            raise ComponentError(f"attack {self.attack}: a {what} is not finite on sample {sample} at {step}")

@@ -1,0 +1,53 @@
+"""Several runs in turn, each only on the images that no earlier one has broken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import torch
+from torch import Tensor
+
+from scc_core.attacks.losses import margin
+from scc_core.attacks.problem import Problem
+
+Run = Callable[[Problem], Tensor]
+"""One try at a problem: returns images ``(B, 3, H, W)`` within the budget."""
+
+
+def in_turn(problem: Problem, runs: Iterable[Run], *, skip_misclassified: bool = True) -> Tensor:
+    """Return, per image, the result of the first run that breaks it, or that of the smallest margin if none does.
+
+    A run is not believed: its images are classified once more, and an image is broken when its label is no longer the
+    predicted class, whatever class an attack was aiming at.
+
+    Args:
+        problem: the images.
+        runs: tried in order; a run sees only the images that are still classified correctly.
+        skip_misclassified: leave images alone that are misclassified when clean, as AutoAttack does.
+
+    Returns:
+        Images ``(B, 3, H, W)``.
+    """
+    images = problem.pixels.clone()
+    lowest = torch.full(problem.labels.shape, torch.inf, device=images.device)
+    alive = torch.ones_like(problem.labels, dtype=torch.bool)
+    if skip_misclassified:
+        alive, lowest = _standing(problem, images, "the clean image")
+    for number, run in enumerate(runs, start=1):
+        rows = alive.nonzero().squeeze(-1)
+        if not len(rows):
+            break
+        part = problem.select(rows)
+        found = run(part)
+        standing, margins = _standing(part, found, f"the result of run {number}")
+        better = ~standing | (margins < lowest[rows])
+        images[rows] = torch.where(better.reshape(-1, 1, 1, 1), found, images[rows])
+        lowest[rows] = torch.where(better, margins, lowest[rows])
+        alive[rows] = standing
+    return images
+
+
+def _standing(problem: Problem, images: Tensor, step: str) -> tuple[Tensor, Tensor]:
+    """Return ``(B,)`` whether the label is still predicted, and the margin."""
+    logits = problem.logits(images, step)
+    return logits.argmax(dim=1) == problem.labels, margin(logits, problem.labels)

@@ -1,0 +1,125 @@
+"""A user's own model, datasets and defenses, named in test grids by dotted path and imported by real Ray workers."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from scc_core.datasets import Dataset, DatasetCard
+from scc_core.defenses import Defense
+from scc_core.models import ModelCard
+from scc_core.outcomes import Cost
+from tests.scc_core.conftest import ConvTower
+
+FOLDER = "SCCBENCH_TEST_FOLDER"
+
+
+class TinyEntry:
+    """A model entry: a random convolution that needs no file."""
+
+    card = ModelCard("tests.components:tiny", "random convolution", "convolution", 8, "none", "the tests")
+
+    def digest(self) -> str:
+        return "00" * 32
+
+    def load(self, device: torch.device) -> ConvTower:
+        tower = ConvTower()
+        tower.name = self.card.name
+        return tower
+
+
+tiny = TinyEntry()
+
+
+class NoiseImages(Dataset):
+    """800 fixed random images of four classes."""
+
+    def __init__(self) -> None:
+        self.card = DatasetCard("tests.components:noise_images", "", "classification", "noise", "test", "none", "")
+        self.class_names = ("0", "1", "2", "3")
+        self.templates = ("class {}",)
+        self.labels = np.arange(800, dtype=np.int64) % 4
+        self.version = "1"
+
+    def image(self, index):
+        return np.random.default_rng(index).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+
+
+def noise_images() -> Dataset:
+    return NoiseImages()
+
+
+class OneForward(Defense):
+    def nominal_cost(self) -> Cost:
+        return Cost(forwards=1)
+
+
+@dataclass(frozen=True)
+class Broken(OneForward):
+    """Raises on every image."""
+
+    def classify(self, model, images, noise):
+        raise RuntimeError("this defense is broken")
+
+
+@dataclass(frozen=True)
+class BrokenOnce(OneForward):
+    """Raises the first time that it is used anywhere, as a component with a passing fault does."""
+
+    def classify(self, model, images, noise):
+        if _first_time("broken-once"):
+            raise RuntimeError("a passing fault")
+        return model(images)
+
+
+@dataclass(frozen=True)
+class KillsItsWorkerOnce(OneForward):
+    """Kills the process that computes it, the first time."""
+
+    def classify(self, model, images, noise):
+        if _first_time("killed-once"):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return model(images)
+
+
+@dataclass(frozen=True)
+class KillsItsWorker(OneForward):
+    """Kills every process that computes it."""
+
+    def classify(self, model, images, noise):
+        os.kill(os.getpid(), signal.SIGKILL)
+        return model(images)
+
+
+@dataclass(frozen=True)
+class WaitsForGate(OneForward):
+    """Reports that it runs, then waits until the test opens the gate: a way to stop a run at a known place."""
+
+    def classify(self, model, images, noise):
+        folder = Path(os.environ[FOLDER])
+        (folder / f"waiting-{os.getpid()}").touch()
+        with _fifo(folder / "gate") as gate:
+            gate.read()
+        return model(images)
+
+
+@contextmanager
+def _fifo(path: Path) -> Iterator[object]:
+    """Block until the test opens the named pipe for writing; a plain file, once the gate is open, does not block."""
+    with path.open("rb") as pipe:
+        yield pipe
+
+
+def _first_time(name: str) -> bool:
+    try:
+        (Path(os.environ[FOLDER]) / name).touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True

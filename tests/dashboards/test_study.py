@@ -1,0 +1,54 @@
+"""Panels hold what may share axes, and nothing else."""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+
+from dashboards.study import Study
+from tests.dashboards import frames
+
+
+def test_cell_of_several_runs_counts_once_with_most_samples() -> None:
+    small = frames.result_row("m", "a", 1.0, "scc", samples=50, correct=10)
+    large = {**frames.result_row("m", "a", 1.0, "scc", samples=100, correct=30), "cell": small["cell"]}
+    study = Study.of(pl.DataFrame([small, large, small], infer_schema_length=None))
+    assert study.pooled.select("correct", "samples").rows() == [(30, 100)]
+
+
+@pytest.mark.parametrize("setting", ["precision", "preprocessing"])
+def test_settings_of_one_model_are_never_pooled(setting: str) -> None:
+    rows = [frames.result_row("m", "a", 1.0, "scc", seed=seed) for seed in (0, 1)]
+    rows[1][setting] = "other"
+    study = Study.of(pl.DataFrame(rows, infer_schema_length=None))
+    assert len(study.models) == 2
+    assert any(name == "m · other" for name in study.models)
+
+
+def test_transfer_panel_has_no_adaptive_row() -> None:
+    study = Study.of(frames.large_results())
+    assert set(study.panel("transfer", "pgd")["threat_model"]) == {"transfer"}
+
+
+def test_adaptive_panel_has_transfer_rows_of_the_undefended_model_only() -> None:
+    panel = Study.of(frames.large_results()).panel("adaptive", "pgd").filter(pl.col("epsilon_255") > 0)
+    borrowed = panel.filter(pl.col("threat_model") == "transfer")
+    assert set(borrowed["defense"]) == {"none"}
+    assert set(panel.filter(pl.col("threat_model") == "adaptive")["defense"]) == {"ttc", "scc", "flip"}
+
+
+def test_panel_of_one_attack_has_no_other_attack() -> None:
+    assert set(Study.of(frames.large_results()).panel("transfer", "cw-linf")["attack"]) == {"cw-linf", "none"}
+
+
+def test_epsilons_of_one_budget_written_in_two_ways_are_one() -> None:
+    rows = [
+        {**frames.result_row("m", "a", 4.0, "scc", seed=0), "epsilon_255": 4.0},
+        {**frames.result_row("m", "a", 4.0, "scc", seed=1), "epsilon_255": 0.01568627 * 255},
+    ]
+    assert Study.of(pl.DataFrame(rows, infer_schema_length=None)).pooled["epsilon_255"].to_list() == [4.0]
+
+
+def test_empty_results_have_no_threat_model() -> None:
+    assert Study.of(frames.demo_results().clear()).threat_models == []
+    assert Study.of(pl.DataFrame()).threat_models == []

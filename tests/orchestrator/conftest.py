@@ -1,0 +1,24 @@
+"""Specifications and grids that need no model, for the orchestrator's tests."""
+
+from __future__ import annotations
+
+from orchestrator.identity import Cell, ComponentSpec, DatasetSpec, ModelSpec
+
+
+def component(name: str, **parameters: object) -> ComponentSpec:
+    return ComponentSpec(name, parameters, name)
+
+
+def cell(**changes: object) -> Cell:
+    """A cell with every part given; ``changes`` replaces parts."""
+    parts: dict[str, object] = {
+        "model": ModelSpec("demo-clip", "ab" * 32),
+        "dataset": DatasetSpec("demo/shapes", "1", "test", "balanced-1", "native", "cd" * 32, classes=12, size=1200),
+        "attack": component("pgd", num_steps=10, random_start=True, step_size=1 / 255),
+        "epsilon_255": 4.0,
+        "threat_model": "transfer",
+        "defense": component("none"),
+        "seed": 0,
+        "precision": "float32",
+    }
+    return Cell(**{**parts, **changes})  # type: ignore[arg-type]
