@@ -1,4 +1,4 @@
-"""The commands that draw: ``sccbench dashboard`` and ``sccbench demo``, which the command line finds as entry points."""
+"""The commands that draw, ``sccbench dashboard`` and ``sccbench demo``, which are entry points of the command line."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def dashboard(db: Database = DEFAULT_DATABASE, run: Run = None, out: Out = SITE)
 def demo(db: Database = DEMO_DATABASE, out: Out = SITE, workers: Workers = None) -> None:
     """Run the demonstration grid on the small models that ship with the project, and draw its dashboard."""
     from orchestrator.cli.run import finish, start
-    from orchestrator.driver import RunOptions
     from orchestrator.grids import demo_grid
+    from orchestrator.options import RunOptions
 
     result = start(demo_grid(), db, RunOptions(num_workers=workers))
     _name(draw(db, result.run, out))

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 NONE = "none"
-CONTROLS = ("random-noise", "flip", "shift")
+CONTROLS = ("random-noise", "flip", "shift", "views", "jpeg", "low-pass")
 
 _KNOWN = {
     NONE: ("grey", "circle"),
@@ -24,11 +24,14 @@ _KNOWN = {
     "anti-adversary": ("olive", "triangle-down"),
     "hedge": ("wine", "triangle-up"),
     "r-tpt": ("green", "star"),
-    "clipure": ("purple", "hexagon"),
+    "clipure-cos": ("purple", "hexagon"),
     "doc": ("amber", "pentagon"),
     "agc": ("indigo", "cross"),
     "csr": ("sky", "x"),
     "mac": ("olive", "star"),
+    "jpeg": ("wine", "pentagon"),
+    "low-pass": ("indigo", "hexagon"),
+    "views": ("sky", "triangle-down"),
 }
 _EMPHASISED = ("ttc", "scc")
 _HUES = ("sky", "wine", "olive", "indigo", "green", "purple", "amber", "vermilion", "blue")

@@ -15,6 +15,7 @@ from orchestrator.cluster import Pool, make_pool, ray_session
 from orchestrator.expansion import expand
 from orchestrator.grid import Grid, parse_grid
 from orchestrator.identity import Cell
+from orchestrator.options import RunOptions
 from orchestrator.plan import Plan, make_plan
 from orchestrator.progress import Progress, Reporter, make_reporter
 from orchestrator.queue import Task, WorkQueue
@@ -37,21 +38,6 @@ class RunInterruptedError(SccBenchError):
 
 
 @dataclass(frozen=True)
-class RunOptions:
-    """How a run uses the machine; none of it changes a result.
-
-    Attributes:
-        address: of a Ray cluster; None starts a local one.
-        num_workers: actors at most; None takes one per device.
-        batch_size: images at a time; None takes the device's default.
-    """
-
-    address: str | None = None
-    num_workers: int | None = None
-    batch_size: int | None = None
-
-
-@dataclass(frozen=True)
 class RunResult:
     """How a run ended.
 
@@ -66,14 +52,23 @@ class RunResult:
     measured: int
 
 
-def start(grid: Grid, text: str, store: ResultStore, options: RunOptions, console: Console) -> RunResult:
+def start(
+    grid: Grid, text: str, cells: Mapping[Cell, int], store: ResultStore, options: RunOptions, console: Console
+) -> RunResult:
     """Measure what the database lacks of a grid, as a new run.
 
+    Args:
+        grid: as checked.
+        text: as the user wrote it, to be stored with the run.
+        cells: the grid's cells, each with the number of samples asked for.
+        store: where results go.
+        options: how to use the machine.
+        console: where progress is shown.
+
     Raises:
-        UserError: the grid, the address or the number of workers is wrong; nothing was computed.
+        UserError: the address or the number of workers is wrong; nothing was computed.
         RunInterruptedError: interrupted; what was measured is stored and the run can be resumed.
     """
-    cells = expand(grid)
     plan = make_plan(cells, store.measured_blocks)
     with _compute(plan, options) as pool:
         run = store.start_run(_record(grid, text), cells)

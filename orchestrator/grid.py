@@ -9,9 +9,8 @@ from typing import Annotated, Any, Literal, TypeVar
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
-from scc_core.datasets.preprocessing import PREPROCESSINGS
 from scc_core.errors import UserError, unknown_name
-from scc_core.models.base import PRECISIONS
+from scc_core.names import PRECISIONS, PREPROCESSINGS
 from scc_core.parameters import canonical_pixel, parse_number
 
 T = TypeVar("T")
@@ -192,7 +191,7 @@ def _keys(model: type[BaseModel]) -> list[str]:
     return list(model.model_fields)
 
 
-def _known(kind: str, value: str, existing: Mapping[str, object]) -> str:
+def _known(kind: str, value: str, existing: Sequence[str]) -> str:
     if value not in existing:
         raise ValueError(str(unknown_name(kind, value, existing)))
     return value

@@ -8,7 +8,8 @@ NeurIPS 2020, arXiv 2002.08347.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from copy import copy
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -21,27 +22,28 @@ from scc_core.noise import Noise
 STRONGEST_FIRST: tuple[Gradients, ...] = ("unrolled", "bpda")
 """The ways through a defense, by strength."""
 
+_SAMPLE_BITS = 32
 
-@dataclass(frozen=True)
+
 class DefendedClassifier:
     """A model behind a defense, as the attacker who knows the defense sees it: logits, with gradients.
 
     ``unrolled`` differentiates through all of the defense. ``bpda`` runs all of it forward and passes the gradient
     through :meth:`Defense.correct` as if that were the identity, while :meth:`Defense.classify` is differentiated.
 
-    The logits are the mean of the logits (not of probabilities) over ``eot_draws`` draws of the defense's noise, which
-    are fresh on every call, because an attack that meets the same few draws at every step fits those draws. The draws
-    are a function of the noise, the sample and the number of the call alone: deterministic, and independent of the
-    batch for every attack that calls the classifier in the same order for each image that it still works on. They are
-    not the draws of the defense under evaluation, which no attacker knows. A defense without randomness is drawn once.
+    The logits are the mean of the logits (not of probabilities) over ``eot_draws`` draws of the defense's noise. They
+    are fresh on every call, because an attack that meets the same few draws at every step fits those draws. A draw is
+    a function of the noise, the sample and how often the classifier was asked about that sample before, and so depends
+    neither on the batch nor on which other images an attack still works on. A defense without randomness is drawn
+    once. The draws are not those of the defense under evaluation, which no attacker knows.
 
-    The classifier is bound to the images of its batch. An attack that continues on some of them calls the classifier
-    of :meth:`select` instead, through :func:`scc_core.attacks.base.rows_of`; both count the same calls.
+    The classifier is bound to the images of its batch, and to one attack on them. An attack that continues on some of
+    them calls the classifier of :meth:`select` instead, through :func:`scc_core.attacks.base.rows_of`.
 
-    Attributes:
+    Args:
         model: the classifier that is defended; the defense's own passes count on its meter.
         defense: the defense under attack.
-        noise: the attacker's noise, with the sample ids of the batch.
+        noise: the attacker's noise, with the sample ids of the batch, which lie below 2^32.
         gradients: ``bpda``, ``unrolled``, or None for the strongest that the defense declares.
         eot_draws: draws per call, 1 or more; memory grows with it.
 
@@ -49,17 +51,23 @@ class DefendedClassifier:
         UserError: the defense does not declare such gradients, or ``eot_draws`` is below 1.
     """
 
-    model: ZeroShotModel
-    defense: Defense
-    noise: Noise
-    gradients: Gradients | None = None
-    eot_draws: int = 1
-    _calls: _Counter = field(default_factory=lambda: _Counter(), repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "gradients", choose_gradients(self.defense, self.gradients))
-        if self.eot_draws < 1:
-            raise UserError(f"eot_draws: {self.eot_draws!r} is out of range; allowed: [1, inf]")
+    def __init__(
+        self,
+        model: ZeroShotModel,
+        defense: Defense,
+        noise: Noise,
+        gradients: Gradients | None = None,
+        eot_draws: int = 1,
+    ) -> None:
+        if eot_draws < 1:
+            raise UserError(f"eot_draws: {eot_draws!r} is out of range; allowed: [1, inf]")
+        self.model = model
+        self.defense = defense
+        self.noise = noise
+        self.gradients = choose_gradients(defense, gradients)
+        self.eot_draws = eot_draws if defense.randomised else 1
+        self._calls = torch.zeros_like(noise.sample_ids)
+        self._rows = torch.arange(len(noise.sample_ids), device=noise.sample_ids.device)
 
     @property
     def meter(self) -> Meter:
@@ -73,10 +81,17 @@ class DefendedClassifier:
 
     def select(self, rows: Tensor) -> DefendedClassifier:
         """Return the classifier of the chosen rows of the batch; ``rows`` is a mask or indices."""
-        return replace(self, noise=self.noise.select(rows))
+        chosen = copy(self)
+        chosen.noise = self.noise.select(rows)
+        chosen._rows = self._rows[rows]
+        return chosen
 
     def __call__(self, pixels: Tensor) -> Tensor:
-        """Return ``(B, K)`` mean logits of ``(B, 3, H, W)`` pixels in [0, 1], ``B`` the number of sample ids."""
+        """Return ``(B, K)`` mean logits of ``(B, 3, H, W)`` pixels in [0, 1], one image per sample id.
+
+        Raises:
+            ComponentError: another number of images than sample ids.
+        """
         return self._mean(
             lambda noise: self.defense.classify(self.model, self._corrected(pixels, noise), noise), pixels
         )
@@ -86,21 +101,26 @@ class DefendedClassifier:
         return self._mean(lambda noise: self.model.features(self._corrected(pixels, noise)), pixels)
 
     def _mean(self, draw: Callable[[Noise], Tensor], pixels: Tensor) -> Tensor:
-        if len(pixels) != len(self.noise.sample_ids):
+        if len(pixels) != len(self._rows):
             raise ComponentError(
-                f"a classifier bound to {len(self.noise.sample_ids)} images was called with {len(pixels)}; "
-                "an attack that continues on some rows calls rows_of(model, rows)"
+                f"a classifier bound to {len(self._rows)} images was called with {len(pixels)}; "
+                "an attack that continues on some of its images must call rows_of(model, rows)"
             )
-        noise = self.noise.fold(f"call-{self._calls.next()}")
-        draws = self.eot_draws if self.defense.randomised else 1
-        return torch.stack([draw(noise.fold(f"eot-{number}")) for number in range(draws)]).mean(dim=0)
+        noise = self._fresh_noise()
+        return torch.stack([draw(noise.fold(f"eot-{number}")) for number in range(self.eot_draws)]).mean(dim=0)
+
+    def _fresh_noise(self) -> Noise:
+        """Return the noise of this call; each sample's number of calls so far stands above the bits of its id."""
+        calls = self._calls[self._rows]
+        self._calls[self._rows] = calls + 1
+        return replace(self.noise, sample_ids=self.noise.sample_ids + (calls << _SAMPLE_BITS))
 
     def _corrected(self, pixels: Tensor, noise: Noise) -> Tensor:
         if self.gradients == "unrolled":
             return self.defense.correct(self.model, pixels, noise)
         with torch.no_grad():
             corrected = self.defense.correct(self.model, pixels.detach(), noise)
-        # Exactly zero, with the gradient of the identity.
+        # The difference is exactly zero and has the gradient of the identity.
         return corrected + (pixels - pixels.detach())
 
 
@@ -119,14 +139,3 @@ def choose_gradients(defense: Defense, wanted: Gradients | None) -> Gradients:
     if wanted not in declared:
         raise unknown_name(f"gradients of defense {name}:", wanted, declared)
     return wanted
-
-
-@dataclass
-class _Counter:
-    """Numbers the calls of a classifier and of all its selections."""
-
-    count: int = 0
-
-    def next(self) -> int:
-        self.count += 1
-        return self.count - 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 
 import polars as pl
 from rich.console import Console
@@ -13,19 +12,18 @@ from orchestrator.cluster import available_cpus
 from orchestrator.driver import describe_plan
 from orchestrator.estimate import Speed, estimate_seconds, probe_speed, stored_speeds
 from orchestrator.expansion import expand
-from orchestrator.grid import Grid, load_grid
+from orchestrator.grid import Grid
 from orchestrator.plan import Plan, make_plan
 from orchestrator.progress import format_seconds
 from orchestrator.store import ResultStore, database_exists
 
 
-def show_plan(path: Path, db: str, workers: int | None, console: Console) -> None:
+def show_plan(grid: Grid, db: str, workers: int | None, console: Console) -> None:
     """Print the plan of a grid; the database is read but not made.
 
     Raises:
         UserError: the grid or the database is wrong.
     """
-    grid, _ = load_grid(path)
     cells = expand(grid)
     store = ResultStore.open(db, create=False) if database_exists(db) else None
     plan = make_plan(cells, store.measured_blocks if store else lambda _keys: {})

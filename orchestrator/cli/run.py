@@ -18,7 +18,8 @@ from orchestrator.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from orchestrator.driver import RunOptions, RunResult
+    from orchestrator.driver import RunResult
+    from orchestrator.options import RunOptions
 
 EXIT_FAILED = 1
 RunId = Annotated[str | None, typer.Argument(metavar="[RUN]", help="A run's id or its beginning. Default: the latest.")]
@@ -32,9 +33,13 @@ def register(app: typer.Typer) -> None:
 
 def plan(grid: GridPath, db: Database = DEFAULT_DATABASE, workers: Workers = None) -> None:
     """Show what a run would do: cells, shards, what is already measured, and an estimate of the time."""
+    from orchestrator.grid import load_grid
+
+    checked, _ = load_grid(grid)
+
     from orchestrator.cli.plan_view import show_plan
 
-    show_plan(grid, db, workers, output())
+    show_plan(checked, db, workers, output())
 
 
 def run(
@@ -45,7 +50,7 @@ def run(
     batch_size: BatchSize = None,
 ) -> None:
     """Measure every cell of a grid that the database does not hold yet."""
-    from orchestrator.driver import RunOptions
+    from orchestrator.options import RunOptions
 
     finish(start(grid, db, RunOptions(address, workers, batch_size)))
 
@@ -58,8 +63,8 @@ def resume(
     batch_size: BatchSize = None,
 ) -> None:
     """Continue a run that was interrupted; cells that failed are tried again."""
-    from orchestrator.driver import RunOptions
     from orchestrator.driver import resume as resume_run
+    from orchestrator.options import RunOptions
     from orchestrator.store import ResultStore
 
     options = RunOptions(address, workers, batch_size)
@@ -73,13 +78,19 @@ def start(grid: Path, db: str, options: RunOptions) -> RunResult:
     Raises:
         UserError: the grid, the database or the options are wrong; nothing was computed.
     """
-    from orchestrator.driver import start as start_run
     from orchestrator.grid import load_grid
+
+    # A wrong key is told before torch and Ray are loaded, which takes seconds.
+    checked, text = load_grid(grid)
+
+    from orchestrator.driver import start as start_run
+    from orchestrator.expansion import expand
     from orchestrator.store import ResultStore
 
-    checked, text = load_grid(grid)
+    # Before the database is opened, so that a wrong grid leaves no file behind.
+    cells = expand(checked)
     with ResultStore.open(db) as store:
-        return _report(start_run(checked, text, store, options, output()))
+        return _report(start_run(checked, text, cells, store, options, output()))
 
 
 def finish(result: RunResult) -> None:

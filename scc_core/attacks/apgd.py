@@ -59,7 +59,8 @@ class APGD(Attack):
 
     def perturb(self, model: Classifier, pixels: Tensor, labels: Tensor, epsilon: float, noise: Noise) -> Tensor:
         """Return the last misclassified iterates; see :meth:`Attack.perturb`."""
-        return in_turn(Problem(self.name, model, pixels, labels, epsilon, noise), self._runs(model.num_classes))
+        problem = Problem(_PARTS[self.loss], model, pixels, labels, epsilon, noise)
+        return in_turn(problem, self._runs(model.num_classes))
 
     def _runs(self, num_classes: int) -> Iterator[Callable[[Problem], Tensor]]:
         ranks = range(1, self._targets(num_classes) + 1)

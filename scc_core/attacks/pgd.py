@@ -49,9 +49,9 @@ class PGD(Attack):
     Losses (:mod:`scc_core.attacks.losses`): ``ce``; ``margin``, the papers' "CW"; ``dlr``; and ``embedding``, which
     needs no label: ``||f(x + d) - f(x)||^2`` with ``f`` the unnormalised image embedding.
 
-    With ``targeted`` the loss pulls towards the most likely wrong class of the clean image. Success is misclassification
-    all the same, because that is what robust accuracy counts. Against two classes this is the untargeted attack, so
-    three are required.
+    With ``targeted`` the loss pulls towards the most likely wrong class of the clean image. Success is
+    misclassification all the same, because that is what robust accuracy counts. Against two classes this is the
+    untargeted attack, so three are required.
 
     With restarts an image keeps the first restart that breaks it and takes no part in the later ones; an image that
     none breaks keeps the one of the smallest margin. The first restart is the attack without restarts.
@@ -108,13 +108,18 @@ class PGD(Attack):
 
     def _run(self, problem: Problem) -> Tensor:
         ball, epsilon, centre = BALLS[self.norm], problem.epsilon, problem.pixels
-        length = epsilon * self.relative_step_size if self.step_size is None else self.step_size  # type: ignore[operator]
+        length = self._step_length(epsilon)
         objective = self._objective(problem)
         images = ball.random_start(centre, epsilon, problem.noise) if self.random_start else centre
         for step in range(1, self.num_steps + 1):
             point = problem.ascend(objective.loss, images, f"step {step}", through=objective.through)
             images = ball.project(images + length * ball.direction(point.gradient), centre, epsilon)
         return images
+
+    def _step_length(self, epsilon: float) -> float:
+        if self.relative_step_size is not None:
+            return self.relative_step_size * epsilon
+        return self.step_size or DEFAULT_STEP_SIZE
 
     def _objective(self, problem: Problem) -> Objective:
         if self.loss == "embedding":

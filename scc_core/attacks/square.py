@@ -37,7 +37,7 @@ class Square(Attack):
     Where the published code and the paper disagree, and what happens here:
     - AutoAttack's code draws one square for the whole batch, the paper one per image; here per image;
     - the code never places a square at the last row or column that it fits at; here as in the paper;
-    - the code spends one query more than it is given; here the stripes are the first of ``num_queries``, as in the paper;
+    - the code spends one query more than it is given; here the stripes are the first query, as in the paper;
     - AutoAttack does not stretch the schedule to its 5000 queries (``rescale_schedule: false``), the paper does;
     - the code returns the clean image when an image survives; here it is the one of the lowest margin.
     """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -46,7 +45,7 @@ class DOC(Defense):
     momentum: float = parameter(0.75, minimum=0.0, maximum=0.9999, help="mu, share of the former direction")
     num_copies: int = parameter(5, minimum=1, maximum=256, help="M, noisy copies that the gate compares")
     tau: float = parameter(0.155, minimum=0.0, maximum=2.0, help="shift at which the gate is half open")
-    gamma: float = parameter(75.0, minimum=0.0, maximum=math.inf, help="steepness of the gate")
+    gamma: float = parameter(75.0, minimum=0.0, maximum=1e6, help="steepness of the gate")
 
     def correct(self, model: ZeroShotModel, pixels: Tensor, noise: Noise) -> Tensor:
         """Return the counterattacked images."""

@@ -49,7 +49,8 @@ def gate_ratio(model: ZeroShotModel, name: str, pixels: Tensor, noisy: Tensor) -
             f"takes {model.model.image_size}; choose a gate_model of the same size"
         )
     anchor = model.features(pixels, tower)
-    return (model.features(noisy, tower) - anchor).norm(dim=-1) / anchor.norm(dim=-1)
+    ratio: Tensor = (model.features(noisy, tower) - anchor).norm(dim=-1) / anchor.norm(dim=-1)
+    return ratio
 
 
 @cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,6 +41,13 @@ class Opened:
 
     page: Any
     problems: list[str] = field(default_factory=list)
+
+    def wait_until(self, condition: str, seconds: float = 30) -> None:
+        """Poll a JavaScript condition from outside: the pages' own security policy forbids evaluating it inside."""
+        end = time.monotonic() + seconds
+        while not self.page.evaluate(condition):
+            assert time.monotonic() < end, condition
+            time.sleep(0.05)
 
     def count(self, selector: str) -> int:
         return int(self.page.locator(selector).count())
@@ -84,9 +92,7 @@ def open_page(browser: Any, site: Callable[[str], Path]) -> Iterator[Callable[..
         result = Opened(context.new_page())
         _watch(result)
         result.page.goto((site(name) / file.partition("#")[0]).as_uri() + file[len(file.partition("#")[0]) :])
-        result.page.wait_for_function(
-            "[...document.querySelectorAll('.plot')].every((plot) => plot.querySelector('.main-svg'))"
-        )
+        result.wait_until("[...document.querySelectorAll('.plot')].every((plot) => plot.querySelector('.main-svg'))")
         return result
 
     yield opened

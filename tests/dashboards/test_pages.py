@@ -36,7 +36,7 @@ def test_page_draws_all_its_data_without_errors_or_network(open_page: OpenPage, 
     assert opened.page.locator("nav a[aria-current=page]").get_attribute("href") == page
     assert opened.count("h1") == 1
     opened.page.set_viewport_size({"width": 380, "height": 800})
-    opened.page.wait_for_function(f"{WIDTH} <= 380 && {NARROW}")
+    opened.wait_until(f"{WIDTH} <= 380 && {NARROW}")
     assert opened.problems == []
 
 
@@ -70,11 +70,12 @@ def test_hostile_names_stay_text(open_page: OpenPage) -> None:
 
 
 def test_colours_follow_the_system_and_the_button(open_page: OpenPage) -> None:
-    page = open_page("demo", "epsilon.html").page
+    opened = open_page("demo", "epsilon.html")
+    page = opened.page
     red = "document.querySelector('.plot').layout.font.color.match(/\\d+/g).map(Number)[0]"
     assert page.evaluate(red) < 100
     page.emulate_media(color_scheme="dark")
-    page.wait_for_function(f"{red} > 150")
+    opened.wait_until(f"{red} > 150")
     page.click("#theme")
     assert page.locator("#theme b").text_content() == "light"
     assert page.evaluate(red) < 100
@@ -93,22 +94,14 @@ def test_legend_hides_a_defense_in_every_panel_and_choices_move_each_other(open_
     assert page.locator(".panel h3").all_text_contents() == ["demo-clip"]
 
 
-def test_choices_switch_the_figure(open_page: OpenPage) -> None:
+def test_threat_models_have_sections_of_their_own_that_choices_do_not_mix(open_page: OpenPage) -> None:
     page = open_page("large", "datasets.html").page
-    adaptive = "#heatmap-adaptive"
-    page.select_option(f"{adaptive} select[data-facet=Epsilon]", "4/255")
-    page.select_option(f"{adaptive} select[data-facet=Model]", "BiomedCLIP")
-    assert page.locator(f"{adaptive} h3").text_content() == "BiomedCLIP, ε = 4/255"
+    sections = page.locator(".deck").evaluate_all("sections => sections.map((section) => section.id)")
+    assert sections == ["heatmap-transfer", "heatmap-adaptive"]
+    page.select_option("#heatmap-adaptive select[data-facet=Epsilon]", "4/255")
+    page.select_option("#heatmap-adaptive select[data-facet=Model]", "BiomedCLIP")
+    assert page.locator("#heatmap-adaptive h3").text_content() == "BiomedCLIP, ε = 4/255"
     assert page.locator("#heatmap-transfer h3").text_content() == "ViT-B-32, ε = 1/255"
-
-
-def test_adaptive_and_transfer_have_sections_of_their_own(open_page: OpenPage) -> None:
-    page = open_page("large", "epsilon.html").page
-    assert page.locator(".deck").evaluate_all("sections => sections.map((s) => s.id)") == [
-        "curves-transfer",
-        "curves-adaptive",
-    ]
-    assert "adaptive" not in page.locator("#curves-transfer select").all_text_contents()
 
 
 def visible_rows(page: Opened) -> list[list[str]]:

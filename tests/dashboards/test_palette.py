@@ -9,10 +9,10 @@ import pytest
 
 from dashboards.legend import swatch
 from dashboards.markup import template
-from dashboards.palette import Palette
+from dashboards.palette import CONTROLS, Palette
 
 MANY = (
-    *("none", "random-noise", "flip", "shift", "ttc", "scc", "tte", "anti-adversary", "hedge", "r-tpt", "clipure"),
+    *("none", "random-noise", "flip", "shift", "ttc", "scc", "tte", "anti-adversary", "hedge", "r-tpt", "clipure-cos"),
     *(
         "doc",
         "agc",
@@ -39,9 +39,15 @@ def test_known_defenses_look_the_same_in_every_site() -> None:
 
 def test_controls_are_hollow_and_dashed_and_only_they() -> None:
     for style in Palette(MANY):
-        is_control = style.name in ("random-noise", "flip", "shift")
+        is_control = style.name in CONTROLS
         assert style.marker_symbol.endswith("-open") == is_control
         assert (style.dash == "dash") == is_control
+
+
+def test_controls_are_those_that_the_registry_declares() -> None:
+    registry = pytest.importorskip("scc_core.defenses").defenses
+    declared = {name for name in registry if getattr(registry.get(name), "control", False)}
+    assert declared == set(CONTROLS)
 
 
 def test_variants_share_their_defenses_hue() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.grid import load_grid, parse_grid
+from scc_core import names
+from scc_core.datasets.preprocessing import PREPROCESSINGS
 from scc_core.errors import UserError
+from scc_core.models.base import PRECISIONS
 
 MINIMAL = "name: x\nmodels: [m]\ndatasets: [d]\n"
 
@@ -92,6 +97,17 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path):
     binary.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(UserError, match="no UTF-8 text"):
         load_grid(binary)
+
+
+def test_the_names_that_are_checked_early_are_those_that_exist():
+    assert set(names.PRECISIONS) == set(PRECISIONS)
+    assert set(names.PREPROCESSINGS) == set(PREPROCESSINGS)
+
+
+def test_a_grid_is_read_without_loading_torch():
+    code = "import sys, orchestrator.grid; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
 
 
 def test_the_shipped_grids_are_valid():

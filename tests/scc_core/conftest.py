@@ -13,7 +13,10 @@ from scc_core.noise import Noise
 
 
 class LinearTower(VisionLanguageModel):
-    """Image embedding ``W (x - 0.5) + b``; texts ``class k`` are the k-th unit vectors, so logits are its cosines."""
+    """Image embedding ``W (x - 0.5) + b``; texts ``class k`` are the k-th unit vectors, so logits are its cosines.
+
+    Every other text has some fixed embedding.
+    """
 
     def __init__(self, weight: Tensor, bias: Tensor | None = None, scale: float = 10.0) -> None:
         self.name = "linear"
@@ -27,7 +30,12 @@ class LinearTower(VisionLanguageModel):
         return (pixels - 0.5).flatten(1) @ self.weight.T + self.bias
 
     def encode_text(self, texts: Sequence[str]) -> Tensor:
-        return torch.eye(len(self.weight))[[int(text.split()[-1]) for text in texts]]
+        return torch.stack([self._encode(text) for text in texts])
+
+    def _encode(self, text: str) -> Tensor:
+        if text.startswith("class "):
+            return torch.eye(len(self.weight))[int(text.split()[-1])]
+        return torch.cos(torch.arange(1, len(self.weight) + 1) * float(sum(text.encode())))
 
 
 class ConvTower(LinearTower):
@@ -42,6 +50,22 @@ class ConvTower(LinearTower):
     def encode_image(self, pixels: Tensor) -> Tensor:
         hidden = torch.nn.functional.conv2d(pixels - 0.5, self.kernel, stride=2, padding=1)
         return torch.tanh(hidden).flatten(1) @ self.head.T
+
+    def prompt_encoder(self, context: str, class_names: Sequence[str]) -> ToyPrompts:
+        return ToyPrompts(len(context.split()), len(class_names), len(self.head))
+
+
+class ToyPrompts:
+    """Class embeddings that a context of ``(C, 3)`` numbers bends: near the unit vectors, differentiable."""
+
+    def __init__(self, num_tokens: int, num_classes: int, width: int) -> None:
+        generator = torch.Generator().manual_seed(5)
+        self.context = torch.randn(num_tokens, 3, generator=generator) * 0.1
+        self.mixing = torch.randn(num_tokens, 3, num_classes, width, generator=generator)
+        self.start = torch.eye(width)[:num_classes]
+
+    def __call__(self, context: Tensor) -> Tensor:
+        return self.start + torch.tanh((context[..., None, None] * self.mixing).sum(dim=(0, 1)))
 
 
 def prompts(num_classes: int) -> dict[str, tuple[str, ...]]:

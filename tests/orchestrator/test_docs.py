@@ -1,0 +1,29 @@
+"""Documents that repeat what the code knows are held equal to it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from orchestrator.expansion import expand
+from orchestrator.grid import Grid, parse_grid
+from orchestrator.store import list_views
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def test_every_column_of_the_views_is_documented_in_order():
+    text = (DOCS / "results.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| (\w+(?: \w+)*) \| (.+?) \|$", text, flags=re.MULTILINE)
+    documented = [(name, kind, meaning) for name, kind, meaning in rows]
+    views = list_views()
+    expected = [(row["column"], row["type"], row["meaning"]) for row in views.iter_rows(named=True)]
+    assert documented == expected
+
+
+def test_the_grid_of_the_documentation_is_valid_and_names_every_key():
+    text = (DOCS / "grid.md").read_text(encoding="utf-8")
+    example = re.search(r"```yaml\n(.*?)```", text, flags=re.DOTALL).group(1)
+    grid = parse_grid(example, "docs/grid.md")
+    assert grid.model_fields_set == set(Grid.model_fields)
+    assert len(expand(grid)) == (2 + 1) * 3 * 3
