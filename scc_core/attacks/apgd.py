@@ -45,8 +45,8 @@ class APGD(Attack):
     - at the first checkpoint the code compares the loss after one step with a row of zeros instead of the starting
       point's loss; here it is the starting point's, as in the paper;
     - the code halves where exactly ``rho`` of the steps raised the loss, the paper does not; here as in the paper;
-    - the code returns the clean image when an image survives; here it is the image of the highest loss, which is never
-      weaker against a defense.
+    - the code returns the clean image when an image survives; here it is the one of the highest loss, unless the clean
+      image has the smaller margin.
     """
 
     name: ClassVar[str] = "apgd"

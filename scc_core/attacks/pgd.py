@@ -169,6 +169,7 @@ class CWLinf(PGD):
     name: ClassVar[str] = "cw-linf"
 
     loss: str = parameter("margin", choices=("margin",), help="what the steps ascend")
+    norm: str = parameter("linf", choices=("linf",), help="norm of the ball and of the steps")
 
 
 def _embedding_shift(problem: Problem) -> Objective:

@@ -66,6 +66,10 @@ class SCC(Defense):
         views = self._views(images, noise)
         return views.split(model(views(images))).mean(dim=0)
 
+    @property
+    def _averages_loss(self) -> bool:
+        return self.spatial and self.average_loss
+
     def _views(self, images: Tensor, noise: Noise) -> Views:
         return Views.draw(images, self.num_views, self.sigma, noise)
 
@@ -85,11 +89,15 @@ class SCC(Defense):
 
     def ascend(self, model: ZeroShotModel, pixels: Tensor, images: Tensor, views: Views) -> Tensor:
         """Ascend the mean over views of ``L_cm`` from ``images``, within the ball around ``pixels``."""
-        target = self.pseudo_label(model, views.split(model(views(images))))
-        loss_views = views if self.spatial and self.average_loss else Views(views.offsets[:1])
+        loss_views = views if self._averages_loss else Views(views.offsets[:1])
+        # The first step's own views are those of the pseudo-label, which need not be embedded twice.
+        target = None if self._averages_loss else self.pseudo_label(model, views.split(model(views(images))))
 
         def consistency(leaf: Tensor) -> Tensor:
+            nonlocal target
             features = loss_views.split(model.features(loss_views(leaf)))
+            if target is None:
+                target = self.pseudo_label(model, model.logits(features.detach()))
             return target.consistency(model, features).mean(dim=0)
 
         for _ in range(self.num_steps):
@@ -109,8 +117,9 @@ class SCC(Defense):
         gate = 0 if self.gate_model is None else 2
         cost = Cost(forwards=self.warmup_steps + 1 + gate, backwards=self.warmup_steps)
         if self.semantic:
-            steps = self.num_steps * (self.num_views if self.spatial and self.average_loss else 1)
-            cost += Cost(forwards=self.num_views + steps, backwards=steps)
+            steps = self.num_steps * (self.num_views if self._averages_loss else 1)
+            label = 0 if self._averages_loss else self.num_views
+            cost += Cost(forwards=label + steps, backwards=steps)
         return cost + Cost(forwards=self.num_views if self.spatial else 1)
 
 

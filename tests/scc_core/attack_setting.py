@@ -48,11 +48,12 @@ def correct_setting(count: int = 12) -> Setting:
 def linear_setting() -> tuple[Setting, Tensor, Tensor]:
     """Return two classes parted by the plane ``w . (x - 0.5) = 0.5``, ``w``, and the L-inf distances to the plane.
 
-    The 12 images are of the first class and lie far from the edges of the box.
+    The large common bias makes the logits, which are cosines, nearly linear. The 12 images are of the first class and
+    lie far from the edges of the box.
     """
     generator = torch.Generator().manual_seed(5)
     direction = torch.randn(192, generator=generator)
-    tower = LinearTower(torch.stack([direction, torch.zeros(192)]), bias=torch.tensor([0.0, 0.5]), scale=3.0)
+    tower = LinearTower(torch.stack([direction, torch.zeros(192)]), bias=torch.tensor([19.5, 20.0]), scale=30.0)
     pixels = 0.4 + 0.2 * torch.rand(200, 3, 8, 8, generator=generator)
     excess = (pixels - 0.5).flatten(1) @ direction - 0.5
     rows = (excess > 0.1).nonzero().squeeze(-1)[:12]

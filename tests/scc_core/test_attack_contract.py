@@ -57,7 +57,8 @@ def test_only_the_seed_makes_it_another_attack(attack):
     again = attack(model, pixels, labels, EPSILON, noise).images
     other = attack(model, pixels, labels, EPSILON, Noise(4, noise.sample_ids)).images
     assert torch.equal(first, again)
-    assert torch.equal(first, other) == isinstance(attack, FGSM)
+    # FAB-T draws only from its second run per target on, which none of these images may reach.
+    assert isinstance(attack, FABT) or torch.equal(first, other) == isinstance(attack, FGSM)
 
 
 @pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS.keys())

@@ -67,6 +67,16 @@ def test_anti_adversary_makes_every_prediction_surer(images, noise):
     assert (after < before).all()
 
 
+def test_anti_adversary_holds_on_to_the_first_prediction(images, noise):
+    """Steps so long that the prediction changes on the way do not change what is descended to."""
+    model, long = ZeroShotModel(FarTower(), prompts(4)), {"epsilon": 0.5}
+    first = AntiAdversary(num_steps=1, step_size=0.5, **long).correct(model, images, noise)
+    assert (model(first).argmax(dim=-1) != model(images).argmax(dim=-1)).any()
+    ours = AntiAdversary(num_steps=3, step_size=0.5, **long).correct(model, images, noise)
+    theirs = one_by_one(restated_anti_adversary, model, images, noise, steps=3, step=0.5, **long)
+    assert torch.allclose(ours, theirs, atol=1e-6)
+
+
 def restated_hedge(model, pixels, noise, steps=20, step=4 / 255, epsilon=8 / 255):
     image = random_image(pixels, noise, epsilon)
 

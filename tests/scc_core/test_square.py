@@ -86,7 +86,7 @@ def test_square_cannot_break_what_lies_beyond_a_linear_boundary_and_breaks_what_
 
 
 def test_the_side_follows_the_schedule():
-    """p = 0.8 of 100 x 100 pixels, halved after query 10, 50, 200, ...; the stretched schedule halves twice as early."""
+    """p = 0.8 of 100 x 100 pixels, halved after 10, 50, ... squares; the stretched schedule halves twice as early."""
     pixels = torch.zeros(1, 3, 100, 100)
     plain, stretched = Square(rescale_schedule=False), Square(num_queries=5000)
     sides = {query: plain.side(query, pixels) for query in (1, 11, 12, 51, 52, 5000)}
