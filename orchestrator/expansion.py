@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from itertools import product
 
-from orchestrator.grid import Component, Exclude, Grid
-from orchestrator.identity import TRANSFER, Cell, ComponentSpec, DatasetSpec, ModelSpec, digest
+from orchestrator.grid import Component, Exclude, Grid, ThreatModel
+from orchestrator.identity import (
+    ADAPTIVE,
+    AdaptiveSpec,
+    Cell,
+    ComponentSpec,
+    DatasetSpec,
+    ModelSpec,
+    digest,
+)
+from scc_core.adaptive import STRONGEST_FIRST, choose_gradients
 from scc_core.attacks import Attack, attacks
 from scc_core.datasets import open_dataset
 from scc_core.datasets.sampling import ORDER_VERSION
 from scc_core.defenses import Defense, defenses
+from scc_core.defenses.base import Gradients
 from scc_core.errors import UserError
 from scc_core.models import get_model
 from scc_core.parameters import PIXEL, build
 from scc_core.registry import Registry
 
+NO_DEFENSE = "none"
 NO_ATTACK = ComponentSpec("none", {}, "none")
 """The attack of every cell at epsilon 0."""
 
@@ -32,15 +44,69 @@ def expand(grid: Grid) -> dict[Cell, int]:
     datasets = [resolve_dataset(name, grid.preprocessing) for name in grid.datasets]
     attack_specs = [resolve_component("attack", attacks, attack) for attack in grid.attacks]
     defense_specs = [resolve_component("defense", defenses, defense) for defense in grid.defenses]
+    _check_classes(attack_specs, datasets)
     cells: dict[Cell, int] = {}
-    for model, dataset, seed in product(models, datasets, grid.seeds):
-        for (epsilon_255, threat_model, attack), defense in product(_threats(grid, attack_specs), defense_specs):
-            cell = Cell(model, dataset, attack, epsilon_255, threat_model, defense, seed, grid.precision)
-            if not any(_matches(cell, pattern) for pattern in grid.exclude):
-                cells[cell] = min(grid.max_samples or dataset.size, dataset.size)
+    for model, dataset, seed, threat, defense in product(
+        models, datasets, grid.seeds, _threats(grid, attack_specs), defense_specs
+    ):
+        cell = threat.cell(model, dataset, defense, seed, grid.precision)
+        if not any(_matches(cell, pattern) for pattern in grid.exclude):
+            cells[cell] = min(grid.max_samples or dataset.size, dataset.size)
     if not cells:
         raise UserError("the grid excludes every one of its cells; remove a line of `exclude`")
+    _check_gradients(cells)
     return cells
+
+
+@dataclass(frozen=True)
+class _Threat:
+    """An attack at an epsilon, and what it knows."""
+
+    epsilon_255: float
+    attack: ComponentSpec
+    threat_model: ThreatModel
+
+    def cell(self, model: ModelSpec, dataset: DatasetSpec, defense: ComponentSpec, seed: int, precision: str) -> Cell:
+        """Return the cell of this threat; an adaptive attack on the undefended model is a transfer attack."""
+        adaptive = None
+        if self.threat_model.name == ADAPTIVE and defense.name != NO_DEFENSE:
+            adaptive = self._adaptive(defense)
+        attack = self.attack if adaptive is None else replace(self.attack, label=self._adaptive_label())
+        return Cell(model, dataset, attack, self.epsilon_255, defense, seed, precision, adaptive)
+
+    def _adaptive(self, defense: ComponentSpec) -> AdaptiveSpec:
+        declared = defenses.get(defense.name)
+        strongest: Gradients = next((way for way in STRONGEST_FIRST if way in declared.gradients), "none")
+        gradients = self.threat_model.gradients or strongest
+        # A defense without randomness gives every draw alike.
+        draws = self.threat_model.eot_draws if declared.randomised else 1
+        return AdaptiveSpec(gradients, draws)
+
+    def _adaptive_label(self) -> str:
+        shown: list[str] = [] if self.threat_model.gradients is None else [self.threat_model.gradients]
+        if self.threat_model.eot_draws > 1:
+            shown.append(f"eot {self.threat_model.eot_draws}")
+        return f"{self.attack.label} [{', '.join(shown)}]" if shown else self.attack.label
+
+
+def _check_classes(attack_specs: Sequence[ComponentSpec], datasets: Sequence[DatasetSpec]) -> None:
+    for spec, dataset in product(attack_specs, datasets):
+        try:
+            build("attack", spec.name, attacks.get(spec.name), spec.parameters).check(dataset.classes)
+        except UserError as error:
+            raise UserError(f"dataset {dataset.name}: {error}") from None
+
+
+def _check_gradients(cells: Iterable[Cell]) -> None:
+    for cell in cells:
+        if cell.adaptive is not None:
+            defense = build("defense", cell.defense.name, defenses.get(cell.defense.name), cell.defense.parameters)
+            try:
+                choose_gradients(defense, cell.adaptive.gradients)
+            except UserError as error:
+                raise UserError(
+                    f"{error}; to leave it out: exclude: [{{defense: {cell.defense.name}, threat_model: adaptive}}]"
+                ) from None
 
 
 def resolve_model(name: str) -> ModelSpec:
@@ -104,14 +170,14 @@ def _shown(value: object, unit: str | None) -> str:
     return str(value)
 
 
-def _threats(grid: Grid, attack_specs: list[ComponentSpec]) -> Iterator[tuple[float, str, ComponentSpec]]:
-    """Yield (epsilon in 1/255, threat model, attack); epsilon 0 is one cell, without attack, for the whole grid."""
+def _threats(grid: Grid, attack_specs: Sequence[ComponentSpec]) -> Iterator[_Threat]:
+    """Yield what is done to the images; epsilon 0 is one cell, without attack, for the whole grid."""
     for epsilon in grid.epsilons:
         if epsilon == 0:
-            yield 0.0, TRANSFER, NO_ATTACK
+            yield _Threat(0.0, NO_ATTACK, ThreatModel(name="transfer"))
             continue
         for threat_model, attack in product(grid.threat_models, attack_specs):
-            yield round(epsilon * 255, 4), threat_model, attack
+            yield _Threat(round(epsilon * 255, 4), attack, threat_model)
 
 
 def _matches(cell: Cell, pattern: Exclude) -> bool:

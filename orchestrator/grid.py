@@ -51,6 +51,27 @@ ComponentField = Annotated[Component, BeforeValidator(_component)]
 Axis = Annotated[list[T], Field(min_length=1)]
 
 
+class ThreatModel(BaseModel):
+    """What the attack knows: ``transfer`` the undefended model, ``adaptive`` the defense too."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Literal["transfer", "adaptive"]
+    gradients: Literal["bpda", "unrolled"] | None = None
+    eot_draws: Annotated[int, Field(ge=1, le=1000)] = 1
+
+
+def _threat_model(value: object) -> object:
+    """Read ``adaptive`` and ``{adaptive: {eot_draws: 4}}`` as one form."""
+    component = _component(value)
+    if isinstance(component, dict) and component["name"] == "transfer" and component["parameters"]:
+        raise ValueError("threat model 'transfer' has no parameters; those of 'adaptive' are gradients and eot_draws")
+    return {"name": component["name"], **component["parameters"]} if isinstance(component, dict) else component
+
+
+ThreatModelField = Annotated[ThreatModel, BeforeValidator(_threat_model)]
+
+
 class Exclude(BaseModel):
     """Cells to leave out: those that match every given pattern (``*`` and ``?`` as in file names)."""
 
@@ -81,8 +102,9 @@ class Grid(BaseModel):
         default=[0.0, canonical_pixel(1 / 255), canonical_pixel(4 / 255)],
         description="L-inf radii in [0, 1] pixel units, as 4/255 or 0.0157; 0 is clean accuracy",
     )
-    threat_models: Axis[Literal["transfer"]] = Field(
-        default=["transfer"], description="what the attack knows: transfer attacks the undefended model"
+    threat_models: Axis[ThreatModelField] = Field(
+        default=[ThreatModel(name="transfer")],
+        description="what the attack knows: transfer attacks the undefended model, adaptive the defended one",
     )
     defenses: Axis[ComponentField] = Field(
         default=[Component(name=name, parameters={}) for name in ("none", "ttc", "scc")],
@@ -177,7 +199,8 @@ def _explain_one(problem: Mapping[str, Any]) -> str:
     location: Sequence[object] = problem["loc"]
     where = ".".join(str(part) for part in location)
     if problem["type"] == "extra_forbidden":
-        owner = Exclude if location[0] == "exclude" else Grid
+        owners: dict[str, type[BaseModel]] = {"exclude": Exclude, "threat_models": ThreatModel}
+        owner = owners.get(str(location[0]), Grid)
         return str(unknown_name("key", str(location[-1]), _keys(owner)))
     if problem["type"] == "missing":
         return f"the key {where!r} is missing"
@@ -198,4 +221,4 @@ def _known(kind: str, value: str, existing: Sequence[str]) -> str:
 
 
 def _shown(value: object) -> str:
-    return value.name if isinstance(value, Component) else repr(value)
+    return value.name if isinstance(value, Component | ThreatModel) else repr(value)

@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 PROTOCOL_VERSION = 1
 """Raised whenever a change of the core changes predictions for an unchanged specification."""
@@ -88,11 +89,19 @@ class DatasetSpec:
         return {key: getattr(self, key) for key in keys}
 
 
+@dataclass(frozen=True)
+class AdaptiveSpec:
+    """How an adaptive attack passes through the defense: ``bpda`` or ``unrolled``, and EOT's draws per step."""
+
+    gradients: Literal["none", "bpda", "unrolled"]
+    eot_draws: int
+
+
 @dataclass(frozen=True, eq=False)
 class Cell:
     """One combination (model, dataset, attack, epsilon, threat model, defense, seed): a row of the results.
 
-    Cells are equal when their keys are, whatever their labels say.
+    Cells are equal when their keys are, whatever their labels say. ``adaptive`` is None for threat model ``transfer``.
     ``epsilon_255`` is the radius in units of 1/255, rounded to four decimals.
     """
 
@@ -100,10 +109,15 @@ class Cell:
     dataset: DatasetSpec
     attack: ComponentSpec
     epsilon_255: float
-    threat_model: str
     defense: ComponentSpec
     seed: int
     precision: str
+    adaptive: AdaptiveSpec | None = None
+
+    @property
+    def threat_model(self) -> str:
+        """``transfer`` or ``adaptive``."""
+        return TRANSFER if self.adaptive is None else ADAPTIVE
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Cell) and self.key == other.key
@@ -124,7 +138,7 @@ class Cell:
     def attack_group(self) -> str:
         """Key of the cells that share this cell's adversarial images."""
         specification = self._attack_specification()
-        if self.threat_model == ADAPTIVE:
+        if self.adaptive is not None:
             specification["defense"] = self.defense.specification()
         return digest(specification)
 
@@ -135,7 +149,7 @@ class Cell:
             "dataset": self.dataset.specification(),
             "attack": self.attack.specification(),
             "epsilon_255": self.epsilon_255,
-            "threat_model": self.threat_model,
+            "threat_model": self.threat_model if self.adaptive is None else {ADAPTIVE: vars(self.adaptive)},
             "seed": self.seed,
             "precision": self.precision,
         }

@@ -9,7 +9,7 @@ from itertools import groupby
 from orchestrator.identity import Cell
 from scc_core.outcomes import BLOCK_SIZE, Cost
 from workers.bench import build_attack, build_defense
-from workers.shard import ComponentRequest, Shard
+from workers.shard import AdaptiveRequest, ComponentRequest, Shard
 
 MAX_SHARD_BLOCKS = 8
 _SHARDS_PER_WORKER = 16
@@ -132,6 +132,7 @@ def shards(span: Span, size: int) -> Iterator[Shard]:
             seed=first.seed,
             defenses={cell.key: _defense_request(cell) for cell in span.cells},
             blocks=tuple(range(start, min(start + size, span.blocks.stop))),
+            adaptive=_adaptive_request(first),
         )
 
 
@@ -165,6 +166,10 @@ def _contiguous(blocks: Sequence[int]) -> Iterator[range]:
             start = block if block is not None else start
 
 
+def _adaptive_request(cell: Cell) -> AdaptiveRequest | None:
+    return None if cell.adaptive is None else AdaptiveRequest(cell.adaptive.gradients, cell.adaptive.eot_draws)
+
+
 def _attack_request(cell: Cell) -> ComponentRequest | None:
     return None if cell.epsilon_255 == 0 else ComponentRequest(cell.attack.name, cell.attack.parameters)
 
@@ -175,7 +180,11 @@ def _defense_request(cell: Cell) -> ComponentRequest:
 
 def _attack_work(cell: Cell) -> float:
     request = _attack_request(cell)
-    return 0.0 if request is None else _work(build_attack(request).nominal_cost(cell.dataset.classes))
+    if request is None:
+        return 0.0
+    work = _work(build_attack(request).nominal_cost(cell.dataset.classes))
+    # Every pass of an adaptive attack runs the defense as often as EOT draws it.
+    return work if cell.adaptive is None else work * cell.adaptive.eot_draws * _defense_work(cell)
 
 
 def _defense_work(cell: Cell) -> float:

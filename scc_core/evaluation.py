@@ -12,17 +12,36 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from scc_core.adaptive import DefendedClassifier
 from scc_core.attacks.base import Attack
 from scc_core.batch import Batch
-from scc_core.defenses.base import Defense
+from scc_core.defenses.base import Defense, Gradients
 from scc_core.errors import ComponentError
-from scc_core.models.base import ZeroShotModel
+from scc_core.models.base import Classifier, ZeroShotModel
 from scc_core.noise import Noise
 from scc_core.outcomes import Cost, Outcomes
 
 KeyT = TypeVar("KeyT")
 
 _BUDGET_TOLERANCE = 1e-6
+_ORDERS = {"linf": torch.inf, "l2": 2.0}
+
+
+@dataclass(frozen=True)
+class Adaptive:
+    """How an attacker who knows the defense differentiates through it.
+
+    Attributes:
+        gradients: ``bpda``, ``unrolled``, or None for the strongest that the defense declares.
+        eot_draws: draws of the defense's randomness whose mean is attacked, per step.
+    """
+
+    gradients: Gradients | None = None
+    eot_draws: int = 1
+
+    def target(self, model: ZeroShotModel, defense: Defense, noise: Noise) -> DefendedClassifier:
+        """Return what the attack sees: the defended model, with gradients."""
+        return DefendedClassifier(model, defense, noise.fold("defended"), self.gradients, self.eot_draws)
 
 
 @dataclass(frozen=True)
@@ -54,9 +73,10 @@ def evaluate(
     epsilon: float,
     defenses: Mapping[KeyT, Defense],
     seed: int,
+    adaptive: Adaptive | None = None,
     on_error: Callable[[KeyT, Exception], None] | None = None,
 ) -> Evaluation[KeyT]:
-    """Attack the undefended model once, then classify the same adversarial images under every defense.
+    """Attack once, then classify the same adversarial images under every defense.
 
     Args:
         model: the classifier.
@@ -65,15 +85,21 @@ def evaluate(
         epsilon: L-inf radius in [0, 1] pixel units.
         defenses: what to measure, by any key.
         seed: the cells' seed.
+        adaptive: None attacks the undefended model (threat model ``transfer``); otherwise the attack knows the
+            defense, of which there is then exactly one.
         on_error: called with the key and the exception of a defense that fails, which is then left out of the
             result while the others go on. None: the exception is raised.
 
     Raises:
         ComponentError: the attack left its budget or a component returned something that is no finite logit.
+        ValueError: an adaptive attack on several defenses at once.
     """
+    if adaptive is not None and len(defenses) != 1:
+        raise ValueError(f"an adaptive attack is made for one defense, not for {len(defenses)}")
     attack_noise = Noise(seed, batch.sample_ids, "attack")
     with _timed(model) as attack_cost:
-        images = _attacked(model, batch, attack, epsilon, attack_noise)
+        target = model if adaptive is None else adaptive.target(model, next(iter(defenses.values())), attack_noise)
+        images = _attacked(target, batch, attack, epsilon, attack_noise)
     noise = Noise(seed, batch.sample_ids, "defense")
     defended = {}
     for key, defense in defenses.items():
@@ -88,28 +114,28 @@ def evaluate(
     return Evaluation(attack_cost.total, defended)
 
 
-def _attacked(model: ZeroShotModel, batch: Batch, attack: Attack | None, epsilon: float, noise: Noise) -> Tensor:
+def _attacked(model: Classifier, batch: Batch, attack: Attack | None, epsilon: float, noise: Noise) -> Tensor:
     if attack is None:
         return batch.pixels
     images = attack(model, batch.pixels, batch.labels, epsilon, noise).images
-    _check_budget(type(attack).__name__, batch, images, epsilon)
+    _check_budget(attack, batch, images, epsilon)
     return images
 
 
-def _check_budget(name: str, batch: Batch, images: Tensor, epsilon: float) -> None:
+def _check_budget(attack: Attack, batch: Batch, images: Tensor, epsilon: float) -> None:
     if images.shape != batch.pixels.shape:
         raise ComponentError(
-            f"attack {name} returned shape {tuple(images.shape)} for images of shape {tuple(batch.pixels.shape)}"
+            f"attack {attack.name} returned shape {tuple(images.shape)} for images of {tuple(batch.pixels.shape)}"
         )
-    excess = (images - batch.pixels).abs().flatten(1).amax(dim=1) - epsilon
+    distance = torch.linalg.vector_norm((images - batch.pixels).flatten(1), ord=_ORDERS[attack.norm], dim=1)
     outside = torch.maximum(-images, images - 1.0).flatten(1).amax(dim=1)
     # Written so that NaN, which compares false, counts as broken.
-    broken = ~((excess <= _BUDGET_TOLERANCE) & (outside <= 0))
+    broken = ~((distance <= epsilon + _BUDGET_TOLERANCE) & (outside <= 0))
     if broken.any():
         row = int(broken.nonzero()[0])
         raise ComponentError(
-            f"attack {name} broke its budget on sample {int(batch.sample_ids[row])}: it moved a pixel "
-            f"{float(excess[row] + epsilon) * 255:.4f}/255 with epsilon {epsilon * 255:g}/255, "
+            f"attack {attack.name} broke its budget on sample {int(batch.sample_ids[row])}: it moved "
+            f"{float(distance[row]) * 255:.4f}/255 in {attack.norm} with epsilon {epsilon * 255:g}/255, "
             f"range [{float(images[row].min()):g}, {float(images[row].max()):g}]"
         )
 

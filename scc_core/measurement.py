@@ -13,7 +13,7 @@ import torch
 from scc_core.attacks.base import Attack
 from scc_core.datasets.prepared import PreparedDataset
 from scc_core.defenses.base import Defense
-from scc_core.evaluation import Defended, evaluate
+from scc_core.evaluation import Adaptive, Defended, evaluate
 from scc_core.models.base import ZeroShotModel
 from scc_core.outcomes import BLOCK_SIZE, BlockResult, Cost, Outcomes
 
@@ -56,6 +56,7 @@ def measure(
     seed: int,
     batch_size: int,
     worker: str,
+    adaptive: Adaptive | None = None,
 ) -> Measurement:
     """Measure ``blocks`` of one attack group under every defense.
 
@@ -69,6 +70,7 @@ def measure(
         seed: the cells' seed.
         batch_size: images at a time; changes speed and memory, never a result.
         worker: stored with the results.
+        adaptive: None for threat model ``transfer``; otherwise there is exactly one defense.
 
     Raises:
         Exception: whatever the model or the attack raises; a defense's exception only fails its own cell.
@@ -83,6 +85,8 @@ def measure(
 
     positions = [position for block in blocks for position in block_positions(block, len(dataset))]
     for chunk in _chunks(positions, batch_size):
+        if not active:
+            break
         batch = dataset.batch(chunk, model.model.device)
         evaluation = evaluate(
             model,
@@ -91,6 +95,7 @@ def measure(
             epsilon=epsilon,
             defenses=dict(active),
             seed=seed,
+            adaptive=adaptive,
             on_error=fail,
         )
         for key, defended in evaluation.defended.items():

@@ -56,6 +56,19 @@ def noise_images() -> Dataset:
     return NoiseImages()
 
 
+class TwoClasses(NoiseImages):
+    """The same images under two labels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.class_names = ("0", "1")
+        self.labels = self.labels % 2
+
+
+def two_classes() -> Dataset:
+    return TwoClasses()
+
+
 class OneForward(Defense):
     def nominal_cost(self) -> Cost:
         return Cost(forwards=1)

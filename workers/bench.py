@@ -13,11 +13,12 @@ from scc_core.attacks import Attack, attacks
 from scc_core.datasets import PreparedDataset, open_dataset
 from scc_core.defenses import Defense, defenses
 from scc_core.errors import SccBenchError
+from scc_core.evaluation import Adaptive
 from scc_core.measurement import Failure, Measurement, measure
 from scc_core.models import get_model
 from scc_core.models.base import VisionLanguageModel, ZeroShotModel
 from scc_core.parameters import build
-from workers.shard import ComponentRequest, Shard
+from workers.shard import AdaptiveRequest, ComponentRequest, Shard
 
 DEFAULT_BATCH_SIZES = {"cpu": 50, "cuda": 256}
 
@@ -65,6 +66,7 @@ class Bench:
                     seed=shard.seed,
                     batch_size=self.batch_size,
                     worker=self.name,
+                    adaptive=_adaptive(shard.adaptive),
                 )
             except torch.OutOfMemoryError:
                 if self.batch_size == 1:
@@ -113,6 +115,10 @@ def build_attack(request: ComponentRequest) -> Attack:
 def build_defense(request: ComponentRequest) -> Defense:
     """Build a defense from its name and parameters."""
     return build("defense", request.name, defenses.get(request.name), request.parameters)
+
+
+def _adaptive(request: AdaptiveRequest | None) -> Adaptive | None:
+    return None if request is None else Adaptive(request.gradients, request.eot_draws)
 
 
 def _open_prepared(name: str, preprocessing: str, image_size: int) -> PreparedDataset:

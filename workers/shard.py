@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -12,6 +13,19 @@ class ComponentRequest:
 
     name: str
     parameters: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class AdaptiveRequest:
+    """How an adaptive attack passes through the defense.
+
+    Attributes:
+        gradients: ``bpda`` or ``unrolled``.
+        eot_draws: draws of the defense's randomness per step.
+    """
+
+    gradients: Literal["none", "bpda", "unrolled"]
+    eot_draws: int
 
 
 @dataclass(frozen=True)
@@ -28,6 +42,7 @@ class Shard:
         attack: None for clean accuracy.
         epsilon: L-inf radius in [0, 1] pixel units.
         seed: the cells' seed.
+        adaptive: None for threat model ``transfer``; otherwise how the attack passes through its one defense.
         defenses: what to measure, by the key of its cell.
         blocks: numbers of the blocks.
     """
@@ -43,3 +58,4 @@ class Shard:
     seed: int
     defenses: Mapping[str, ComponentRequest]
     blocks: tuple[int, ...]
+    adaptive: AdaptiveRequest | None = None

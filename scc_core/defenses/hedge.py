@@ -22,8 +22,8 @@ class Hedge(Defense):
     """Attack all classes at once: sign ascent on ``sum_k CE(x + d, k)`` in a ball, from a random start.
 
     The sum over all classes is, up to a factor and a constant, the divergence of the prediction from the uniform one,
-    which the code of the method ascends. That code has steps of 0.007 instead of the paper's 4/255, and predicts from
-    the sum of the logits of all its steps; here, as in the paper, the last image is classified.
+    which the implementation in circulation ascends. That one has steps of 0.007 instead of the paper's 4/255, and
+    predicts from the sum of the logits of all its steps; here, as in the paper, the last image is classified.
     """
 
     gradients: ClassVar[tuple[Gradients, ...]] = ("bpda",)

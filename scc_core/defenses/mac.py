@@ -64,7 +64,7 @@ class MAC(Defense):
         for index in range(self.num_views):
             own = noise.fold(f"view-{index}")
             view = self.augment(images, own.fold("augment")) if index else images
-            views.append(view + self.correction(model, view.detach(), own))
+            views.append(view + self.correction(model, view, own))
         return views
 
     @torch.no_grad()

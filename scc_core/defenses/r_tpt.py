@@ -58,7 +58,7 @@ class RTPT(Defense):
         encoder = model.model.prompt_encoder(self.context, model.class_names)
         embeddings = [model.features(view) for view in self.views(images, noise)]
         features = functional.normalize(torch.stack(embeddings, dim=1), dim=-1)
-        texts = torch.stack([self.tuned_texts(model, encoder, own) for own in features.detach()])
+        texts = torch.stack([self.tuned_texts(model, encoder, own) for own in features])
         logits = model.model.logit_scale * features @ texts.mT + model.model.logit_bias
         return (self.weights(features).unsqueeze(-1) * logits).sum(dim=1)
 

@@ -72,7 +72,7 @@ def measure_accuracies(parts: OpenClipParts, max_samples: int | None = None) -> 
 def _table(measured: Mapping[str, tuple[float, int]], recipe: Recipe) -> str:
     rows = ["| test set | accuracy / % | images | the model's own |", "|---|---|---|---|"]
     for name, (accuracy, size) in measured.items():
-        own = "yes" if name in recipe.own_datasets or name == HELD_OUT_ROW else "no"
+        own = "yes" if name.partition(",")[0] in recipe.own_datasets else "no"
         rows.append(f"| {name} | {accuracy:.1f} | {size} | {own} |")
     return "\n".join(rows)
 
@@ -87,6 +87,7 @@ def render_card(
         name=recipe.name,
         summary=recipe.summary,
         training_data=recipe.training_data,
+        selection_note=recipe.selection_note,
         licence_note=recipe.licence_note,
         batch_size=recipe.batch_size,
         learning_rate=recipe.learning_rate,

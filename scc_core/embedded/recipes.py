@@ -32,6 +32,7 @@ class Recipe:
         summary: one sentence on the architecture, for the card.
         licence_note: whose the weights and the vocabulary are, for the card.
         training_data: what the images show, for the card.
+        selection_note: what was chosen after looking at test sets, for the card.
         own_datasets: the test sets that the model is meant for.
     """
 
@@ -48,6 +49,7 @@ class Recipe:
     summary: str
     licence_note: str
     training_data: str
+    selection_note: str
     own_datasets: tuple[str, ...]
 
 

@@ -16,7 +16,6 @@ def cell(**changes: object) -> Cell:
         "dataset": DatasetSpec("demo/shapes", "1", "test", "balanced-1", "native", "cd" * 32, classes=12, size=1200),
         "attack": component("pgd", num_steps=10, random_start=True, step_size=1 / 255),
         "epsilon_255": 4.0,
-        "threat_model": "transfer",
         "defense": component("none"),
         "seed": 0,
         "precision": "float32",

@@ -28,7 +28,8 @@ def test_defaults_are_the_published_setting():
     assert [component.name for component in parsed.attacks] == ["pgd"]
     assert [round(epsilon * 255, 4) for epsilon in parsed.epsilons] == [0, 1, 4]
     assert [component.name for component in parsed.defenses] == ["none", "ttc", "scc"]
-    assert (parsed.threat_models, parsed.seeds, parsed.max_samples) == (["transfer"], [0], None)
+    assert [threat.name for threat in parsed.threat_models] == ["transfer"]
+    assert (parsed.seeds, parsed.max_samples) == ([0], None)
     assert (parsed.preprocessing, parsed.precision) == ("native", "float32")
 
 
@@ -69,7 +70,10 @@ def test_components_take_parameters_in_braces():
         (MINIMAL + "max_samples: 0", "max_samples:"),
         (MINIMAL + "precision: fp16", "unknown precision 'fp16'. Did you mean 'float16'?"),
         (MINIMAL + "preprocessing: papr", "Did you mean 'paper'?"),
-        (MINIMAL + "threat_models: [white-box]", "threat_models.0:"),
+        (MINIMAL + "threat_models: [white-box]", "threat_models.0.name: Input should be 'transfer' or 'adaptive'"),
+        (MINIMAL + "threat_models: [{transfer: {eot_draws: 2}}]", "threat model 'transfer' has no parameters"),
+        (MINIMAL + "threat_models: [{adaptive: {draws: 2}}]", "unknown key 'draws'. Did you mean 'eot_draws'?"),
+        (MINIMAL + "threat_models: [adaptive, {adaptive: {}}]", "adaptive is given twice"),
         (MINIMAL + "exclude: [{modl: x}]", "unknown key 'modl'. Did you mean 'model'?"),
         ("name: x\nmodels: [m]\n", "the key 'datasets' is missing"),
         ("models: [a\n", "g.yaml, line 2: not valid YAML"),

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from orchestrator.identity import ADAPTIVE, ModelSpec, canonical_json
+from orchestrator.identity import AdaptiveSpec, ModelSpec, canonical_json
 from tests.orchestrator.conftest import cell, component
 
 GOLDEN = {
@@ -52,7 +52,9 @@ def test_what_cannot_change_a_prediction_is_not_in_the_key():
         {"defense": component("flip")},
         {"seed": 1},
         {"precision": "bfloat16"},
-        {"threat_model": ADAPTIVE},
+        {"adaptive": AdaptiveSpec("bpda", 1)},
+        {"adaptive": AdaptiveSpec("bpda", 4)},
+        {"adaptive": AdaptiveSpec("unrolled", 1)},
         *(
             {"dataset": replace(cell().dataset, **{field: "changed"})}
             for field in ("name", "version", "split", "order", "preprocessing", "prompts")
@@ -67,8 +69,10 @@ def test_an_attack_group_shares_adversarial_images():
     ttc = component("ttc")
     assert cell(defense=ttc).attack_group == cell().attack_group
     assert cell(defense=ttc, seed=1).attack_group != cell().attack_group
-    adaptive = cell(defense=ttc, threat_model=ADAPTIVE)
-    assert adaptive.attack_group != cell(defense=component("scc"), threat_model=ADAPTIVE).attack_group
+    known = AdaptiveSpec("bpda", 1)
+    adaptive = cell(defense=ttc, adaptive=known)
+    assert (adaptive.threat_model, cell().threat_model) == ("adaptive", "transfer")
+    assert adaptive.attack_group != cell(defense=component("scc"), adaptive=known).attack_group
 
 
 def test_canonical_json_refuses_what_has_no_canonical_form():

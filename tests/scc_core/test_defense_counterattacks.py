@@ -229,6 +229,8 @@ def test_mac_s_augmentation_does_what_its_parameters_say():
     assert float(grown.min()) < 0.2
     grey = torch.full((count, 3, 8, 8), 0.5)
     assert 0.018 < float((only(sigma=0.02).augment(grey, noise) - grey).std()) < 0.022
+    noisy = only(sigma=0.5).augment(grey, noise)
+    assert (float(noisy.min()), float(noisy.max())) == (0.0, 1.0)
     bright = only(jitter=0.2).augment(grey, noise)[:, 0, 0, 0]
     assert (0.4 <= float(bright.min()) < 0.41, 0.59 < float(bright.max()) <= 0.6 + 1e-6) == (True, True)
 

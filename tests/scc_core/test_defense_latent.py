@@ -68,6 +68,8 @@ def test_agc_clamps_outlierness_and_trust():
     assert float(AGC().step(own, opposite)) == pytest.approx(2.25)
     apart = torch.tensor([[[1.0, 0.0]], [[-1.0, 0.0]]])
     assert float(AGC().step(own, apart)) == pytest.approx(0.45)
+    # Unit vectors are so up to rounding only, and a root of a number below zero is none.
+    assert float(AGC(gamma_trust=0.5).step(own, 1.001 * apart)) == pytest.approx(0.45)
     assert float(mean_pairwise_cosine(torch.tensor([[[0.6, 0.8]]]))) == 1.0
 
 

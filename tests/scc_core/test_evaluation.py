@@ -12,7 +12,7 @@ from scc_core.attacks import PGD, Attack
 from scc_core.batch import Batch
 from scc_core.defenses import SCC, TTC, Defense, Flip, NoDefense
 from scc_core.errors import ComponentError
-from scc_core.evaluation import evaluate
+from scc_core.evaluation import Adaptive, evaluate
 from scc_core.outcomes import Cost
 from tests.scc_core.conftest import ConvTower
 
@@ -151,3 +151,26 @@ def test_memory_errors_are_never_taken_for_a_failing_defense(conv_model, batch):
 
     with pytest.raises(torch.OutOfMemoryError):
         run(conv_model, batch, None, {"hungry": Hungry()}, on_error=lambda *_: None)
+
+
+def test_an_adaptive_attack_knows_the_one_defense_it_is_made_for(conv_model, batch):
+    """Flip undoes a transfer attack in part; the attack that differentiates through the flip must do at least as well."""
+    transfer = run(conv_model, batch, PGD(), {"flip": Flip()}).defended["flip"].outcomes
+    adaptive = run(conv_model, batch, PGD(), {"flip": Flip()}, adaptive=Adaptive()).defended["flip"].outcomes
+    assert adaptive.margins.mean() < transfer.margins.mean() - 1
+    flipped = Batch(batch.pixels.flip(-1), batch.labels, batch.sample_ids)
+    assert (
+        adaptive.correct.sum()
+        <= run(conv_model, flipped, None, {"none": NoDefense()}).defended["none"].outcomes.correct.sum()
+    )
+
+
+def test_an_adaptive_attack_s_cost_is_that_of_the_defended_model(conv_model, batch):
+    result = run(conv_model, batch, PGD(num_steps=2), {"ttc": TTC()}, adaptive=Adaptive("bpda", eot_draws=3))
+    # Every step runs TTC (4 forwards, 2 backwards) and one more backward, three times.
+    assert (result.attack.forwards, result.attack.backwards) == (12 * 2 * 3 * 4, 12 * 2 * 3 * 3)
+
+
+def test_an_adaptive_attack_is_for_one_defense(conv_model, batch):
+    with pytest.raises(ValueError, match="one defense, not for 2"):
+        run(conv_model, batch, PGD(), {"flip": Flip(), "ttc": TTC()}, adaptive=Adaptive())
