@@ -111,6 +111,7 @@ class PlainReporter:
         self._console = console
         self._progress = progress
         self._last = progress.clock()
+        self._line = ""
 
     def __enter__(self) -> PlainReporter:
         return self
@@ -125,7 +126,10 @@ class PlainReporter:
 
     def _print(self) -> None:
         self._last = self._progress.clock()
-        self._console.print(summary_line(self._progress), highlight=False, soft_wrap=True)
+        line = summary_line(self._progress)
+        if line != self._line:
+            self._console.print(line, highlight=False, soft_wrap=True)
+        self._line = line
 
 
 class LiveReporter:

@@ -28,7 +28,7 @@ def project_on_hyperplane(points: Tensor, normal: Tensor, excess: Tensor) -> Ten
 
 
 def _length(room: Tensor, weight: Tensor, needed: Tensor) -> Tensor:
-    """Solve ``sum_i weight_i min(l, room_i) = needed`` for ``l`` ``(B,)``, or return the largest room."""
+    """Solve ``sum_i weight_i min(l, room_i) = needed`` for ``l`` ``(B,)``; else ``l`` exceeds every room."""
     room, order = room.sort(dim=1)
     weight = weight.gather(1, order)
     spent = (weight * room).cumsum(dim=1)
@@ -42,4 +42,4 @@ def _length(room: Tensor, weight: Tensor, needed: Tensor) -> Tensor:
     gained = torch.where(has_before, reached.gather(1, before), 0.0)
     slope = free.gather(1, first) + weight.gather(1, first)
     length = start + (needed.unsqueeze(1) - gained) / slope.clamp_min(torch.finfo(torch.float64).tiny)
-    return torch.minimum(length, room[:, -1:]).squeeze(1)
+    return length.squeeze(1)

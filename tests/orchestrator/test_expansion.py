@@ -122,7 +122,7 @@ def test_exclusions_match_every_given_key_with_wildcards():
     [
         (
             {"attacks": "[{pgd: {loss: dlr}}]", "datasets": "[tests.components:two_classes]"},
-            "dataset tests.components:two_classes: attack pgd needs at least 3 classes; the dataset has 2",
+            "dataset tests.components:two_classes: attack pgd (loss=dlr) needs at least 3 classes; the dataset has 2",
         ),
         (
             {"threat_models": "[{adaptive: {gradients: unrolled}}]", "defenses": "[ttc]"},

@@ -10,7 +10,8 @@ from pyautoattack.autopgd_base import APGDAttack, APGDAttack_targeted
 from torch.nn import functional
 
 from scc_core.attacks import APGD, losses
-from scc_core.attacks.apgd import _checkpoints
+from scc_core.attacks.apgd import _checkpoints, _Progress
+from scc_core.attacks.problem import Point, Problem
 from tests.scc_core.attack_setting import EPSILON, correct_setting, linear_setting, oracle_setting
 
 PARTS = {"ce": {"loss": "ce"}, "dlr": {"loss": "dlr"}, "targeted": {"loss": "dlr-targeted"}}
@@ -106,6 +107,39 @@ def test_apgd_is_its_algorithm():
         one = slice(row, row + 1)
         expected = restated_apgd(model, pixels[one], labels[one], start[one], EPSILON, 50)
         assert int(((found[one] - expected).abs() > 1e-5).sum()) <= 2
+
+
+def stepped(losses_at_steps, progress):
+    """Return whether the step was halved after steps with these losses, in which no image moves."""
+    before = float(progress.step_size)
+    still = torch.zeros(1, 3, 8, 8)
+    for loss in losses_at_steps:
+        progress.record(still, Point(torch.tensor([[1.0, 0.0]]), torch.tensor([loss]), still))
+    progress.restore(still, still)
+    return float(progress.step_size) < before
+
+
+def progress_from(loss):
+    _, pixels, _, noise = correct_setting(1)
+    problem = Problem("apgd-ce", None, pixels, torch.tensor([0]), EPSILON, noise)
+    return _Progress(problem, pixels, Point(torch.tensor([[1.0, 0.0]]), torch.tensor([loss]), pixels), 0.75)
+
+
+def test_the_step_is_halved_when_fewer_than_rho_of_the_steps_raise_the_loss():
+    assert stepped([1.0, 2.0, 1.5, 1.0], progress_from(0.0))
+    assert not stepped([1.0, 2.0, 3.0, 2.5], progress_from(0.0))
+    assert not stepped([1.0, 2.0, 3.0, 4.0], progress_from(0.0))
+
+
+def test_the_step_is_halved_when_neither_it_nor_the_best_loss_changed_since_the_last_checkpoint():
+    progress = progress_from(0.0)
+    assert not stepped([10.0, 1.0, 2.0, 3.0], progress)
+    assert stepped([4.0, 5.0, 6.0, 7.0], progress)
+    assert not stepped([8.0, 8.5, 9.0, 9.5], progress)
+
+
+def test_the_first_checkpoint_does_not_ask_for_a_better_loss():
+    assert not stepped([1.0, 2.0, 3.0, 4.0], progress_from(10.0))
 
 
 def test_images_come_back_with_a_smaller_margin_and_misclassified_ones_untouched():

@@ -1,4 +1,4 @@
-"""Defenses that move the image by gradients of their own: anti-adversary, hedge, DOC, MAC, CSR; TTC's gate model."""
+"""Defenses that move the image by gradients of their own: anti-adversary, hedge, DOC, MAC, CSR."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ import pytest
 import torch
 from torch.nn import functional
 
-from scc_core.defenses import CSR, DOC, MAC, SCC, TTC, AntiAdversary, Hedge, gate
+from scc_core.defenses import CSR, DOC, MAC, AntiAdversary, Hedge
 from scc_core.defenses.low_pass import low_pass
 from scc_core.defenses.mac import recolour
-from scc_core.errors import UserError
 from scc_core.models.base import ZeroShotModel
 from scc_core.noise import Noise
 from tests.scc_core.conftest import ConvTower, prompts
-from tests.scc_core.test_defenses import FarTower, one_by_one, restated_ttc_image, start
+from tests.scc_core.test_defenses import FarTower, one_by_one, start
 
 SMALL = 4 / 255
 
@@ -332,76 +331,3 @@ def test_corrections_stay_in_their_ball_and_in_the_range(conv_model, dark_and_br
     assert epsilon / 2 < distance <= epsilon + 1e-6
     assert float(corrected.min()) >= 0
     assert float(corrected.max()) <= 1
-
-
-class Entry:
-    """A registered model that counts how often it is loaded."""
-
-    def __init__(self, tower):
-        self.tower, self.loads = tower, 0
-
-    def load(self, device):
-        self.loads += 1
-        return self.tower
-
-
-@pytest.fixture
-def original(monkeypatch):
-    """A gate model that is another than the victim, under the name ``original``."""
-    tower = FarTower()
-    tower.name = "original"
-    entry = Entry(tower)
-    monkeypatch.setattr(gate, "get_model", {"original": entry}.__getitem__)
-    gate._tower.cache_clear()
-    yield entry
-    gate._tower.cache_clear()
-
-
-@pytest.mark.parametrize(
-    "build", [TTC, lambda **given: SCC(semantic=False, spatial=False, **given)], ids=["ttc", "scc"]
-)
-def test_a_gate_model_decides_who_is_counterattacked(conv_model, original, images, noise, build):
-    measured = original.tower.encode_image(images)
-    moved = original.tower.encode_image(images + start(images, noise)) - measured
-    ratio = moved.norm(dim=-1) / measured.norm(dim=-1)
-    tau = float(ratio.sort().values[5:7].mean())
-    corrected = build(gate_model="original", tau=tau).correct(conv_model, images, noise)
-    for row in range(len(images)):
-        one = noise.select(torch.tensor([row]))
-        opened = restated_ttc_image(conv_model, images[row : row + 1], one, tau=math.inf)[0]
-        shut = (images + start(images, noise))[row]
-        assert torch.allclose(corrected[row], opened if ratio[row] < tau else shut, atol=1e-6)
-    assert 0 < int((ratio < tau).sum()) < len(images)
-
-
-def test_a_gate_model_is_loaded_once_and_its_passes_count(conv_model, original, images, noise):
-    for defense in (TTC(gate_model="original", tau=1e9), SCC(gate_model="original", tau=1e9)):
-        with conv_model.meter.measure() as counted:
-            defense(conv_model, images, noise)
-            spent = counted()
-        nominal = defense.nominal_cost()
-        assert (spent.forwards, spent.backwards) == (12 * nominal.forwards, 12 * nominal.backwards)
-        assert nominal.forwards == type(defense)().nominal_cost().forwards + 2
-    assert original.loads == 1
-
-
-def test_the_victim_as_gate_model_changes_nothing(original, images, noise):
-    victim = ConvTower()
-    victim.name = "original"
-    model = ZeroShotModel(victim, prompts(4))
-    ours = TTC(gate_model="original").correct(model, images, noise)
-    assert torch.equal(ours, TTC().correct(model, images, noise))
-    assert original.loads == 0
-
-
-def test_a_gate_model_of_another_image_size_is_refused_in_one_line(conv_model, original, images, noise):
-    original.tower.image_size = 224
-    with pytest.raises(UserError, match=r"gate_model 'original' takes images of 224 pixels, but .* takes 8") as error:
-        TTC(gate_model="original")(conv_model, images, noise)
-    assert "\n" not in str(error.value)
-
-
-@pytest.mark.parametrize("component", [TTC, SCC])
-def test_an_unknown_gate_model_is_refused_before_compute(component):
-    with pytest.raises(UserError, match=r"gate_model: .*demo-clop.*Did you mean 'demo-clip'"):
-        component(gate_model="demo-clop")

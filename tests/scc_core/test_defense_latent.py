@@ -141,7 +141,9 @@ def test_clipure_s_published_steps_change_nothing_within_88_degrees(images, nois
 @pytest.fixture
 def soft_model():
     """Where predictions are not saturated, AdamW's first step, which divides by the gradient, is well conditioned."""
-    return ZeroShotModel(ConvTower(scale=4.0), prompts(4))
+    tower = ConvTower(scale=4.0)
+    tower.logit_bias = -3.0
+    return ZeroShotModel(tower, prompts(4))
 
 
 def restated_r_tpt_logits(model, pixels, noise, defense):

@@ -154,7 +154,7 @@ def test_memory_errors_are_never_taken_for_a_failing_defense(conv_model, batch):
 
 
 def test_an_adaptive_attack_knows_the_one_defense_it_is_made_for(conv_model, batch):
-    """Flip undoes a transfer attack in part; the attack that differentiates through the flip must do at least as well."""
+    """Flip undoes a transfer attack in part; the attack that differentiates through it must do better."""
     transfer = run(conv_model, batch, PGD(), {"flip": Flip()}).defended["flip"].outcomes
     adaptive = run(conv_model, batch, PGD(), {"flip": Flip()}, adaptive=Adaptive()).defended["flip"].outcomes
     assert adaptive.margins.mean() < transfer.margins.mean() - 1

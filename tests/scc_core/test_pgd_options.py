@@ -7,6 +7,7 @@ import torch
 
 from scc_core.attacks import FGSM, PGD, CWLinf, ViewEOT, losses
 from scc_core.attacks.norms import project_euclidean, random_start_euclidean
+from scc_core.attacks.view_eot import MeanOfViews
 from scc_core.noise import Noise
 from tests.scc_core.attack_setting import EPSILON, correct_setting, linear_setting
 
@@ -141,6 +142,12 @@ def test_view_eot_reaches_the_optimum_for_the_mean_of_both_views():
     expected = -EPSILON * both.sign().expand_as(found.images)
     assert torch.allclose((found.images - setting.pixels)[:, clear], expected[:, clear], atol=1e-6)
     assert (found.cost.forwards, found.cost.backwards) == (12 * 60, 12 * 60)
+
+
+def test_view_eot_sees_the_mean_of_both_views():
+    model, pixels, _, _ = correct_setting()
+    expected = torch.stack([model(pixels), model(pixels.flip(-1))]).mean(dim=0)
+    assert torch.allclose(MeanOfViews(model)(pixels), expected, atol=1e-6)
 
 
 def test_view_eot_survives_a_flip_better_than_pgd():
