@@ -129,6 +129,16 @@ def test_a_turn_about_the_centre_and_back_is_nothing(photos):
     assert torch.allclose(enlarged[..., 8:24, 8:24].mean(), photos[..., 12:20, 12:20].mean(), atol=0.01)
 
 
+@pytest.mark.parametrize(
+    ("mode", "weights"), [("bilinear", (0, 0.5, 0.5, 0)), ("bicubic", (-0.09375, 0.59375, 0.59375, -0.09375))]
+)
+def test_half_a_pixel_mixes_neighbours_by_the_kernel(photos, mode, weights):
+    one, zero = torch.ones(6), torch.zeros(6)
+    ours = warp(photos, affine(one, zero, 0.5 * one, zero, one, zero), mode=mode)
+    expected = sum(weight * photos[..., 4 + shift : -8 + shift] for shift, weight in enumerate(weights, start=-1))
+    assert torch.allclose(ours[..., 4:-8], expected.clamp(0, 1), atol=1e-5)
+
+
 def test_bicubic_overshoot_stays_in_the_range():
     edge = torch.zeros(1, 3, 16, 16)
     edge[..., 8:] = 1.0

@@ -12,6 +12,7 @@ from scc_core.defenses import AGC, RTPT, CLIPureCos
 from scc_core.defenses.agc import mean_pairwise_cosine
 from scc_core.defenses.augmix import augmix_view
 from scc_core.defenses.clipure import null_texts
+from scc_core.defenses.warping import perspective, warp
 from scc_core.errors import UserError
 from scc_core.models import get_model
 from scc_core.models.base import ZeroShotModel
@@ -86,6 +87,14 @@ def test_agc_s_views_move_every_corner_inwards():
     assert 0.3 < float(area.min()) < 0.5
     assert 0.7 < float(area.max()) < 1.0
     assert abs(float(views.mean(dim=0)[:, :16].mean() - views.mean(dim=0)[:, 16:].mean())) < 0.02
+
+
+def test_agc_s_views_are_bicubic_warps_to_the_drawn_corners(images, noise):
+    moves = noise.uniform((4, 2)) * 0.5 * 4  # half of half a side of 8 pixels
+    corners = torch.tensor([[0.0, 0.0], [8.0, 0.0], [8.0, 8.0], [0.0, 8.0]])
+    corners = corners + moves * torch.tensor([[1.0, 1.0], [-1.0, 1.0], [-1.0, -1.0], [1.0, -1.0]])
+    theirs = warp(images, perspective(corners, 8, 8), mode="bicubic")
+    assert torch.allclose(AGC().view(images, noise), theirs, atol=1e-5)
 
 
 def restated_clipure_logits(model, pixels, noise, steps, size, texts):
@@ -204,6 +213,7 @@ def test_r_tpt_tunes_towards_lower_entropy_and_longer_tuning_lowers_it_further(s
         for steps in (1, 5)
     ]
     assert tuned[1] < tuned[0] < lowest(untuned)
+    assert not defense.tuned_texts(soft_model, encoder, features).requires_grad
 
 
 def test_r_tpt_passes_gradients_over_its_tuning(conv_model, images, noise):
