@@ -6,9 +6,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -19,11 +20,12 @@ from scc_core.defenses.base import Defense, Gradients
 from scc_core.errors import ComponentError
 from scc_core.models.base import Classifier, ZeroShotModel
 from scc_core.noise import Noise
-from scc_core.outcomes import Cost, Outcomes
+from scc_core.outcomes import MAX_SCORED_CLASSES, Cost, Outcomes
 
 KeyT = TypeVar("KeyT")
 
 _BUDGET_TOLERANCE = 1e-6
+_MIB = 2**20
 _ORDERS = {"linf": torch.inf, "l2": 2.0}
 
 
@@ -58,10 +60,13 @@ class Evaluation(Generic[KeyT]):
 
     Attributes:
         attack: cost of the adversarial images, which all the defenses share.
+        gradients: ``(B,)`` float32, the largest absolute value of any gradient that the attack computed for a sample;
+            NaN where it computed none.
         defended: by the caller's key, the outcomes and cost of every defense.
     """
 
     attack: Cost
+    gradients: npt.NDArray[np.float32]
     defended: Mapping[KeyT, Defended]
 
 
@@ -99,7 +104,7 @@ def evaluate(
     attack_noise = Noise(seed, batch.sample_ids, "attack")
     with _timed(model) as attack_cost:
         target = model if adaptive is None else adaptive.target(model, next(iter(defenses.values())), attack_noise)
-        images = _attacked(target, batch, attack, epsilon, attack_noise)
+        images, gradients = _attacked(target, batch, attack, epsilon, attack_noise)
     noise = Noise(seed, batch.sample_ids, "defense")
     defended = {}
     for key, defense in defenses.items():
@@ -111,15 +116,23 @@ def evaluate(
             if on_error is None:
                 raise
             on_error(key, error)
-    return Evaluation(attack_cost.total, defended)
+    return Evaluation(attack_cost.total, gradients, defended)
 
 
-def _attacked(model: Classifier, batch: Batch, attack: Attack | None, epsilon: float, noise: Noise) -> Tensor:
+class _Attacked(NamedTuple):
+    images: Tensor
+    gradients: npt.NDArray[np.float32]
+
+
+def _attacked(model: Classifier, batch: Batch, attack: Attack | None, epsilon: float, noise: Noise) -> _Attacked:
+    sample_ids = batch.sample_ids.tolist()
     if attack is None:
-        return batch.pixels
-    images = attack(model, batch.pixels, batch.labels, epsilon, noise).images
+        return _Attacked(batch.pixels, np.full(len(sample_ids), np.nan, np.float32))
+    with model.meter.attack_gradients() as steepest:
+        images = attack(model, batch.pixels, batch.labels, epsilon, noise).images
     _check_budget(attack, batch, images, epsilon)
-    return images
+    gradients = [steepest.get(sample, np.nan) for sample in sample_ids]
+    return _Attacked(images, np.array(gradients, np.float32))
 
 
 def _check_budget(attack: Attack, batch: Batch, images: Tensor, epsilon: float) -> None:
@@ -165,13 +178,15 @@ def _outcomes(batch: Batch, logits: Tensor) -> Outcomes:
     other = logits.scatter(1, labels, -torch.inf).amax(dim=1)
     # The logits decide: softmax may round two classes to the same probability.
     prediction = logits.argmax(dim=1)
-    confidence = torch.softmax(logits, dim=1).gather(1, prediction.unsqueeze(1)).squeeze(1)
+    probabilities = torch.softmax(logits, dim=1)
+    confidence = probabilities.gather(1, prediction.unsqueeze(1)).squeeze(1)
     return Outcomes(
         sample_ids=batch.sample_ids.cpu().numpy().astype(np.int64),
         labels=batch.labels.cpu().numpy().astype(np.int32),
         predictions=prediction.cpu().numpy().astype(np.int32),
         margins=(true_logit - other).cpu().numpy().astype(np.float32),
         confidences=confidence.cpu().numpy().astype(np.float32),
+        scores=probabilities.cpu().numpy().astype(np.float16) if logits.shape[1] <= MAX_SCORED_CLASSES else None,
     )
 
 
@@ -182,16 +197,27 @@ class _Timed:
 
 @contextmanager
 def _timed(model: ZeroShotModel) -> Iterator[_Timed]:
-    """Measure wall time and passes; a GPU's queue is drained before either clock is read."""
+    """Measure wall time, passes and peak memory; a GPU's queue is drained before either clock is read."""
     timed = _Timed()
     _synchronize(model.model.device)
+    _reset_peak(model.model.device)
     start = time.perf_counter()
     with model.meter.measure() as counted:
         yield timed
         _synchronize(model.model.device)
-        timed.total = replace(counted(), seconds=time.perf_counter() - start)
+        seconds = time.perf_counter() - start
+        timed.total = replace(counted(), seconds=seconds, peak_memory_mib=_peak_memory_mib(model.model.device))
 
 
 def _synchronize(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.synchronize(device)
+
+
+def _reset_peak(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+
+
+def _peak_memory_mib(device: torch.device) -> float | None:
+    return torch.cuda.max_memory_allocated(device) / _MIB if device.type == "cuda" else None

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from scc_core.attacks.base import Attack
 from scc_core.datasets.prepared import PreparedDataset
 from scc_core.defenses.base import Defense
-from scc_core.evaluation import Adaptive, Defended, evaluate
+from scc_core.evaluation import Adaptive, Defended, Evaluation, evaluate
 from scc_core.models.base import ZeroShotModel
 from scc_core.outcomes import BLOCK_SIZE, BlockResult, Cost, Outcomes
 
@@ -99,7 +100,7 @@ def measure(
             on_error=fail,
         )
         for key, defended in evaluation.defended.items():
-            parts[key] += _split(chunk, evaluation.attack, defended)
+            parts[key] += _split(chunk, evaluation, defended)
     device = device_name(model.model.device)
     for key in active:
         measurement.results += _join(key, parts[key], device, worker)
@@ -119,6 +120,7 @@ class _Part:
 
     block: int
     outcomes: Outcomes
+    gradients: npt.NDArray[np.float32]
     attack: Cost
     defense: Cost
 
@@ -128,25 +130,30 @@ def _chunks(positions: Sequence[int], size: int) -> Iterator[Sequence[int]]:
         yield positions[start : start + size]
 
 
-def _split(positions: Sequence[int], attack: Cost, defended: Defended) -> Iterator[_Part]:
+def _split(positions: Sequence[int], evaluation: Evaluation[str], defended: Defended) -> Iterator[_Part]:
     blocks = np.asarray(positions) // BLOCK_SIZE
     cuts = [0, *(np.flatnonzero(np.diff(blocks)) + 1).tolist(), len(blocks)]
     for start, stop in pairwise(cuts):
         yield _Part(
             int(blocks[start]),
             defended.outcomes.rows(start, stop),
-            _share(attack, start, stop, len(blocks)),
+            evaluation.gradients[start:stop],
+            _share(evaluation.attack, start, stop, len(blocks)),
             _share(defended.cost, start, stop, len(blocks)),
         )
 
 
 def _share(cost: Cost, start: int, stop: int, total: int) -> Cost:
-    """Return the share of rows ``start`` to ``stop`` of a batch's cost; the shares of a batch add up exactly."""
+    """Return the share of rows ``start`` to ``stop`` of a batch's cost; the shares of a batch add up exactly.
+
+    Every share has the peak memory of the whole batch.
+    """
 
     def whole(count: int) -> int:
         return count * stop // total - count * start // total
 
-    return Cost(cost.seconds * (stop - start) / total, whole(cost.forwards), whole(cost.backwards))
+    seconds = cost.seconds * (stop - start) / total
+    return Cost(seconds, whole(cost.forwards), whole(cost.backwards), cost.peak_memory_mib)
 
 
 def _join(key: str, parts: Sequence[_Part], device: str, worker: str) -> Iterator[BlockResult]:
@@ -160,4 +167,9 @@ def _join(key: str, parts: Sequence[_Part], device: str, worker: str) -> Iterato
             defense=sum((part.defense for part in own), Cost()),
             device=device,
             worker=worker,
+            zero_gradients=_zero_gradients(np.concatenate([part.gradients for part in own])),
         )
+
+
+def _zero_gradients(gradients: npt.NDArray[np.float32]) -> int | None:
+    return None if np.isnan(gradients).all() else int(np.count_nonzero(gradients == 0.0))

@@ -11,10 +11,13 @@ import numpy.typing as npt
 BLOCK_SIZE = 50
 """Samples per block. Fixed for ever: blocks are aligned to it, and results of different runs share them."""
 
+MAX_SCORED_CLASSES = 20
+"""Up to this many classes the score of every class is kept, which threshold-free metrics need."""
+
 
 @dataclass(frozen=True)
 class Outcomes:
-    """Per-sample outcomes of one cell, every array of shape ``(N,)`` and in the dataset's fixed sample order.
+    """Per-sample outcomes of one cell, in the dataset's fixed sample order; arrays of shape ``(N,)`` but for scores.
 
     Attributes:
         sample_ids: int64, the dataset's index of the sample.
@@ -22,6 +25,8 @@ class Outcomes:
         predictions: int32, the predicted class.
         margins: float32, logit of the true class minus the largest other logit; negative when wrong.
         confidences: float32 in [0, 1], softmax probability of the predicted class.
+        scores: ``(N, K)`` float16 in [0, 1], softmax probability of every class; None above
+            :data:`MAX_SCORED_CLASSES` classes.
     """
 
     sample_ids: npt.NDArray[np.int64]
@@ -29,6 +34,7 @@ class Outcomes:
     predictions: npt.NDArray[np.int32]
     margins: npt.NDArray[np.float32]
     confidences: npt.NDArray[np.float32]
+    scores: npt.NDArray[np.float16] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -40,37 +46,42 @@ class Outcomes:
 
     def rows(self, start: int, stop: int) -> Outcomes:
         """Return the outcomes of rows ``start`` to ``stop`` (exclusive)."""
-        return Outcomes(
-            self.sample_ids[start:stop],
-            self.labels[start:stop],
-            self.predictions[start:stop],
-            self.margins[start:stop],
-            self.confidences[start:stop],
-        )
+        columns = {field.name: getattr(self, field.name) for field in fields(self)}
+        return Outcomes(**{name: None if values is None else values[start:stop] for name, values in columns.items()})
 
     @classmethod
     def concatenate(cls, parts: Sequence[Outcomes]) -> Outcomes:
-        """Return the outcomes of ``parts`` one after another."""
-        names = [field.name for field in fields(cls)]
-        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+        """Return the outcomes of ``parts``, which are all of one dataset, one after another."""
+        columns = {field.name: [getattr(part, field.name) for part in parts] for field in fields(cls)}
+        return cls(**{name: None if arrays[0] is None else np.concatenate(arrays) for name, arrays in columns.items()})
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What some samples cost; every figure is a total over the samples, so that costs add.
+    """What some samples cost; totals over the samples and one peak, so that costs add.
 
     Attributes:
         seconds: wall time on the device.
         forwards: images passed forward through the image tower.
         backwards: images passed backward through it.
+        peak_memory_mib: the most memory that was allocated on the device at once, weights included, in MiB; None where
+            it is not measured, as on CPU, which tells only the peak of a whole process. It is that of the batch: it
+            grows with the batch size, and of a sum it is the larger one.
     """
 
     seconds: float = 0.0
     forwards: int = 0
     backwards: int = 0
+    peak_memory_mib: float | None = None
 
     def __add__(self, other: Cost) -> Cost:
-        return Cost(self.seconds + other.seconds, self.forwards + other.forwards, self.backwards + other.backwards)
+        peaks = [peak for peak in (self.peak_memory_mib, other.peak_memory_mib) if peak is not None]
+        return Cost(
+            self.seconds + other.seconds,
+            self.forwards + other.forwards,
+            self.backwards + other.backwards,
+            max(peaks, default=None),
+        )
 
 
 @dataclass(frozen=True)
@@ -85,6 +96,8 @@ class BlockResult:
         defense: cost of the defended predictions.
         device: name of the device as the driver of the device reports it.
         worker: host and process that measured it.
+        zero_gradients: samples for which every gradient that the attack computed was exactly zero; None if it computed
+            no gradient.
     """
 
     cell: str
@@ -94,3 +107,4 @@ class BlockResult:
     defense: Cost
     device: str
     worker: str
+    zero_gradients: int | None = None

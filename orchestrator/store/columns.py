@@ -56,11 +56,14 @@ COST_COLUMNS = (
     Column("backwards_per_image", DOUBLE, "backward passes of the defended prediction per sample"),
     Column("attack_forwards_per_image", DOUBLE, "forward passes of the attack per sample"),
     Column("attack_backwards_per_image", DOUBLE, "backward passes of the attack per sample"),
+    Column("peak_memory_mib", DOUBLE, "most device memory at once of the defended prediction, in MiB; null on CPU"),
+    Column("attack_peak_memory_mib", DOUBLE, "most device memory at once of the attack, in MiB; null on CPU"),
     Column("devices", TEXT, "names of the devices that measured it, joined with ', '"),
     Column("demonstration", BOOLEAN, "true if model or dataset is a demonstration, not a published one"),
 )
 
 TAIL_COLUMNS = (
+    Column("badges", TEXT, "reasons for doubt, from all that is measured, joined with ', '; '' where there is none"),
     Column("attack_group", TEXT, "key shared by the cells that were measured on the same adversarial images"),
     Column("updated_at", TIMESTAMP, "when the newest of its samples was stored, else when the cell was, in UTC"),
 )
@@ -75,6 +78,7 @@ RESULTS = View(
         *COUNT_COLUMNS,
         Column("mean_confidence", DOUBLE, "mean softmax probability of the predicted class"),
         Column("mean_margin", DOUBLE, "mean of true class's logit minus largest other; below 0 where wrong"),
+        Column("zero_gradients", DOUBLE, "share of samples whose every attack gradient was 0; null without gradients"),
         *COST_COLUMNS,
         Column("status", TEXT, "done, partial, pending or failed"),
         Column("error", TEXT, "why it failed, in the latest run that asked for it; null unless status is failed"),
@@ -94,6 +98,7 @@ RUN_RESULTS = View(
         *COUNT_COLUMNS,
         Column("mean_confidence", DOUBLE, "as in results; a block that the run cuts enters with its mean"),
         Column("mean_margin", DOUBLE, "as in results; a block that the run cuts enters with its mean"),
+        Column("zero_gradients", DOUBLE, "as in results; a block that the run cuts enters with its share"),
         *COST_COLUMNS,
         Column("status", TEXT, "done, partial, pending or failed, as far as the run's own samples go"),
         Column("error", TEXT, "why it failed in this run; null unless status is failed"),

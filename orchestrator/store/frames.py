@@ -11,7 +11,7 @@ import polars as pl
 
 from orchestrator.store.columns import BOOLEAN, DOUBLE, INTEGER, TEXT, TIMESTAMP, VIEWS, View
 from orchestrator.store.packing import unpack
-from scc_core.outcomes import BLOCK_SIZE
+from scc_core.outcomes import BLOCK_SIZE, Outcomes
 
 DTYPES: dict[str, pl.DataType] = {
     TEXT: pl.String(),
@@ -33,6 +33,8 @@ OUTCOME_SCHEMA: dict[str, pl.DataType] = {
     "confidence": pl.Float32(),
     "correct": pl.Boolean(),
 }
+
+SCORES = "scores"
 
 OUTCOME_ATTRIBUTES = {
     "sample_id": "sample_ids",
@@ -61,10 +63,11 @@ def view_frame(view: View, rows: Sequence[Sequence[object]]) -> pl.DataFrame:
     return pl.DataFrame(columns).sort(SORT_ORDER)
 
 
-def outcomes_frame(blocks: Sequence[PackedBlock]) -> pl.DataFrame:
-    """Return one row per sample of ``blocks``, in their order."""
+def outcomes_frame(blocks: Sequence[PackedBlock], *, scores: bool = False) -> pl.DataFrame:
+    """Return one row per sample of ``blocks``, in their order; with ``scores``, a column of them."""
+    schema = {**OUTCOME_SCHEMA, **({SCORES: pl.List(pl.Float32())} if scores else {})}
     if not blocks:
-        return pl.DataFrame(schema=OUTCOME_SCHEMA)
+        return pl.DataFrame(schema=schema)
     unpacked = [unpack(block.packed) for block in blocks]
     lengths = np.array([len(outcomes) for outcomes in unpacked])
     starts = np.array([block.number * BLOCK_SIZE for block in blocks])
@@ -75,7 +78,17 @@ def outcomes_frame(blocks: Sequence[PackedBlock]) -> pl.DataFrame:
     }
     for column, attribute in OUTCOME_ATTRIBUTES.items():
         columns[column] = np.concatenate([getattr(outcomes, attribute) for outcomes in unpacked])
-    return pl.DataFrame(columns, schema=OUTCOME_SCHEMA)
+    if scores:
+        columns[SCORES] = pl.concat([_score_lists(outcomes) for outcomes in unpacked])
+    return pl.DataFrame(columns, schema=schema)
+
+
+def _score_lists(outcomes: Outcomes) -> pl.Series:
+    """Return one list of class probabilities per sample; nulls where none are stored."""
+    if outcomes.scores is None:
+        return pl.Series(SCORES, [None] * len(outcomes), pl.List(pl.Float32()))
+    fixed = pl.Series(SCORES, outcomes.scores.astype(np.float32))
+    return fixed.cast(pl.List(pl.Float32()))
 
 
 def list_views() -> pl.DataFrame:

@@ -1,7 +1,8 @@
 """Per-sample outcomes as compact bytes.
 
-A packed block is a version byte, then the zlib-compressed columns one after the other, little-endian: sample ids
-(int64), labels (int32), predictions (int32), margins (float32), confidences (float32). The length gives the count.
+A packed block is a version byte, a byte with the number of scores per sample (0 where there are none), then the
+zlib-compressed columns one after the other, little-endian: sample ids (int64), labels (int32), predictions (int32),
+margins (float32), confidences (float32), scores (float16, sample by sample). The length gives the count.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from scc_core.outcomes import Outcomes
+from scc_core.outcomes import MAX_SCORED_CLASSES, Outcomes
 
 VERSION = b"\x01"
 
@@ -24,17 +25,24 @@ COLUMNS = (
     ("confidences", np.dtype("<f4")),
 )
 
+SCORE = np.dtype("<f2")
+
 BYTES_PER_SAMPLE = sum(dtype.itemsize for _, dtype in COLUMNS)
+"""Of a sample without scores."""
 
 
 def pack(outcomes: Outcomes) -> bytes:
     """Return ``outcomes`` as bytes that :func:`unpack` turns into equal arrays, bit for bit.
 
     Raises:
-        ValueError: the columns differ in length, or a value does not fit its column's type.
+        ValueError: the columns differ in length, a value does not fit its column's type, or there are scores of more
+            than :data:`~scc_core.outcomes.MAX_SCORED_CLASSES` classes.
     """
-    columns = [_column(getattr(outcomes, name), name, dtype, len(outcomes)) for name, dtype in COLUMNS]
-    return VERSION + zlib.compress(b"".join(columns))
+    columns = [_column(getattr(outcomes, name), name, dtype, (len(outcomes),)) for name, dtype in COLUMNS]
+    classes = _scored_classes(outcomes)
+    if outcomes.scores is not None:
+        columns.append(_column(outcomes.scores, "scores", SCORE, (len(outcomes), classes)))
+    return VERSION + bytes([classes]) + zlib.compress(b"".join(columns))
 
 
 def unpack(packed: bytes) -> Outcomes:
@@ -46,12 +54,14 @@ def unpack(packed: bytes) -> Outcomes:
     if packed[:1] != VERSION:
         raise ValueError(f"packed outcomes have version {packed[:1]!r}, expected {VERSION!r}")
     try:
-        raw = zlib.decompress(packed[1:])
+        raw = zlib.decompress(packed[2:])
     except zlib.error as error:
         raise ValueError(f"packed outcomes are damaged: {error}") from None
-    if len(raw) % BYTES_PER_SAMPLE:
-        raise ValueError(f"packed outcomes hold {len(raw)} bytes, no multiple of {BYTES_PER_SAMPLE}")
-    return _split(raw, len(raw) // BYTES_PER_SAMPLE)
+    classes = packed[1]
+    size = BYTES_PER_SAMPLE + classes * SCORE.itemsize
+    if len(raw) % size:
+        raise ValueError(f"packed outcomes hold {len(raw)} bytes, no multiple of {size}")
+    return _split(raw, len(raw) // size, classes)
 
 
 def hits(outcomes: Outcomes) -> str:
@@ -59,10 +69,20 @@ def hits(outcomes: Outcomes) -> str:
     return (outcomes.correct.astype(np.uint8) + ord("0")).tobytes().decode("ascii")
 
 
-def _column(values: npt.NDArray[Any], name: str, dtype: np.dtype[Any], length: int) -> bytes:
+def _scored_classes(outcomes: Outcomes) -> int:
+    """Return the number of scores per sample; 0 where there are none."""
+    if outcomes.scores is None:
+        return 0
+    shape = np.shape(outcomes.scores)
+    if len(shape) != 2 or not 1 <= shape[1] <= MAX_SCORED_CLASSES:
+        raise ValueError(f"outcomes.scores has shape {shape}, expected (N, 1 to {MAX_SCORED_CLASSES})")
+    return shape[1]
+
+
+def _column(values: npt.NDArray[Any], name: str, dtype: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
     values = np.asarray(values)
-    if values.shape != (length,):
-        raise ValueError(f"outcomes.{name} has shape {values.shape}, expected ({length},)")
+    if values.shape != shape:
+        raise ValueError(f"outcomes.{name} has shape {values.shape}, expected {shape}")
     if values.dtype != dtype and not np.can_cast(values.dtype, dtype, "same_kind"):
         raise ValueError(f"outcomes.{name} has dtype {values.dtype}, expected {dtype}")
     converted = values.astype(dtype)
@@ -71,10 +91,11 @@ def _column(values: npt.NDArray[Any], name: str, dtype: np.dtype[Any], length: i
     return converted.tobytes()
 
 
-def _split(raw: bytes, length: int) -> Outcomes:
+def _split(raw: bytes, length: int, classes: int) -> Outcomes:
     columns: dict[str, npt.NDArray[Any]] = {}
     offset = 0
     for name, dtype in COLUMNS:
         columns[name] = np.frombuffer(raw, dtype, length, offset)
         offset += length * dtype.itemsize
-    return Outcomes(**columns)
+    scores = np.frombuffer(raw, SCORE, length * classes, offset).reshape(length, classes) if classes else None
+    return Outcomes(**columns, scores=scores)

@@ -67,20 +67,24 @@ def block_row(result: BlockResult, cell_id: int, run_id: str, created_at: dateti
     """Return the row of table ``block``.
 
     Raises:
-        ValueError: the block is empty, too long or holds a sum that is not finite.
+        ValueError: the block is empty, too long or holds a sum or a peak that is not finite.
     """
     outcomes = result.outcomes
     if not 1 <= len(outcomes) <= BLOCK_SIZE:
         raise ValueError(f"{_name(result)} holds {len(outcomes)} samples, expected 1 to {BLOCK_SIZE}")
     packed, hit_text = pack(outcomes), hits(outcomes)
-    sums = {
+    sums: dict[str, float | None] = {
         "sum_confidence": float(outcomes.confidences.sum(dtype=float)),
         "sum_margin": float(outcomes.margins.sum(dtype=float)),
         "attack_seconds": result.attack.seconds,
         "defense_seconds": result.defense.seconds,
     }
-    for name, value in sums.items():
-        if not math.isfinite(value):
+    peaks = {
+        "attack_peak_memory_mib": result.attack.peak_memory_mib,
+        "defense_peak_memory_mib": result.defense.peak_memory_mib,
+    }
+    for name, value in {**sums, **peaks}.items():
+        if value is not None and not math.isfinite(value):
             raise ValueError(f"{name} of {_name(result)} is {value}, expected a finite number")
     return {
         "cell_id": cell_id,
@@ -89,6 +93,8 @@ def block_row(result: BlockResult, cell_id: int, run_id: str, created_at: dateti
         "correct": hit_text.count("1"),
         "hits": hit_text,
         **sums,
+        **peaks,
+        "zero_gradients": result.zero_gradients,
         "attack_forwards": result.attack.forwards,
         "attack_backwards": result.attack.backwards,
         "defense_forwards": result.defense.forwards,

@@ -83,7 +83,10 @@ class Run(Base):
 
 
 class CellRow(Base):
-    """One cell. ``attack`` and ``defense`` are the labels for people; ``specification`` is what ``key`` digests."""
+    """One cell. ``attack`` and ``defense`` are the labels for people; ``specification`` is what ``key`` digests.
+
+    ``badges`` are the reasons for doubt, joined with ``, ``.
+    """
 
     __tablename__ = "cell"
     __table_args__ = (UniqueConstraint("key", name="cell_key_unique"),)
@@ -103,6 +106,7 @@ class CellRow(Base):
     demonstration: Mapped[bool]
     attack_group: Mapped[str]
     specification: Mapped[dict[str, Any]]
+    badges: Mapped[str] = mapped_column(server_default="")
     created_at: Mapped[datetime]
 
 
@@ -120,9 +124,11 @@ class RunCell(Base):
 
 
 class Block(Base):
-    """One measured block: its counts, its costs (totals) and its packed per-sample outcomes.
+    """One measured block: its counts, its costs (totals and peaks) and its packed per-sample outcomes.
 
     ``hits`` holds a ``1`` for each correct sample and a ``0`` for each wrong one, in the dataset's sample order.
+    ``zero_gradients`` counts the samples for which every gradient of the attack was exactly zero; it is null where the
+    attack computed none. The peaks are null where the device does not tell them.
     """
 
     __tablename__ = "block"
@@ -140,12 +146,15 @@ class Block(Base):
     hits: Mapped[str]
     sum_confidence: Mapped[float]
     sum_margin: Mapped[float]
+    zero_gradients: Mapped[int | None]
     attack_seconds: Mapped[float]
     attack_forwards: Mapped[int] = mapped_column(BigInteger)
     attack_backwards: Mapped[int] = mapped_column(BigInteger)
+    attack_peak_memory_mib: Mapped[float | None]
     defense_seconds: Mapped[float]
     defense_forwards: Mapped[int] = mapped_column(BigInteger)
     defense_backwards: Mapped[int] = mapped_column(BigInteger)
+    defense_peak_memory_mib: Mapped[float | None]
     device: Mapped[str]
     worker: Mapped[str]
     run_id: Mapped[str] = mapped_column(ForeignKey("run.id"))

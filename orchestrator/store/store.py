@@ -192,12 +192,17 @@ class ResultStore:
         with self._database.reading() as connection:
             return {row.key: row.samples for row in connection.execute(query.where(RunCell.run_id == run_id))}
 
-    def outcomes(self, cell_keys: Iterable[str]) -> pl.DataFrame:
+    def outcomes(self, cell_keys: Iterable[str], *, scores: bool = False) -> pl.DataFrame:
         """Return what is measured of some cells, one row per sample.
+
+        Args:
+            cell_keys: keys of the cells.
+            scores: whether to return the softmax probability of every class, too.
 
         Returns:
             Columns ``cell``, ``position`` (in the dataset's fixed order), ``sample_id``, ``label``, ``prediction``,
-            ``margin``, ``confidence``, ``correct``; in the order of ``cell_keys``, then of the position.
+            ``margin``, ``confidence``, ``correct``; in the order of ``cell_keys``, then of the position. With
+            ``scores`` also ``scores``, a list per sample in label order, null for datasets of many classes.
         """
         keys = list(dict.fromkeys(cell_keys))
         query = select(CellRow.key, Block.number, Block.outcomes).join(Block, Block.cell_id == CellRow.id)
@@ -207,7 +212,8 @@ class ResultStore:
                 rows = connection.execute(query.where(CellRow.key.in_(chunk)))
                 blocks += [PackedBlock(*row) for row in rows]
         rank = {key: index for index, key in enumerate(keys)}
-        return outcomes_frame(sorted(blocks, key=lambda block: (rank[block.cell], block.number)))
+        ordered = sorted(blocks, key=lambda block: (rank[block.cell], block.number))
+        return outcomes_frame(ordered, scores=scores)
 
     def results(self, run_id: str | None = None) -> pl.DataFrame:
         """Return the view ``results``, or for a run its part of ``run_results``; columns as in :data:`VIEWS`.

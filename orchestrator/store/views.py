@@ -2,7 +2,7 @@
 
 Both views sum blocks and derive every ratio from the sums. They differ only in what they count: ``results`` whole
 blocks, ``run_results`` the run's own prefix, whose last block may be cut; ``hits`` says how many of the samples that
-remain are correct, and the other sums enter in proportion.
+remain are correct, the other sums enter in proportion, and peaks as they are.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ Z = 1.959963984540054
 SUMS = (
     "sum_confidence",
     "sum_margin",
+    "zero_gradients",
     "attack_seconds",
     "attack_forwards",
     "attack_backwards",
@@ -24,26 +25,29 @@ SUMS = (
     "defense_backwards",
 )
 
+PEAKS = ("attack_peak_memory_mib", "defense_peak_memory_mib")
+
 JOIN_DEVICES = {
     "sqlite": "group_concat(device, ', ')",
     "postgresql": "string_agg(device, ', ' ORDER BY device)",
 }
 
-_BLOCK_SUMS = ", ".join(f"b.{name}" for name in SUMS)
+_BLOCK_FIGURES = ", ".join(f"b.{name}" for name in (*SUMS, *PEAKS))
 
 _OFFERED = f"q.samples - b.number * {BLOCK_SIZE}"
 
 _WHOLE_BLOCKS = f"""
-    SELECT c.id AS cell_id, b.created_at, b.samples, b.correct, {_BLOCK_SUMS}
+    SELECT c.id AS cell_id, b.created_at, b.samples, b.correct, {_BLOCK_FIGURES}
     FROM cell c LEFT JOIN block b ON b.cell_id = c.id"""
 
 _PREFIX_BLOCKS = f"""
     SELECT run_id, cell_id, created_at, counted AS samples,
         CASE WHEN counted = whole THEN correct
             ELSE length(replace(substr(hits, 1, counted), '0', '')) END AS correct,
-        {", ".join(f"{name} * counted / CAST(whole AS DOUBLE PRECISION) AS {name}" for name in SUMS)}
+        {", ".join(f"{name} * counted / CAST(whole AS DOUBLE PRECISION) AS {name}" for name in SUMS)},
+        {", ".join(PEAKS)}
     FROM (
-        SELECT q.run_id, q.cell_id, b.created_at, b.correct, b.hits, {_BLOCK_SUMS},
+        SELECT q.run_id, q.cell_id, b.created_at, b.correct, b.hits, {_BLOCK_FIGURES},
             b.samples AS whole, CASE WHEN {_OFFERED} < b.samples THEN {_OFFERED} ELSE b.samples END AS counted
         FROM run_cell q LEFT JOIN block b ON b.cell_id = q.cell_id AND b.number * {BLOCK_SIZE} < q.samples
     ) AS cut"""
@@ -57,6 +61,7 @@ _RATIOS = f"""
             ELSE (r.accuracy + {Z**2 / 2} / r.n + r.half_width) / (1 + {Z**2} / r.n) END AS accuracy_high,
         r.sum_confidence / r.n AS mean_confidence,
         r.sum_margin / r.n AS mean_margin,
+        r.zero_gradients / r.n AS zero_gradients,
         r.n / NULLIF(r.defense_seconds, 0) AS images_per_second,
         r.defense_seconds / r.n AS seconds_per_image,
         r.attack_seconds / r.n AS attack_seconds_per_image,
@@ -64,7 +69,10 @@ _RATIOS = f"""
         r.defense_backwards / r.n AS backwards_per_image,
         r.attack_forwards / r.n AS attack_forwards_per_image,
         r.attack_backwards / r.n AS attack_backwards_per_image,
+        r.defense_peak_memory_mib AS peak_memory_mib,
+        r.attack_peak_memory_mib,
         c.attack_group,
+        c.badges,
         c.demonstration"""
 
 _CELL = """c."key" AS cell, c.model, c.dataset, c.attack, c.epsilon_255, c.threat_model, c.defense, c.seed,
@@ -124,9 +132,10 @@ def _rated(scope: str, blocks: str) -> str:
     """
     sums = ", ".join(f"CAST(sum({name}) AS DOUBLE PRECISION) AS {name}" for name in SUMS)
     counts = ", ".join(f"CAST(COALESCE(sum({name}), 0) AS INTEGER) AS {name}" for name in ("samples", "correct"))
+    peaks = ", ".join(f"max({name}) AS {name}" for name in PEAKS)
     return f"""WITH counted AS ({blocks}
 ), measured AS (
-    SELECT {scope}, max(created_at) AS updated_at, {counts}, {sums}
+    SELECT {scope}, max(created_at) AS updated_at, {counts}, {sums}, {peaks}
     FROM counted GROUP BY {scope}
 ), with_n AS (
     SELECT measured.*, CAST(NULLIF(samples, 0) AS DOUBLE PRECISION) AS n FROM measured

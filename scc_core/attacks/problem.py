@@ -105,7 +105,9 @@ class Problem:
             (gradient,) = torch.autograd.grad(losses.sum(), leaf)
         self._require_finite(losses, "loss", step)
         # The largest value is NaN or infinite whenever any value is, and is one number per image to look at.
-        self._require_finite(gradient.abs().flatten(1).amax(dim=1), "gradient", step)
+        largest = gradient.abs().flatten(1).amax(dim=1)
+        self._require_finite(largest, "gradient", step)
+        self.model.meter.note_gradients(self.noise.sample_ids, largest)
         return Point(outputs.detach(), losses.detach(), gradient)
 
     def wrong_classes(self, rank: int) -> Tensor:

@@ -94,10 +94,11 @@ class VisionLanguageModel(ABC):
 
 @dataclass
 class Meter:
-    """Counts images that pass forward and backward through an image tower."""
+    """Counts images that pass forward and backward through an image tower, and notes the gradients of an attack."""
 
     forwards: int = 0
     backwards: int = 0
+    _steepest: dict[int, float] = field(default_factory=dict, init=False)
 
     def watch(self, features: Tensor) -> None:
         """Count one forward of ``features``' rows now, and one backward whenever a gradient reaches them."""
@@ -114,6 +115,17 @@ class Meter:
         """Yield a function that returns the cost counted since entry (its ``seconds`` are 0)."""
         forwards, backwards = self.forwards, self.backwards
         yield lambda: Cost(forwards=self.forwards - forwards, backwards=self.backwards - backwards)
+
+    def note_gradients(self, sample_ids: Tensor, largest: Tensor) -> None:
+        """Note the largest absolute values ``(B,)`` of the gradients that an attack got for ``B`` samples."""
+        for sample, value in zip(sample_ids.tolist(), largest.tolist(), strict=True):
+            self._steepest[sample] = max(value, self._steepest.get(sample, 0.0))
+
+    @contextmanager
+    def attack_gradients(self) -> Iterator[Mapping[int, float]]:
+        """Yield, by sample id, the largest absolute value of any gradient noted since entry."""
+        self._steepest = {}
+        yield self._steepest
 
 
 class Classifier(Protocol):

@@ -24,7 +24,6 @@ def make_cell(seed: int = 0, **changes: Any) -> Cell:
         "dataset": DatasetSpec("cifar10", "1", "test", "v1", "native", "p" * 64, classes=10, size=10_000),
         "attack": ComponentSpec("pgd", {"num_steps": 10}, "pgd(num_steps=10)"),
         "epsilon_255": 4.0,
-        "threat_model": "transfer",
         "defense": ComponentSpec("none", {}, "none"),
         "seed": seed,
         "precision": "float32",
