@@ -38,9 +38,6 @@ def ray_session(address: str | None) -> Iterator[None]:
     Raises:
         UserError: nothing answers at the address.
     """
-    # Anonymous usage reports would need a network and the user's leave.
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     _connect(address)
     try:
         yield
@@ -64,7 +61,10 @@ def _connect(address: str | None) -> None:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, RuntimeError, ValueError) as error:
         reason = str(error).splitlines()[0]
-        raise UserError(f"no Ray cluster answers at {address!r}: {reason}; start one with `ray start --head`") from None
+        raise UserError(
+            f"no Ray cluster answers at {address!r}: {reason}; start one with `ray start --head`, or, "
+            "if it wants a token, set RAY_AUTH_TOKEN"
+        ) from None
 
 
 def _check_answers(address: str) -> None:

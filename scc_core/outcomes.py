@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -47,13 +48,19 @@ class Outcomes:
     def rows(self, start: int, stop: int) -> Outcomes:
         """Return the outcomes of rows ``start`` to ``stop`` (exclusive)."""
         columns = {field.name: getattr(self, field.name) for field in fields(self)}
-        return Outcomes(**{name: None if values is None else values[start:stop] for name, values in columns.items()})
+        chosen: dict[str, Any] = {
+            name: None if values is None else values[start:stop] for name, values in columns.items()
+        }
+        return Outcomes(**chosen)
 
     @classmethod
     def concatenate(cls, parts: Sequence[Outcomes]) -> Outcomes:
         """Return the outcomes of ``parts``, which are all of one dataset, one after another."""
         columns = {field.name: [getattr(part, field.name) for part in parts] for field in fields(cls)}
-        return cls(**{name: None if arrays[0] is None else np.concatenate(arrays) for name, arrays in columns.items()})
+        joined: dict[str, Any] = {
+            name: None if arrays[0] is None else np.concatenate(arrays) for name, arrays in columns.items()
+        }
+        return cls(**joined)
 
 
 @dataclass(frozen=True)

@@ -73,10 +73,10 @@ def _scored_classes(outcomes: Outcomes) -> int:
     """Return the number of scores per sample; 0 where there are none."""
     if outcomes.scores is None:
         return 0
-    shape = np.shape(outcomes.scores)
+    shape = outcomes.scores.shape
     if len(shape) != 2 or not 1 <= shape[1] <= MAX_SCORED_CLASSES:
         raise ValueError(f"outcomes.scores has shape {shape}, expected (N, 1 to {MAX_SCORED_CLASSES})")
-    return shape[1]
+    return int(shape[1])
 
 
 def _column(values: npt.NDArray[Any], name: str, dtype: np.dtype[Any], shape: tuple[int, ...]) -> bytes:

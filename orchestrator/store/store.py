@@ -12,10 +12,12 @@ from sqlalchemy import CursorResult, insert, select, text, update
 from sqlalchemy.exc import DBAPIError
 
 from orchestrator.identity import Cell
+from orchestrator.store.cells import StoredCell, stored_cells
 from orchestrator.store.columns import RESULTS, RUN_RESULTS
 from orchestrator.store.engine import Database, parse_url, require_file, shown
 from orchestrator.store.errors import database_words, without_password
 from orchestrator.store.frames import PackedBlock, outcomes_frame, view_frame
+from orchestrator.store.hits import Hits
 from orchestrator.store.migrate import migrate
 from orchestrator.store.records import OUTCOMES, RunRecord, RunSummary
 from orchestrator.store.rows import block_row, cell_row, new_run_id, run_row
@@ -191,6 +193,28 @@ class ResultStore:
         query = select(CellRow.key, RunCell.samples).join(CellRow, CellRow.id == RunCell.cell_id)
         with self._database.reading() as connection:
             return {row.key: row.samples for row in connection.execute(query.where(RunCell.run_id == run_id))}
+
+    def cells(self, run_id: str | None = None) -> list[StoredCell]:
+        """Return every cell, or those of a run with the number of samples that it asks for.
+
+        Raises:
+            UserError: no such run.
+        """
+        with self._database.reading() as connection:
+            return stored_cells(connection, None if run_id is None else find_run(connection, run_id))
+
+    def set_badges(self, badges: Mapping[str, str]) -> None:
+        """Store the badges of cells by their keys, in place of those that they have."""
+        with self._database.writing() as connection:
+            for key, joined in badges.items():
+                connection.execute(update(CellRow).where(CellRow.key == key).values(badges=joined))
+
+    def hits(self, cell_key: str, limit: int | None = None) -> Hits:
+        """Return which samples of a cell are right, of the first ``limit`` or of all."""
+        query = select(Block.number, Block.hits).join(CellRow, CellRow.id == Block.cell_id)
+        with self._database.reading() as connection:
+            rows = connection.execute(query.where(CellRow.key == cell_key)).all()
+        return Hits.of_blocks([(row.number, row.hits) for row in rows], limit)
 
     def outcomes(self, cell_keys: Iterable[str], *, scores: bool = False) -> pl.DataFrame:
         """Return what is measured of some cells, one row per sample.

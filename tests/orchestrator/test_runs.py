@@ -96,7 +96,7 @@ def test_a_killed_driver_leaves_no_worker_and_resumes_to_the_same_results(tmp_pa
     assert "complete" in sccbench("status", folder=tmp_path).stdout
 
 
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("sent", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_an_interrupted_run_says_so_and_resumes_to_the_same_results(tmp_path, undisturbed, sent):
     process = run_to_the_gate(tmp_path)
     process.send_signal(sent)
@@ -182,6 +182,7 @@ def test_components_that_fail_fail_their_cells_and_nothing_else(tmp_path):
     assert sccbench("resume", folder=tmp_path).returncode == 1
 
 
+@pytest.mark.slow
 def test_a_defense_that_kills_every_worker_is_given_up(tmp_path):
     grid = write_grid(
         tmp_path, {"defenses": "['tests.components:KillsItsWorker', flip]", "epsilons": "[0]", "max_samples": "50"}

@@ -91,6 +91,30 @@ def test_a_cut_block_enters_a_run_with_its_mean(store: ResultStore) -> None:
     assert row_of(store.results(run), cell)["mean_confidence"] == pytest.approx((50 * means[0] + 10 * means[1]) / 60)
 
 
+def test_a_peak_is_the_largest_of_the_blocks_and_null_where_none_is_known(store: ResultStore) -> None:
+    known, unknown = make_cell(1), make_cell(2)
+    run = store.start_run(make_record(), {known: 60, unknown: 100})
+    blocks = [
+        replace(block, attack=Cost(1.0, 1, 1, 900.0 + block.block), defense=Cost(1.0, 1, 1, peak))
+        for block, peak in zip(make_blocks(known, [True] * 150), (300.5, 100.0, 700.0), strict=True)
+    ]
+    store.write_blocks(run, [*blocks, make_block(unknown)])
+    peaks = ("peak_memory_mib", "attack_peak_memory_mib")
+    assert [row_of(store.results(), known)[name] for name in peaks] == [700.0, 902.0]
+    assert [row_of(store.results(run), known)[name] for name in peaks] == [300.5, 901.0]
+    assert [row_of(store.results(), unknown)[name] for name in peaks] == [None, None]
+
+
+def test_zero_gradients_are_a_share_of_the_samples_and_null_without_gradients(store: ResultStore) -> None:
+    one, none = make_cell(1), make_cell(2)
+    run = store.start_run(make_record(), {one: 60, none: 50})
+    blocks = [replace(block, zero_gradients=25 * block.block) for block in make_blocks(one, [True] * 100)]
+    store.write_blocks(run, [*blocks, make_block(none)])
+    assert row_of(store.results(), one)["zero_gradients"] == pytest.approx(25 / 100)
+    assert row_of(store.results(run), one)["zero_gradients"] == pytest.approx(10 * (25 / 50) / 60)
+    assert row_of(store.results(), none)["zero_gradients"] is None
+
+
 def test_seconds_of_zero_give_no_speed(store: ResultStore) -> None:
     cell = make_cell()
     run = start(store, cell, 50)

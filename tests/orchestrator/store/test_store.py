@@ -128,7 +128,7 @@ def test_outcomes_come_back_in_order_and_with_their_types(store: ResultStore) ->
     frame = store.outcomes([two.key, one.key])
     assert frame["cell"].to_list() == [two.key] * 50 + [one.key] * 120
     assert frame["position"].to_list() == [*range(50), *range(120)]
-    given = Outcomes(*(np.concatenate([getattr(b.outcomes, n) for b in blocks]) for n in Outcomes.__annotations__))
+    given = Outcomes.concatenate([block.outcomes for block in blocks])
     returned = frame.tail(120)
     np.testing.assert_array_equal(returned["sample_id"], given.sample_ids)
     np.testing.assert_array_equal(returned["label"], given.labels)
@@ -136,6 +136,19 @@ def test_outcomes_come_back_in_order_and_with_their_types(store: ResultStore) ->
     np.testing.assert_array_equal(returned["margin"], given.margins)
     np.testing.assert_array_equal(returned["confidence"], given.confidences)
     np.testing.assert_array_equal(returned["correct"], given.correct)
+
+
+def test_scores_come_back_only_when_asked_for(store: ResultStore) -> None:
+    few, many = make_cell(1), make_cell(2)
+    run = store.start_run(make_record(), {few: 50, many: 50})
+    scores = np.random.default_rng(0).dirichlet(np.ones(3), BLOCK_SIZE).astype(np.float16)
+    scored = make_block(few)
+    store.write_blocks(run, [replace(scored, outcomes=replace(scored.outcomes, scores=scores)), make_block(many)])
+    assert "scores" not in store.outcomes([few.key]).columns
+    returned = store.outcomes([few.key, many.key], scores=True)["scores"]
+    assert returned.to_list()[:BLOCK_SIZE] == scores.tolist()
+    assert returned.to_list()[BLOCK_SIZE:] == [None] * BLOCK_SIZE
+    assert returned.dtype == store.outcomes([], scores=True).schema["scores"] == pl.List(pl.Float32)
 
 
 def test_outcomes_of_nothing_have_the_same_types(store: ResultStore) -> None:

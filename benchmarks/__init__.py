@@ -1,0 +1,1 @@
+"""How fast this project computes, measured; each benchmark is one command (see ``README.md``)."""

@@ -1,0 +1,50 @@
+"""Which samples of a cell are right: enough to compare cells sample by sample, at two bytes a sample."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from scc_core.outcomes import BLOCK_SIZE
+
+Bools = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Hits:
+    """Right or wrong for each position of the dataset's fixed order, up to the last that is measured.
+
+    Attributes:
+        known: ``(N,)`` whether the sample is measured.
+        correct: ``(N,)`` whether its prediction is the true class; False where it is not measured.
+    """
+
+    known: Bools
+    correct: Bools
+
+    @classmethod
+    def of_blocks(cls, blocks: Iterable[tuple[int, str]], limit: int | None = None) -> Hits:
+        """Read the numbers of blocks with a ``0`` or ``1`` per sample, leaving out positions from ``limit`` on."""
+        numbered = sorted(blocks)
+        length = max((number * BLOCK_SIZE + len(text) for number, text in numbered), default=0)
+        known, correct = np.zeros(length, bool), np.zeros(length, bool)
+        for number, text in numbered:
+            rows = slice(number * BLOCK_SIZE, number * BLOCK_SIZE + len(text))
+            known[rows] = True
+            correct[rows] = np.frombuffer(text.encode("ascii"), np.uint8) == ord("1")
+        return cls(known[:limit], correct[:limit])
+
+    @property
+    def measured(self) -> Bools:
+        """``(M,)`` whether each measured sample is right, in the dataset's order."""
+        return self.correct[self.known]
+
+
+def on_common_samples(hits: Sequence[Hits]) -> list[Bools]:
+    """Return, for each of one or more cells of a dataset, whether it is right on the samples that all have measured."""
+    length = min(len(one.known) for one in hits)
+    common = np.logical_and.reduce([one.known[:length] for one in hits])
+    return [one.correct[:length][common] for one in hits]
