@@ -31,7 +31,7 @@ unit: $(READY)
 	$(BIN)/pytest -m "not slow" --numprocesses 2 --dist loadfile
 
 slow: $(READY)
-	$(BIN)/pytest -m slow --numprocesses 2 --dist loadfile
+	$(BIN)/pytest -m slow
 
 $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

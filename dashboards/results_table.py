@@ -114,7 +114,7 @@ def _status(row: Row) -> str:
 
 def _badges(row: Row) -> list[str]:
     badges = row.get("badges") or []
-    return badges.split(",") if isinstance(badges, str) else list(badges)
+    return [badge.strip() for badge in badges.split(",")] if isinstance(badges, str) else list(badges)
 
 
 def _epsilon(row: Row) -> str:

@@ -9,6 +9,7 @@ it: another run that adds Square may give an older PGD result its badge, another
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -69,7 +70,7 @@ class Case:
     @property
     def undefended(self) -> bool:
         """Whether there is no defense."""
-        return self.cell.defense_component["name"] == NO_DEFENSE
+        return bool(self.cell.defense_component["name"] == NO_DEFENSE)
 
     @property
     def faces_its_target(self) -> bool:
@@ -208,8 +209,9 @@ def update_badges(store: ResultStore, run_id: str) -> None:
     asked = set(store.run_cells(run_id))
     touched = {_defended(cell) for cell in cells if cell.key in asked}
     affected = [cell for cell in cells if _defended(cell) in touched]
+    draws = Counter(_without_seed(cell) for cell in affected if cell.samples)
     for group in _by_seed(affected):
-        cases = [case for cell in group if (case := _case(store, cell, affected)) is not None]
+        cases = [case for cell in group if (case := _case(store, cell, draws[_without_seed(cell)])) is not None]
         store.set_badges({case.cell.key: ", ".join(badges_of(case, cases)) for case in cases})
 
 
@@ -230,14 +232,12 @@ def _without_seed(cell: StoredCell) -> str:
     return canonical_json({**cell.specification, "seed": None})
 
 
-def _case(store: ResultStore, cell: StoredCell, affected: Sequence[StoredCell]) -> Case | None:
+def _case(store: ResultStore, cell: StoredCell, draws: int) -> Case | None:
     try:
         attack = _attack(cell)
         randomised = defenses.get(cell.defense_component["name"]).randomised
     except UserError:
         return None
-    alike = _without_seed(cell)
-    draws = sum(other.samples > 0 and _without_seed(other) == alike for other in affected)
     return Case(cell, store.hits(cell.key), attack, randomised, draws)
 
 

@@ -11,6 +11,7 @@ from types import FrameType
 
 from rich.console import Console
 
+from orchestrator.badges import update_badges
 from orchestrator.cluster import Pool, make_pool, ray_session
 from orchestrator.expansion import expand
 from orchestrator.grid import Grid, parse_grid
@@ -112,6 +113,7 @@ def _carry_out(run: str, plan: Plan, store: ResultStore, pool: Pool | None, cons
     try:
         if pool is not None:
             _measure(run, progress, store, pool, console)
+        update_badges(store, run)
     except KeyboardInterrupt:
         store.finish_run(run, "interrupted")
         raise RunInterruptedError(run) from None

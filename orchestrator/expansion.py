@@ -151,7 +151,8 @@ def resolve_component(
     component = registry.get(given.name)
     built = build(kind, given.name, component, given.parameters)
     parameters = built.parameters()
-    return ComponentSpec(given.name, parameters, _label(given.name, component, parameters))
+    weights = {key: get_model(name).digest() for key, name in built.named_models().items()}
+    return ComponentSpec(given.name, parameters, _label(given.name, component, parameters), weights)
 
 
 def _label(name: str, component: type, parameters: Mapping[str, object]) -> str:

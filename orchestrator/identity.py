@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
@@ -38,15 +38,18 @@ class ComponentSpec:
         name: its name in the registry, or its dotted path.
         parameters: every parameter with its value, defaults included.
         label: short text for people: the name, and the parameters that differ from their defaults.
+        weights: by parameter, the SHA-256 of the weights of each further model that a parameter names.
     """
 
     name: str
     parameters: Mapping[str, object]
     label: str
+    weights: Mapping[str, str] = field(default_factory=dict)
 
     def specification(self) -> dict[str, object]:
         """Return what enters the key."""
-        return {"name": self.name, "parameters": dict(self.parameters)}
+        weights = {"weights": dict(self.weights)} if self.weights else {}
+        return {"name": self.name, "parameters": dict(self.parameters), **weights}
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ ComponentT = TypeVar("ComponentT")
 ParameterValue = bool | int | float | str | None
 
 PIXEL = "pixel"  # lengths in [0, 1] pixel units, which users write as "4/255"
+MODEL = "model"  # the name of a model, whose weights then belong to a cell's identity
 _PIXEL_DECIMALS = 4
 
 
@@ -41,7 +42,7 @@ def parameter(
         minimum: smallest allowed number, inclusive.
         maximum: largest allowed number, inclusive.
         choices: allowed strings.
-        unit: :data:`PIXEL` for lengths in [0, 1] pixel space.
+        unit: :data:`PIXEL` for lengths in [0, 1] pixel space, :data:`MODEL` for names of models.
     """
     metadata = {"help": help, "minimum": minimum, "maximum": maximum, "choices": choices, "unit": unit}
     return dataclasses.field(default=default, metadata=metadata)
@@ -59,6 +60,11 @@ class Component:
         for field in dataclasses.fields(self):  # type: ignore[arg-type]
             value = _checked(field, hints[field.name], getattr(self, field.name))
             object.__setattr__(self, field.name, value)
+
+    def named_models(self) -> dict[str, str]:
+        """Return, by parameter, the models that the component uses beside the one under evaluation."""
+        names = [field.name for field in dataclasses.fields(self) if field.metadata.get("unit") == MODEL]  # type: ignore[arg-type]
+        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
 
     def parameters(self) -> dict[str, ParameterValue]:
         """Return every parameter with its value, defaults included, in the order of their names."""

@@ -6,7 +6,7 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +35,35 @@ class TinyEntry:
         return tower
 
 
+class MirroredTower(ConvTower):
+    """Another model: the same convolution of the mirrored image."""
+
+    def encode_image(self, pixels):
+        return super().encode_image(pixels.flip(-1))
+
+
+class MirroredEntry(TinyEntry):
+    card = replace(TinyEntry.card, name="tests.components:mirrored")
+
+    def digest(self) -> str:
+        return "11" * 32
+
+    def load(self, device: torch.device) -> ConvTower:
+        return MirroredTower()
+
+
+class LargeEntry(TinyEntry):
+    """A model of larger images."""
+
+    def load(self, device: torch.device) -> ConvTower:
+        tower = ConvTower()
+        tower.image_size = 16
+        return tower
+
+
 tiny = TinyEntry()
+mirrored = MirroredEntry()
+large = LargeEntry()
 
 
 class NoiseImages(Dataset):
@@ -72,6 +100,16 @@ def two_classes() -> Dataset:
 class OneForward(Defense):
     def nominal_cost(self) -> Cost:
         return Cost(forwards=1)
+
+
+@dataclass(frozen=True)
+class Quantised(OneForward):
+    """Rounds pixels to 32 levels, and claims that its gradient, which is zero, is worth following."""
+
+    gradients = ("unrolled",)
+
+    def classify(self, model, images, noise):
+        return model((images * 31).round() / 31)
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,12 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     result.add_argument("--threads", type=_positive, help="threads of torch on a CPU; default: torch's own choice")
     result.add_argument("--seconds", type=float, help="how long a row is repeated; default: 1")
-    result.add_argument("--limit", type=float, default=60.0, help="seconds that a row may take at most; default: 60")
+    result.add_argument(
+        "--limit",
+        type=float,
+        default=60.0,
+        help="seconds; rows whose batch would take longer are left out; default: 60",
+    )
     result.add_argument("--quick", action="store_true", help="the embedded models and few images: a check, no figures")
     result.add_argument("--note", default="", help="stored with the figures, such as: the machine was shared")
     result.add_argument("--out", type=Path, metavar="FILE", help="JSON file; default: standard output")

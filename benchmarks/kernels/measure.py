@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -75,7 +74,7 @@ class RowTimer:
             return self._unmeasured(kind, text, str(error))
         seconds = times.foresee(task.expected) * len(self.workload.batch)
         if seconds > self.budget.limit:
-            reason = f"one batch is expected to take {seconds:.0f} s; the limit of a row is {self.budget.limit:g} s"
+            reason = f"one batch is expected to take {seconds:.0f} s; the limit is {self.budget.limit:g} s"
             return self._unmeasured(kind, text, reason)
         return self._row(task)
 
@@ -90,7 +89,6 @@ class RowTimer:
 
     def _timed(self, task: Task) -> Row:
         device, images = self.workload.model.model.device, len(self.workload.batch)
-        gc.collect()
         reset_peak_memory(device)
         with self.workload.model.meter.measure() as counted:
             warm_up = timed(task.run, device)

@@ -9,7 +9,8 @@ import torch
 from benchmarks.kernels.timing import Budget, Spread, repeat
 from scc_core.models.base import PRECISIONS
 
-_SIZES = {"cuda": 8192, "cpu": 2048}
+SIZES = {"cuda": 8192, "cpu": 2048}
+"""Sides of matrices that are large enough for a device's full rate."""
 
 
 @dataclass(frozen=True)
@@ -21,9 +22,8 @@ class Peak:
     flops_per_second: Spread
 
 
-def matmul_peak(device: torch.device, precision: str, budget: Budget) -> Peak:
+def matmul_peak(device: torch.device, precision: str, budget: Budget, size: int) -> Peak:
     """Time the product of two square matrices of a precision."""
-    size = _SIZES.get(device.type, _SIZES["cpu"])
     left = torch.full((size, size), 0.5, dtype=PRECISIONS[precision], device=device)
     right = left.clone()
     left @ right

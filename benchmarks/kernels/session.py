@@ -13,11 +13,13 @@ from benchmarks.kernels.environment import describe, load_average
 from benchmarks.kernels.flops import Flops, count_flops
 from benchmarks.kernels.measure import RowTimer
 from benchmarks.kernels.models import TimedModel, load_model
-from benchmarks.kernels.peak import matmul_peak
+from benchmarks.kernels.peak import SIZES, matmul_peak
 from benchmarks.kernels.report import ModelFacts, Report, Row
 from benchmarks.kernels.timing import Budget
 from benchmarks.kernels.workload import EPSILON, Workload
 from scc_core.errors import UserError
+
+_QUICK_SIZE = 256
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Settings:
         batch_size: images of a batch.
         num_classes: random class embeddings.
         seconds: how long a row is repeated.
-        limit: how long a row may take at most, its warm-up included; longer ones are left unmeasured.
+        limit: seconds of a batch beyond which a row is left unmeasured; nor is a row repeated for longer.
         quick: whether this was the short run that only exercises the benchmark.
     """
 
@@ -56,7 +58,8 @@ def run(settings: Settings, device: torch.device, out: Path | None, note: str = 
     """Measure everything; the report is written to ``out`` after every row, so that a cut run keeps what it has."""
     record = {**asdict(settings), "epsilon_255": round(EPSILON * 255, 4)}
     report = Report(describe(device, note), record)
-    report.peaks = {name: matmul_peak(device, name, settings.budget) for name in settings.precisions}
+    size = _QUICK_SIZE if settings.quick else SIZES.get(device.type, SIZES["cpu"])
+    report.peaks = {name: matmul_peak(device, name, settings.budget, size) for name in settings.precisions}
     for row in _rows(settings, device, report):
         report.rows.append(row)
         _tell(row)

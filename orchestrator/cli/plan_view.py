@@ -13,9 +13,14 @@ from orchestrator.driver import describe_plan
 from orchestrator.estimate import Speed, estimate_seconds, probe_speed, stored_speeds
 from orchestrator.expansion import expand
 from orchestrator.grid import Grid
+from orchestrator.identity import Cell
 from orchestrator.plan import Plan, make_plan
 from orchestrator.progress import format_seconds
 from orchestrator.store import ResultStore, database_exists
+from workers.bench import build_attack
+from workers.shard import ComponentRequest
+
+_GROUPED = ["model", "dataset", "attack", "what runs", "samples"]
 
 
 def show_plan(grid: Grid, db: str, workers: int | None, console: Console) -> None:
@@ -64,18 +69,26 @@ def _cells_table(plan: Plan) -> Table:
     missing = plan.missing_blocks()
     frame = pl.DataFrame(
         [
-            (cell.model.name, cell.dataset.name, cell.attack.label, samples, cell.key not in missing)
+            (cell.model.name, cell.dataset.name, cell.attack.label, _runs(cell), samples, cell.key not in missing)
             for cell, samples in plan.cells.items()
         ],
-        schema=["model", "dataset", "attack", "samples", "done"],
+        schema=[*_GROUPED, "done"],
         orient="row",
     )
-    counts = Counter(frame.select("model", "dataset", "attack", "samples").iter_rows())
-    done = Counter(frame.filter("done").select("model", "dataset", "attack", "samples").iter_rows())
-    table = Table("model", "dataset", "attack")
+    counts = Counter(frame.select(_GROUPED).iter_rows())
+    done = Counter(frame.filter("done").select(_GROUPED).iter_rows())
+    table = Table("model", "dataset", "attack", "what runs")
     for column in ("samples", "cells", "measured"):
         table.add_column(column, justify="right")
     for row, count in counts.items():
-        model, dataset, attack, samples = row
-        table.add_row(model, dataset, attack, f"{samples:,}", str(count), str(done[row]))
+        *names, samples = row
+        table.add_row(*names, f"{samples:,}", str(count), str(done[row]))
     return table
+
+
+def _runs(cell: Cell) -> str:
+    """Name the parts of an attack that run on a dataset: few classes make some drop out or shrink."""
+    if cell.epsilon_255 == 0:
+        return ""
+    attack = build_attack(ComponentRequest(cell.attack.name, cell.attack.parameters))
+    return ", ".join(attack.composition(cell.dataset.classes))

@@ -8,6 +8,7 @@ from scc_core.attacks.fgsm import FGSM
 from scc_core.attacks.pgd import PGD, CWLinf
 from scc_core.attacks.registry import attacks
 from scc_core.attacks.square import Square
+from scc_core.attacks.transfer import Transfer
 from scc_core.attacks.view_eot import ViewEOT
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "AutoAttack",
     "CWLinf",
     "Square",
+    "Transfer",
     "ViewEOT",
     "attacks",
 ]

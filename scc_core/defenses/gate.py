@@ -9,13 +9,15 @@ from torch import Tensor
 
 from scc_core.errors import UserError
 from scc_core.models import VisionLanguageModel, ZeroShotModel, get_model
-from scc_core.parameters import parameter
+from scc_core.parameters import MODEL, parameter
 
 
 def gate_parameter() -> str | None:
     """Declare the parameter ``gate_model``."""
     declared: str | None = parameter(
-        None, help="model whose image tower measures the gate's ratio (the original CLIP of a fine-tuned victim)"
+        None,
+        unit=MODEL,
+        help="model whose image tower measures the gate's ratio (the original CLIP of a fine-tuned victim)",
     )
     return declared
 

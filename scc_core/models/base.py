@@ -155,6 +155,7 @@ class ZeroShotModel:
 
     Attributes:
         text_features: ``(K, D)`` float32, one unit vector per class.
+        prompts: what was given.
         class_names: ``K`` names, in label order.
         meter: counts the images that pass through the image tower.
     """
@@ -168,6 +169,7 @@ class ZeroShotModel:
         self.precision = precision
         self.meter = Meter()
         self.text_features = _class_embeddings(model, prompts)
+        self.prompts = dict(prompts)
         self.class_names = tuple(prompts)
         self._text_embeddings: dict[tuple[str, ...], Tensor] = {}
 

@@ -42,7 +42,7 @@ def refused(*arguments: str, folder, status: int = 2, **extra: str) -> str:
 
 def test_help_names_every_command(tmp_path):
     text = succeeds("--help", folder=tmp_path)
-    for command in ("demo", "plan", "run", "resume", "status", "query", "dashboard", "list", "doctor"):
+    for command in ("demo", "plan", "run", "resume", "status", "query", "metrics", "dashboard", "list", "doctor"):
         assert f"\n  {command} " in text
         assert "Usage: sccbench" in succeeds(command, "--help", folder=tmp_path)
     assert "Exit status: 0 all cells done, 1 some cells failed" in text
@@ -93,6 +93,28 @@ def test_query_answers_in_every_format(measured):
     assert "4 rows" in table
     for row in rows:
         assert f"{row['accuracy']:.6g}" in table
+
+
+def test_metrics_answers_for_every_table_of_a_run(measured):
+    run = sqlite3.connect(measured / "sccbench.db").execute("SELECT id FROM run").fetchone()[0]
+    cells = json.loads(succeeds("metrics", "--run", run, "--format", "json", folder=measured))
+    assert [(row["defense"], row["epsilon_255"], row["samples"]) for row in cells] == [
+        ("flip", 0.0, 75),
+        ("none", 0.0, 75),
+        ("flip", 4.0, 75),
+        ("none", 4.0, 75),
+    ]
+    assert all(0 <= row["calibration_error"] <= 1 and 0 <= row["auc"] <= 1 for row in cells)
+    heights = {"cells": 4, "classes": 16, "min-over-attacks": 2, "draws": 4, "paired": 2}
+    for table, height in heights.items():
+        text = succeeds("metrics", "--run", run, "--derived", table, "--format", "csv", folder=measured)
+        assert pl.read_csv(io.StringIO(text)).height == height
+    assert "calibration_error" in succeeds("metrics", folder=measured)
+
+
+def test_metrics_refuses_a_run_and_a_database_that_do_not_exist(measured, tmp_path):
+    assert "no run '1999'" in refused("metrics", "--run", "1999", folder=measured)
+    assert "no results database" in refused("metrics", folder=tmp_path)
 
 
 def test_query_writes_parquet_to_a_pipe(measured):
@@ -194,9 +216,10 @@ def test_a_wrong_database_is_refused(tmp_path, measured):
     assert "no results database at" in refused("status", "--db", "sqlite:///missing.db", folder=tmp_path)
     refused("status", "--db", "nonsense", folder=tmp_path)
     newer = tmp_path / "newer.db"
-    newer.write_bytes((measured / "sccbench.db").read_bytes())
+    # SQLite's own copy, which sees what still lies in the write-ahead log.
+    sqlite3.connect(measured / "sccbench.db").execute("VACUUM INTO ?", [str(newer)])
     with sqlite3.connect(newer) as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '9999_future'")
+        connection.execute("UPDATE scc_bench_version SET version_num = '9999_future'")
     assert "newer" in refused("run", grid, "--db", f"sqlite:///{newer}", folder=tmp_path)
 
 
@@ -205,7 +228,8 @@ def test_a_wrong_database_is_refused(tmp_path, measured):
     [
         ("127.0.0.1:9", "no Ray cluster answers at '127.0.0.1:9'"),
         ("nonsense", "is none of auto, HOST:PORT and ray://HOST:PORT"),
-        ("auto", "no Ray cluster answers at 'auto'"),
+        # Looks for any Ray on this machine, so no other test may run beside it.
+        pytest.param("auto", "no Ray cluster answers at 'auto'", marks=pytest.mark.slow),
     ],
 )
 def test_a_ray_address_that_does_not_answer_is_refused_and_leaves_no_run(tmp_path, address, message):
@@ -229,3 +253,11 @@ def test_a_mistyped_call_has_status_2(tmp_path, arguments):
     done = sccbench(*arguments, folder=tmp_path)
     assert done.returncode == 2
     assert "Usage:" in done.stderr or "Try" in done.stderr
+
+
+def test_plan_names_what_runs_of_an_attack_on_few_classes(tmp_path):
+    lines = {"datasets": "[tests.components:two_classes]", "attacks": "[autoattack]", "epsilons": "[4/255]"}
+    text = succeeds("plan", str(write_grid(tmp_path, lines)), folder=tmp_path)
+    row = next(line for line in text.splitlines() if "two_classes" in line)
+    assert "apgd-ce" in row
+    assert "apgd-t" not in row

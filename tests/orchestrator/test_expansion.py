@@ -139,3 +139,11 @@ def test_what_cannot_run_is_said_before_any_compute(lines, message):
     with pytest.raises(UserError) as raised:
         cells(**lines)
     assert message in str(raised.value)
+
+
+def test_the_weights_of_a_model_that_an_attack_names_belong_to_the_identity():
+    (cell,) = cells(attacks="[{transfer: {source: 'tests.components:mirrored'}}]")
+    assert cell.attack.specification()["weights"] == {"source": "11" * 32}
+    assert cell.attack.label == "transfer(source=tests.components:mirrored)"
+    (plain,) = cells()
+    assert "weights" not in plain.attack.specification()

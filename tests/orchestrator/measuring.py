@@ -1,0 +1,63 @@
+"""Stores filled with hits that a test chooses, or by a real evaluation without Ray."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from orchestrator.expansion import expand
+from orchestrator.grid import parse_grid
+from orchestrator.identity import Cell, ComponentSpec
+from orchestrator.plan import make_plan, shards
+from orchestrator.store import ResultStore
+from scc_core.attacks import attacks
+from scc_core.defenses import defenses
+from tests.orchestrator.store.builders import make_blocks, make_cell, make_record
+from workers.bench import Bench
+
+
+def attack(name: str, **parameters: Any) -> ComponentSpec:
+    """An attack with every parameter resolved."""
+    return ComponentSpec(name, attacks.get(name)(**parameters).parameters(), name)
+
+
+def defense(name: str, **parameters: Any) -> ComponentSpec:
+    """A defense with every parameter resolved."""
+    return ComponentSpec(name, defenses.get(name)(**parameters).parameters(), name)
+
+
+def clean(**changes: Any) -> Cell:
+    """A cell of clean images."""
+    return make_cell(attack=ComponentSpec("none", {}, "none"), epsilon_255=0.0, **changes)
+
+
+def first_right(number: int, samples: int = 200) -> list[bool]:
+    """Hits of which the first ``number`` are right."""
+    return [True] * number + [False] * (samples - number)
+
+
+def fill(store: ResultStore, measured: Mapping[Cell, Sequence[bool]], zero_gradients: int | None = 0) -> str:
+    """Store a run of these hits; of attacks that compute gradients ``zero_gradients`` samples had none. Return it."""
+    run = store.start_run(make_record(), {cell: len(hits) for cell, hits in measured.items()})
+    for cell, hits in measured.items():
+        first, *later = make_blocks(cell, hits)
+        if cell.attack.name in ("square", "none"):
+            store.write_blocks(run, [first, *later])
+        else:
+            rest = [replace(block, zero_gradients=0) for block in later]
+            store.write_blocks(run, [replace(first, zero_gradients=zero_gradients), *rest])
+    return run
+
+
+def evaluate_grid(store: ResultStore, text: str) -> str:
+    """Measure a grid in this process; return the run."""
+    cells = expand(parse_grid(text, "the test"))
+    run = store.start_run(make_record(), cells)
+    bench = Bench("cpu")
+    for span in make_plan(cells, store.measured_blocks).spans:
+        for shard in shards(span, 8):
+            measurement = bench.run(shard)
+            assert not measurement.failures
+            store.write_blocks(run, measurement.results)
+    return run
