@@ -79,8 +79,9 @@ class Case:
 
     @property
     def white_box(self) -> bool:
-        """Whether the attack computed gradients of what it attacks."""
-        return self.cell.zero_gradients is not None
+        """Whether the attack computed gradients, and of what it attacks instead of another model."""
+        own = self.attack is not None and not self.attack.named_models()
+        return own and self.cell.zero_gradients is not None
 
     @property
     def strong(self) -> bool:

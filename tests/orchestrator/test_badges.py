@@ -14,6 +14,7 @@ from tests.orchestrator.store.builders import make_cell
 
 NONE, FLIP, NOISE = defense("none"), defense("flip"), defense("random-noise")
 PGD = attack("pgd")
+OTHER_MODEL = attack("transfer", source="tests.components:mirrored")
 BPDA = AdaptiveSpec("bpda", 1)
 
 
@@ -48,9 +49,10 @@ def raised(store: ResultStore, cell: Cell, right: dict[Cell, int], zero_gradient
         (attacked(attack("pgd", num_steps=9)), 30, []),
         (attacked(attack("pgd", norm="l2")), 30, []),
         (attacked(attack("square")), 30, []),
+        (attacked(OTHER_MODEL), 30, []),
         (attacked(defense=FLIP), 30, []),
     ],
-    ids=["30 of 200", "20 of 200", "small epsilon", "weak", "L2", "black-box", "defended"],
+    ids=["30 of 200", "20 of 200", "small epsilon", "weak", "L2", "black-box", "another model", "defended"],
 )
 def test_suspiciously_robust(store, cell, right, expected):
     assert raised(store, cell, {cell: right}) == expected
@@ -88,10 +90,11 @@ def test_vanishing_gradients_by_an_attack_that_harms_less_than_square(store, rig
         ({}, 12, ["Square beats white-box"]),
         ({}, 13, []),
         ({"spec": attack("fgsm")}, 5, []),
+        ({"spec": OTHER_MODEL}, 5, []),
         ({"defense": FLIP}, 5, []),
         ({"defense": FLIP, "adaptive": BPDA}, 5, ["Square beats white-box"]),
     ],
-    ids=["by eight", "by seven", "a weak attack", "by chance of transfer", "adaptively"],
+    ids=["by eight", "by seven", "a weak attack", "another model", "by chance of transfer", "adaptively"],
 )
 def test_square_beats_white_box(store, changes, square, expected):
     cell = attacked(**changes)
