@@ -104,7 +104,10 @@ def evaluate(
     attack_noise = Noise(seed, batch.sample_ids, "attack")
     with _timed(model) as attack_cost:
         target = model if adaptive is None else adaptive.target(model, next(iter(defenses.values())), attack_noise)
-        images, gradients = _attacked(target, batch, attack, epsilon, attack_noise)
+        try:
+            images, gradients = _attacked(target, batch, attack, epsilon, attack_noise)
+        except ComponentError as error:
+            raise ComponentError(f"model {model.model.name}: {error}") from error
     noise = Noise(seed, batch.sample_ids, "defense")
     defended = {}
     for key, defense in defenses.items():

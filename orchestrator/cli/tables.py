@@ -11,6 +11,8 @@ from rich.table import Table
 from orchestrator.cli.options import Format
 from scc_core.errors import UserError
 
+_UNBOUNDED = 100_000
+
 
 def print_frame(frame: pl.DataFrame, form: Format, console: Console) -> None:
     """Print a frame in the given form; Parquet goes to a pipe or file, never to a terminal.
@@ -19,7 +21,7 @@ def print_frame(frame: pl.DataFrame, form: Format, console: Console) -> None:
         UserError: Parquet to a terminal.
     """
     if form is Format.TABLE:
-        console.print(_table(frame))
+        _print_table(frame, console)
     elif form is Format.JSON:
         print(frame.write_json())
     elif form is Format.CSV:
@@ -28,6 +30,19 @@ def print_frame(frame: pl.DataFrame, form: Format, console: Console) -> None:
         raise UserError("Parquet is binary; send it to a file: sccbench query ... --format parquet > results.parquet")
     else:
         frame.write_parquet(sys.stdout.buffer)
+
+
+def _print_table(frame: pl.DataFrame, console: Console) -> None:
+    """Print a table, or, where the terminal is too narrow for its columns, one line per value, as psql does."""
+    table = _table(frame)
+    if table.__rich_measure__(console, console.options.update(max_width=_UNBOUNDED)).maximum <= console.width:
+        console.print(table)
+        return
+    width = max(len(name) for name in frame.columns)
+    for number, row in enumerate(frame.iter_rows(named=True), start=1):
+        console.print(f"-- {number} of {len(frame)}", highlight=False)
+        for name, value in row.items():
+            console.print(f"{name:<{width}}  {_text(value)}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _table(frame: pl.DataFrame) -> Table:

@@ -117,6 +117,13 @@ def test_metrics_refuses_a_run_and_a_database_that_do_not_exist(measured, tmp_pa
     assert "no results database" in refused("metrics", folder=tmp_path)
 
 
+def test_a_narrow_terminal_gets_one_line_per_value(measured):
+    sql = "SELECT model, dataset, attack, defense, samples, status FROM results WHERE defense = 'none'"
+    lines = succeeds("query", sql, folder=measured, COLUMNS="60").splitlines()
+    assert lines[:2] == ["-- 1 of 2", "model    tests.components:tiny"]
+    assert lines.count("samples  75") == 2
+
+
 def test_query_writes_parquet_to_a_pipe(measured):
     from tests.orchestrator.console import SCRIPT, environment
 

@@ -144,6 +144,19 @@ def test_a_logit_that_is_not_finite_names_model_and_sample(conv_model, batch):
         run(conv_model, batch, None, {"none": NoDefense()})
 
 
+def test_a_gradient_that_is_not_finite_names_model_attack_sample_and_step(conv_model, batch):
+    class SteepTower(ConvTower):
+        """Finite features whose slope is infinite where a pixel is black."""
+
+        def encode_image(self, pixels):
+            return super().encode_image(pixels) + pixels.flatten(1)[:, :1].sqrt()
+
+    conv_model.model = SteepTower()
+    batch.pixels[7, 0, 0, 0] = 0.0
+    with pytest.raises(ComponentError, match=r"model linear: .*pgd.* sample 107 .*step 1"):
+        run(conv_model, batch, PGD(random_start=False), {"none": NoDefense()})
+
+
 def test_memory_errors_are_never_taken_for_a_failing_defense(conv_model, batch):
     class Hungry(BrokenDefense):
         def classify(self, model, images, noise):
