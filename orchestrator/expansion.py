@@ -26,7 +26,7 @@ from scc_core.defenses import Defense, defenses
 from scc_core.defenses.base import Gradients
 from scc_core.errors import UserError
 from scc_core.models import get_model
-from scc_core.parameters import PIXEL, build
+from scc_core.parameters import build, written
 from scc_core.registry import Registry
 
 NO_DEFENSE = "none"
@@ -159,16 +159,8 @@ def _label(name: str, component: type, parameters: Mapping[str, object]) -> str:
     fields = {field.name: field for field in dataclasses.fields(component)}
     default = component().parameters()
     changed = {key: value for key, value in parameters.items() if value != default[key]}
-    shown = [f"{key}={_shown(value, fields[key].metadata.get('unit'))}" for key, value in changed.items()]
+    shown = [f"{key}={written(value, fields[key].metadata.get('unit'))}" for key, value in changed.items()]
     return f"{name}({', '.join(shown)})" if shown else name
-
-
-def _shown(value: object, unit: str | None) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float):
-        return f"{round(value * 255, 4):g}/255" if unit == PIXEL else f"{value:g}"
-    return str(value)
 
 
 def _threats(grid: Grid, attack_specs: Sequence[ComponentSpec]) -> Iterator[_Threat]:

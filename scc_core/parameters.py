@@ -89,13 +89,13 @@ def build(kind: str, name: str, component: type[ComponentT], given: Mapping[str,
 
 
 def describe(component: type) -> list[dict[str, object]]:
-    """Return one record per parameter: name, type, default, range, unit and meaning."""
+    """Return one record per parameter: name, type, default (as a grid writes it), range and meaning."""
     hints = typing.get_type_hints(component)
     return [
         {
             "name": field.name,
             "type": _type_name(hints[field.name]),
-            "default": field.default,
+            "default": written(field.default, PIXEL) if _is_length(field) else field.default,
             "range": _allowed(field),
             "help": field.metadata.get("help", ""),
         }
@@ -123,6 +123,15 @@ def parse_number(value: object) -> float:
 def canonical_pixel(value: float) -> float:
     """Round a length in pixel space to 1e-4 of 1/255, so that ``0.01568627`` and ``4/255`` are one number."""
     return round(value * 255, _PIXEL_DECIMALS) / 255
+
+
+def written(value: object, unit: str | None) -> str:
+    """Return a value as users write it in a grid: ``4/255`` for a length in pixel space, ``true`` for true."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{round(value * 255, _PIXEL_DECIMALS):g}/255" if unit == PIXEL else f"{value:g}"
+    return str(value)
 
 
 def _checked(field: dataclasses.Field[Any], hint: object, value: object) -> ParameterValue:
@@ -162,6 +171,10 @@ def _in_range(field: dataclasses.Field[Any], value: ParameterValue) -> Parameter
     if isinstance(value, float) and field.metadata.get("unit") == PIXEL:
         return canonical_pixel(value)
     return value
+
+
+def _is_length(field: dataclasses.Field[Any]) -> bool:
+    return field.metadata.get("unit") == PIXEL and field.default is not None
 
 
 def _allowed(field: dataclasses.Field[Any]) -> str:

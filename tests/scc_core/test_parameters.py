@@ -66,3 +66,4 @@ def test_description_lists_every_parameter_with_its_range():
         "help": "number of gradient steps",
     }
     assert set(records) == set(PGD().parameters())
+    assert {record["name"]: record["default"] for record in describe(TTC)}["epsilon"] == "4/255"
