@@ -15,6 +15,9 @@ MAX_DEATHS = 3
 MAX_ERRORS = 2
 """Times that a cell's component may raise on a shard before the cell is failed."""
 
+_BATCH_AFTER_KILL = 4
+_KILL_DIVISOR = 4
+
 
 @dataclass(frozen=True)
 class Task:
@@ -59,9 +62,15 @@ class WorkQueue:
             del self._fresh[name]
         return None
 
-    def worker_died(self, task: Task, *, running: bool, reason: str) -> dict[str, Failure]:
-        """Take back a task whose worker died; return the cells that fail because it happened too often."""
+    def worker_died(self, task: Task, *, running: bool, reason: str, out_of_memory: bool = False) -> dict[str, Failure]:
+        """Take back a task whose worker died; return the cells that fail because it happened too often.
+
+        A task that ran while its worker was killed for the host's memory comes back with a smaller batch.
+        """
         task = replace(task, deaths=task.deaths + running)
+        if out_of_memory and running:
+            smaller = max(1, (task.shard.max_batch_size or _BATCH_AFTER_KILL * _KILL_DIVISOR) // _KILL_DIVISOR)
+            task = replace(task, shard=replace(task.shard, max_batch_size=smaller))
         if task.deaths < MAX_DEATHS:
             self._retries.append(task)
             return {}

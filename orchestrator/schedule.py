@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import ray
-from ray.exceptions import RayActorError, RayError
+from ray.exceptions import OutOfMemoryError, RayActorError, RayError, WorkerCrashedError
 
 from orchestrator.queue import Task, WorkQueue
 from scc_core.errors import SccBenchError
@@ -17,9 +17,11 @@ from workers.actor import WorkerHandle, WorkerResources, start_worker
 
 TASKS_PER_WORKER = 2
 """One that runs and one that waits at the actor, so that it never idles while the driver writes."""
-MAX_FRUITLESS_STARTS = 5
+MAX_FRUITLESS_STARTS = 10
 """Actors in a row that may die before any shard is done; then something is wrong with the machine."""
 _WAKE_SECONDS = 1.0
+_WORKER_IS_GONE = (RayActorError, WorkerCrashedError, OutOfMemoryError)
+"""What Ray says of an actor that will not answer again; anything else is an error of the task alone."""
 
 
 class Sink(Protocol):
@@ -110,8 +112,8 @@ class Schedule:
             worker, task = self._flying.pop(reference)
             try:
                 measurement = ray.get(reference)
-            except RayActorError as error:
-                self._bury(worker, task, str(error))
+            except _WORKER_IS_GONE as error:
+                self._bury(worker, task, error)
             except RayError as error:
                 self._done(worker, task, Measurement(failures=dict.fromkeys(task.shard.defenses, Failure.of(error))))
             else:
@@ -124,19 +126,22 @@ class Schedule:
         if measurement.failures:
             self._give_up(self.queue.component_failed(task, measurement.failures))
 
-    def _bury(self, worker: _Worker, task: Task, reason: str) -> None:
+    def _bury(self, worker: _Worker, task: Task, error: RayError) -> None:
         """Take back the task of a dead actor; the first one to return also replaces the actor."""
+        out_of_memory = isinstance(error, OutOfMemoryError)
+        # Ray's report of an out-of-memory kill fills pages; its first line says who was killed and why.
+        reason = str(error).partition("\n")[0] if out_of_memory else _last_line(str(error))
         running = bool(worker.held) and worker.held[0] is task
         if worker in self._workers:
             self._replace(worker, reason)
-        self._give_up(self.queue.worker_died(task, running=running, reason=_last_line(reason)))
+        failures = self.queue.worker_died(task, running=running, reason=reason, out_of_memory=out_of_memory)
+        self._give_up(failures)
 
     def _replace(self, worker: _Worker, reason: str) -> None:
         self._fruitless_starts += 1
         if self._fruitless_starts > MAX_FRUITLESS_STARTS:
             raise SccBenchError(
-                f"{self._fruitless_starts} workers in a row died without finishing a shard; "
-                f"the last because: {_last_line(reason)}"
+                f"{self._fruitless_starts} workers in a row died without finishing a shard; the last because: {reason}"
             )
         position = self._workers.index(worker)
         self._workers[position] = _Worker(worker.number, self.start(self.resources))

@@ -64,7 +64,7 @@ class Bench:
                     epsilon=shard.epsilon,
                     defenses={key: build_defense(request) for key, request in shard.defenses.items()},
                     seed=shard.seed,
-                    batch_size=self.batch_size,
+                    batch_size=min(self.batch_size, shard.max_batch_size or self.batch_size),
                     worker=self.name,
                     adaptive=_adaptive(shard.adaptive),
                 )

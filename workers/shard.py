@@ -43,6 +43,8 @@ class Shard:
         epsilon: L-inf radius in [0, 1] pixel units.
         seed: the cells' seed.
         adaptive: None for threat model ``transfer``; otherwise how the attack passes through its one defense.
+        max_batch_size: images at a time at most, set after a worker was killed for its memory; None leaves it to the
+            worker.
         defenses: what to measure, by the key of its cell.
         blocks: numbers of the blocks.
     """
@@ -59,3 +61,4 @@ class Shard:
     defenses: Mapping[str, ComponentRequest]
     blocks: tuple[int, ...]
     adaptive: AdaptiveRequest | None = None
+    max_batch_size: int | None = None

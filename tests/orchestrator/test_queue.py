@@ -56,6 +56,22 @@ def test_a_task_that_only_waited_at_a_dead_worker_is_not_blamed():
     assert queue.take("a").deaths == 0
 
 
+def test_a_task_that_took_too_much_memory_comes_back_with_a_smaller_batch():
+    queue = queue_of(*cells("a", "none"), samples=50)
+    sizes = []
+    while (task := queue.take("a")) is not None:
+        sizes.append(task.shard.max_batch_size)
+        failures = queue.worker_died(task, running=True, reason="memory", out_of_memory=True)
+    assert sizes == [None, 4, 1]
+    assert "3 workers died" in next(iter(failures.values())).error
+
+
+def test_a_task_that_only_waited_when_memory_ran_out_keeps_its_batch():
+    queue = queue_of(*cells("a", "none"), samples=50)
+    queue.worker_died(queue.take("a"), running=False, reason="memory", out_of_memory=True)
+    assert queue.take("a").shard.max_batch_size is None
+
+
 def test_a_failing_component_is_tried_once_more_alone_and_then_never_again():
     bad, good = cells("a", "ttc", "none")
     queue = queue_of(bad, good, samples=1200)

@@ -73,6 +73,13 @@ def test_running_out_of_memory_halves_the_batch_for_good_and_changes_no_predicti
         assert one.outcomes.predictions.tolist() == two.outcomes.predictions.tolist()
 
 
+def test_a_shard_may_ask_for_a_smaller_batch_and_gets_it_alone():
+    bench = Bench("cpu", batch_size=50)
+    hungry = {"h": ComponentRequest("tests.workers.test_bench:FitsTwelve")}
+    assert bench.run(replace(SHARD, defenses=hungry, max_batch_size=10)).failures == {}
+    assert bench.batch_size == 50
+
+
 def test_memory_that_never_suffices_fails_the_cells(monkeypatch):
     monkeypatch.setattr(FitsTwelve, "classify", _always_out_of_memory)
     measurement = Bench("cpu", batch_size=8).run(
