@@ -23,6 +23,10 @@ class UserError(SccBenchError):
     exit_status = 2
 
 
+class NotFetchedError(UserError):
+    """Weights or data that this machine does not have yet; the text names the command or the steps that bring them."""
+
+
 class ComponentError(SccBenchError):
     """A model, attack or defense broke its contract while computing; the text names it, the sample and the reason."""
 
