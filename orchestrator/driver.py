@@ -12,12 +12,13 @@ from types import FrameType
 from rich.console import Console
 
 from orchestrator.badges import update_badges
-from orchestrator.cluster import Pool, make_pool, ray_session
+from orchestrator.cluster import ray_session
 from orchestrator.expansion import expand
 from orchestrator.grid import Grid, parse_grid
 from orchestrator.identity import Cell
 from orchestrator.options import RunOptions
 from orchestrator.plan import Plan, make_plan
+from orchestrator.pool import Pool, make_pool
 from orchestrator.progress import Progress, Reporter, make_reporter
 from orchestrator.queue import Task, WorkQueue
 from orchestrator.schedule import Schedule

@@ -8,13 +8,13 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table
 
-from orchestrator.cluster import available_cpus
 from orchestrator.driver import describe_plan
 from orchestrator.estimate import Speed, estimate_seconds, probe_speed, stored_speeds
 from orchestrator.expansion import expand
 from orchestrator.grid import Grid
 from orchestrator.identity import Cell
 from orchestrator.plan import Plan, make_plan
+from orchestrator.pool import available_cpus
 from orchestrator.progress import format_seconds
 from orchestrator.store import ResultStore, database_exists
 from workers.bench import build_attack
