@@ -1,0 +1,122 @@
+"""From the bytes of an image file to ``(H, W, 3)`` uint8 RGB, for every kind of file that Pillow reads.
+
+The published protocols read images with torchvision's default loader, which is Pillow's ``open(...).convert("RGB")``.
+This module gives the same pixels, except where that loader would clip: see :func:`decode_bytes`.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from pathlib import Path, PurePath
+
+import numpy as np
+from PIL import Image, ImageFile
+
+from scc_core.datasets.base import Uint8Image
+from scc_core.errors import UserError
+
+IMAGE_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm", ".pnm", ".jp2"}
+)
+"""Endings, in lower case, of the files that a folder's images are looked for under."""
+LARGEST_ASPECT_RATIO = 100
+"""Resizing the shorter side to 224 pixels would make of a longer side beyond this an image of more than 15 MB."""
+_UNSCALED_MODES = ("I", "F")
+
+
+class UnreadableImageError(UserError):
+    """An image that cannot be used; the text names it and says why.
+
+    Attributes:
+        name: what the image is called.
+        reason: why, without the name.
+    """
+
+    def __init__(self, name: str, reason: str) -> None:
+        # Both as arguments, so that the error survives the way from a worker.
+        super().__init__(name, reason)
+        self.name = name
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"cannot read the image {self.name}: {self.reason}"
+
+
+def is_image_name(name: str | PurePath) -> bool:
+    """Tell whether a file of this name is taken for an image."""
+    return PurePath(name).suffix.lower() in IMAGE_SUFFIXES
+
+
+def decode(path: Path) -> Uint8Image:
+    """Decode an image file; see :func:`decode_bytes`.
+
+    Raises:
+        UnreadableImageError: no such file, or no image that can be decoded to its end.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UnreadableImageError(str(path), error.strerror or str(error)) from None
+    return decode_bytes(content, str(path))
+
+
+def decode_bytes(content: bytes, name: str) -> Uint8Image:
+    """Decode the bytes of an image file to ``(H, W, 3)`` uint8 RGB.
+
+    - Sixteen-bit samples keep their high byte: the whole range is scaled, where a plain conversion would clip it.
+    - Transparency is dropped; what colour lies beneath is shown. Palettes are looked up; greys are repeated thrice.
+    - CMYK is converted without a colour profile, and embedded profiles are ignored.
+    - The orientation in EXIF is ignored, as torchvision's loader and therefore every published number ignores it.
+    - Of several frames or pages the first is taken.
+
+    Args:
+        content: the whole file.
+        name: what to call it in an error.
+
+    Raises:
+        UnreadableImageError: not an image, truncated or damaged, empty, of pixels without a defined range (32-bit
+            integers, floats), more than 100 times as long as it is wide, or too large to be harmless.
+    """
+    # A setting of the process, often made by training code, that would give half an image for a whole one.
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
+    try:
+        with warnings.catch_warnings(), Image.open(io.BytesIO(content)) as image:
+            warnings.simplefilter("ignore")
+            _check(image, name)
+            return _rgb(image)
+    except (UnreadableImageError, MemoryError):
+        raise
+    except Exception as error:
+        # Pillow's decoders raise whatever the damage leads them to: OSError, SyntaxError, ValueError, struct.error.
+        raise UnreadableImageError(name, _reason(error, content)) from None
+
+
+def _check(image: Image.Image, name: str) -> None:
+    if image.mode in _UNSCALED_MODES:
+        raise UnreadableImageError(
+            name, f"its pixels are of type {image.mode} (32-bit), which has no defined range; save it with 8 or 16 bits"
+        )
+    width, height = image.size
+    if max(width, height) > LARGEST_ASPECT_RATIO * min(width, height):
+        raise UnreadableImageError(
+            name, f"{width} x {height} pixels: the longer side is over {LARGEST_ASPECT_RATIO} times the shorter"
+        )
+
+
+def _rgb(image: Image.Image) -> Uint8Image:
+    if image.mode.startswith("I;16"):
+        image.load()
+        high_bytes = (np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8)
+        return np.repeat(high_bytes[:, :, None], 3, axis=2)
+    return np.array(image.convert("RGB"))
+
+
+def _reason(error: Exception, content: bytes) -> str:
+    if not content:
+        return "the file is empty"
+    if isinstance(error, Image.UnidentifiedImageError):
+        return "not an image, or of a format that Pillow does not know"
+    if isinstance(error, Image.DecompressionBombError):
+        return f"more than {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels"
+    return " ".join(str(error).split()) or type(error).__name__
