@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli import info, metrics, read, run
+from orchestrator.cli import fetch, info, metrics, read, run
 from orchestrator.cli.options import messages
 from scc_core.errors import SccBenchError
 
@@ -41,6 +41,7 @@ run.register(app)
 read.register(app)
 metrics.register(app)
 info.register(app)
+fetch.register(app)
 # The packages above this one bring their own commands, so that imports run only downwards.
 for _entry in sorted(entry_points(group="sccbench.commands"), key=lambda entry: entry.name):
     app.command(_entry.name)(_entry.load())

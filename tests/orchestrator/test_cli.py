@@ -42,7 +42,8 @@ def refused(*arguments: str, folder, status: int = 2, **extra: str) -> str:
 
 def test_help_names_every_command(tmp_path):
     text = succeeds("--help", folder=tmp_path)
-    for command in ("demo", "plan", "run", "resume", "status", "query", "metrics", "dashboard", "list", "doctor"):
+    commands = ("demo", "plan", "run", "resume", "status", "query", "metrics", "dashboard", "list", "doctor", "fetch")
+    for command in commands:
         assert f"\n  {command} " in text
         assert "Usage: sccbench" in succeeds(command, "--help", folder=tmp_path)
     assert "Exit status: 0 all cells done, 1 some cells failed" in text
