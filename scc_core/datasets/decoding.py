@@ -11,7 +11,7 @@ import warnings
 from pathlib import Path, PurePath
 
 import numpy as np
-from PIL import Image, ImageFile
+from PIL import Image, ImageFile, UnidentifiedImageError
 
 from scc_core.datasets.base import Uint8Image
 from scc_core.errors import UserError
@@ -115,7 +115,7 @@ def _rgb(image: Image.Image) -> Uint8Image:
 def _reason(error: Exception, content: bytes) -> str:
     if not content:
         return "the file is empty"
-    if isinstance(error, Image.UnidentifiedImageError):
+    if isinstance(error, UnidentifiedImageError):
         return "not an image, or of a format that Pillow does not know"
     if isinstance(error, Image.DecompressionBombError):
         return f"more than {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels"

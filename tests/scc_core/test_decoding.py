@@ -15,9 +15,9 @@ from torchvision.datasets.folder import pil_loader
 from scc_core.datasets.decoding import (
     LARGEST_ASPECT_RATIO,
     UnreadableImageError,
+    decode,
     decode_bytes,
     is_image_name,
-    decode,
 )
 
 RNG = np.random.default_rng(0)
