@@ -32,6 +32,7 @@ class RunRecord:
         devices: what each worker's or device's name stands for.
         host: name of the driver's machine.
         pid: process of the driver.
+        submission: the job by which a cluster was asked for the run; None where a command ran it itself.
         started_at: when it started, with a zone.
     """
 
@@ -45,6 +46,7 @@ class RunRecord:
     devices: Mapping[str, str] = field(default_factory=dict)
     host: str = field(default_factory=socket.gethostname)
     pid: int = field(default_factory=os.getpid)
+    submission: str | None = None
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 

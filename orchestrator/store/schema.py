@@ -13,6 +13,7 @@ from sqlalchemy import (
     Dialect,
     Double,
     ForeignKey,
+    Index,
     LargeBinary,
     Text,
     TypeDecorator,
@@ -60,7 +61,10 @@ class Base(DeclarativeBase):
 
 
 class Run(Base):
-    """One submission of a grid. ``outcome`` is null while it is unfinished."""
+    """One submission of a grid. ``outcome`` is null while it is unfinished.
+
+    ``submission`` names the job by which a cluster was asked for the run; it is null where a command ran it itself.
+    """
 
     __tablename__ = "run"
     __table_args__ = (CheckConstraint("outcome IN ('complete', 'failed', 'interrupted')", name="run_outcome_known"),)
@@ -80,6 +84,7 @@ class Run(Base):
     packages: Mapped[dict[str, str]]
     machine: Mapped[dict[str, str]]
     devices: Mapped[dict[str, str]]
+    submission: Mapped[str | None]
 
 
 class CellRow(Base):
@@ -137,6 +142,8 @@ class Block(Base):
         CheckConstraint("correct BETWEEN 0 AND samples", name="block_correct_in_range"),
         CheckConstraint("length(hits) = samples", name="block_hits_complete"),
         CheckConstraint("number >= 0", name="block_number_not_negative"),
+        # Counting reads this alone: the rows themselves are fifty times as large.
+        Index("ix_block_counts", "cell_id", "number", "samples", "zero_gradients"),
     )
 
     cell_id: Mapped[int] = mapped_column(ForeignKey("cell.id"), primary_key=True)
@@ -160,3 +167,37 @@ class Block(Base):
     run_id: Mapped[str] = mapped_column(ForeignKey("run.id"))
     created_at: Mapped[datetime]
     outcomes: Mapped[bytes]
+
+
+class DriverRow(Base):
+    """A process that carries out a run now, on a database that several may write; its clock is the server's.
+
+    ``machine`` tells where ``pid`` is the number of a process. The driver counts as dead when its last sign of life is
+    older than ``lease_seconds``.
+    """
+
+    __tablename__ = "driver"
+    __table_args__ = (CheckConstraint("lease_seconds > 0", name="driver_lease_positive"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    run_id: Mapped[str] = mapped_column(ForeignKey("run.id"))
+    machine: Mapped[str]
+    pid: Mapped[int]
+    registered_at: Mapped[datetime]
+    heartbeat_at: Mapped[datetime]
+    lease_seconds: Mapped[float]
+
+
+class LeaseRow(Base):
+    """A tile of an attack group that one driver alone may measure: blocks ``tile * TILE_BLOCKS`` onward."""
+
+    __tablename__ = "lease"
+    __table_args__ = (CheckConstraint("tile >= 0", name="lease_tile_not_negative"),)
+
+    attack_group: Mapped[str] = mapped_column(primary_key=True)
+    tile: Mapped[int] = mapped_column(primary_key=True)
+    driver_id: Mapped[str] = mapped_column(ForeignKey("driver.id", ondelete="CASCADE"), index=True)
+
+
+TILE_BLOCKS = 8
+"""Blocks of a tile. Drivers of different versions must agree on it, so that a change needs a migration."""

@@ -114,6 +114,14 @@ class ResultStore:
         """
         self._update_run(run_id, heartbeat_at=datetime.now(UTC))
 
+    def set_submission(self, run_id: str, submission: str | None) -> None:
+        """Store by which job a cluster was asked to carry out a run; None for a command that does it itself.
+
+        Raises:
+            UserError: no such run.
+        """
+        self._update_run(run_id, submission=submission)
+
     def measured_blocks(self, keys: Iterable[str]) -> dict[str, set[int]]:
         """Return the numbers of the stored blocks for each of the cells ``keys``; an empty set where there is none."""
         numbers: dict[str, set[int]] = {key: set() for key in keys}

@@ -53,6 +53,10 @@ def _with_next_revision(monkeypatch: pytest.MonkeyPatch, folder: Path, then: str
 
 
 def test_migrations_make_what_the_models_describe(store: ResultStore, url: str) -> None:
+    _check_like_the_models(url)
+
+
+def _check_like_the_models(url: str) -> None:
     with Database(parse_url(url)).reading() as connection:
         options = {"version_table": VERSION_TABLE, "compare_type": True, "include_name": _no_other_schema}
         assert compare_metadata(MigrationContext.configure(connection, opts=options), Base.metadata) == []
@@ -83,12 +87,29 @@ def test_an_old_file_is_upgraded_with_its_results(dump: Path, tmp_path: Path) ->
     connection = sqlite3.connect(old)
     connection.executescript(dump.read_text())
     connection.close()
-    with ResultStore.open(str(old), create=False) as store, ResultStore.open(str(new)):
-        assert read_only_query(str(old), f"SELECT version_num FROM {VERSION_TABLE}").item() == head_revision()
-        assert _objects(f"sqlite:///{old}").keys() == _objects(f"sqlite:///{new}").keys()
+    ResultStore.open(str(new)).close()
+    _check_upgraded(f"sqlite:///{old}")
+    assert _objects(f"sqlite:///{old}").keys() == _objects(f"sqlite:///{new}").keys()
+
+
+@pytest.mark.parametrize("dump", sorted(DATA.glob("postgresql_*.sql")), ids=lambda path: path.stem)
+def test_an_old_postgresql_database_is_upgraded_with_its_results(dump: Path, postgresql_url: str) -> None:
+    with Database(parse_url(postgresql_url)).writing() as connection:
+        connection.exec_driver_sql(dump.read_text().replace("%", "%%"))
+    _check_upgraded(postgresql_url)
+    _check_like_the_models(postgresql_url)
+
+
+def _check_upgraded(url: str) -> None:
+    """Check the two cells of every stored old database; then write to it."""
+    with ResultStore.open(url, create=False) as store:
+        assert read_only_query(url, f"SELECT version_num FROM {VERSION_TABLE}").item() == head_revision()
         results = store.results(store.run().id)
         assert results.select("samples", "correct", "status").rows() == [(70, 35, "done"), (0, 0, "failed")]
         assert store.outcomes([results["cell"][0]])["correct"].to_list() == [True, False] * 50
+        assert store.run().submission is None
+        cell = make_cell(7)
+        assert store.write_blocks(start(store, cell, 50), [make_block(cell)]) == 1
 
 
 def test_an_upgrade_keeps_the_data_and_remakes_the_views(

@@ -63,6 +63,13 @@ def test_thousands_of_cells_start_in_one_run(store: ResultStore) -> None:
     assert store.measured_blocks([cell.key for cell in cells]) == {cell.key: set() for cell in cells}
 
 
+def test_a_run_knows_the_job_that_asked_for_it(store: ResultStore) -> None:
+    run = store.start_run(make_record(submission="job-1"), {make_cell(): 50})
+    assert store.run(run).submission == "job-1"
+    store.set_submission(run, "job-2")
+    assert [summary.submission for summary in store.runs()] == ["job-2"]
+
+
 def test_replaying_blocks_changes_nothing(store: ResultStore) -> None:
     cell = make_cell()
     run = start(store, cell, 150)
