@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from scc_core.attacks import attacks
-from scc_core.datasets import datasets, open_dataset
+from scc_core.datasets import DatasetFacts, dataset_facts, datasets
 from scc_core.defenses import defenses
 from scc_core.models import get_model, models
 from scc_core.parameters import describe
@@ -35,27 +35,31 @@ def list_models() -> list[Record]:
 
 
 def list_datasets() -> list[Record]:
-    """Return one record per registered dataset."""
-    records = []
-    for name in datasets:
-        dataset = open_dataset(name)
-        card = dataset.card
-        records.append(
-            {
-                "name": name,
-                "summary": card.summary,
-                "modality": card.modality,
-                "split": card.split,
-                "images": len(dataset),
-                "classes": len(dataset.class_names),
-                "templates": list(dataset.templates),
-                "licence": card.licence,
-                "source": card.source,
-                "demonstration": card.demonstration,
-                "notes": list(card.notes),
-            }
-        )
-    return records
+    """Return one record per registered dataset; a carded one needs none of its files for it."""
+    return [_dataset_record(name, dataset_facts(name)) for name in datasets]
+
+
+def _dataset_record(name: str, facts: DatasetFacts) -> Record:
+    card = facts.card
+    return {
+        "name": name,
+        "title": card.title,
+        "summary": card.summary,
+        "task": card.task,
+        "modality": card.modality,
+        "split": card.split,
+        "images": card.images,
+        "classes": card.classes,
+        "templates": list(facts.templates),
+        "ensemble": len(facts.ensemble),
+        "licence": card.licence,
+        "source": card.source,
+        "citation": card.citation,
+        "demonstration": card.demonstration,
+        "obtain": list(card.obtain),
+        "layout": card.layout.splitlines(),
+        "notes": list(card.notes),
+    }
 
 
 def list_attacks() -> list[Record]:

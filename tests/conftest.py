@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
+
+from scc_core.cache import CACHE_VARIABLE, DATA_VARIABLE
 
 
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread() -> None:
     """One thread per process, as workers compute: several busy processes on few cores are far slower otherwise."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture
+def data_root(tmp_path, monkeypatch) -> Path:
+    """An empty data folder and an empty cache folder of the test's own; returns the data folder."""
+    monkeypatch.setenv(DATA_VARIABLE, str(tmp_path / "data"))
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
+    return tmp_path / "data"

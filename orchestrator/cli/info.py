@@ -28,6 +28,10 @@ class ListFormat(StrEnum):
     JSON = "json"
 
 
+_ONLY_IN_JSON = frozenset({"parameters", "notes", "title", "task", "source", "citation", "obtain", "layout"})
+"""Parts of a record for which a table has no room."""
+
+
 def register(app: typer.Typer) -> None:
     """Add this module's commands."""
     app.command("list")(list_components)
@@ -45,7 +49,7 @@ def list_components(
     if form is ListFormat.JSON:
         print(json.dumps(records, indent=2))
         return
-    columns = [name for name in records[0] if name not in ("parameters", "notes")]
+    columns = [name for name in records[0] if name not in _ONLY_IN_JSON]
     table = Table(*columns)
     for record in records:
         table.add_row(*(_text(record[name]) for name in columns))

@@ -15,7 +15,15 @@ Labels = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class DatasetCard:
-    """What a reader must know of a dataset before believing a number measured on it."""
+    """What a reader must know of a dataset before believing a number measured on it.
+
+    Attributes:
+        title: the name that papers use.
+        images: how many the published split has; 0 is unknown until it is opened.
+        classes: how many there are; 0 is unknown until it is opened.
+        obtain: the exact steps, in order, where no program may download it.
+        layout: the files that are expected, one path a line, below the data folder.
+    """
 
     name: str
     summary: str
@@ -27,6 +35,11 @@ class DatasetCard:
     citation: str = ""
     demonstration: bool = False
     notes: Sequence[str] = field(default_factory=tuple)
+    title: str = ""
+    images: int = 0
+    classes: int = 0
+    obtain: Sequence[str] = ()
+    layout: str = ""
 
 
 class Dataset(ABC):
@@ -57,9 +70,26 @@ class Dataset(ABC):
         """The name under which grids and results know the dataset."""
         return self.card.name
 
+    @property
+    def images_name(self) -> str:
+        """The name of the images, which sets that differ only in their prompts share; it fixes the samples' order."""
+        return self.name
+
     def __len__(self) -> int:
         return len(self.labels)
 
     def prompts(self) -> Mapping[str, tuple[str, ...]]:
         """Return for every class name its rendered prompts, in label order."""
-        return {name: tuple(template.format(name) for template in self.templates) for name in self.class_names}
+        return render_prompts(self.class_names, self.templates)
+
+
+def render_prompts(class_names: Sequence[str], templates: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
+    """Return for every class its rendered prompts, in label order, by its name.
+
+    Where several classes share a name (ImageNet has two cranes), the later ones are told apart by their label.
+    """
+    rendered: dict[str, tuple[str, ...]] = {}
+    for label, name in enumerate(class_names):
+        key = name if name not in rendered else f"{name} (class {label})"
+        rendered[key] = tuple(template.format(name) for template in templates)
+    return rendered

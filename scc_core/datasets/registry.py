@@ -2,18 +2,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
-from scc_core.datasets.base import Dataset
+from scc_core.datasets.base import Dataset, DatasetCard, render_prompts
+from scc_core.datasets.cards import ENSEMBLE, Description
+from scc_core.datasets.stored import StoredEntry, open_described
+from scc_core.errors import UserError, unknown_name
 from scc_core.registry import Registry
 
 datasets: Registry[Callable[[], Dataset]] = Registry("dataset", "sccbench.datasets")
 
+SCHEMES: dict[str, Callable[[str], Dataset]] = {}
+"""Openers of the user's own data by the word before the colon: ``SCHEMES["folder"]("PATH")`` for ``folder:PATH``."""
+
+
+@dataclass(frozen=True)
+class DatasetFacts:
+    """What is known of a dataset without an image: of a carded one without any of its files."""
+
+    card: DatasetCard
+    class_names: tuple[str, ...]
+    templates: tuple[str, ...]
+    ensemble: tuple[str, ...] = ()
+
+    def prompts(self) -> Mapping[str, tuple[str, ...]]:
+        """Return for every class name its rendered prompts, in label order."""
+        return render_prompts(self.class_names, self.templates)
+
 
 def open_dataset(name: str) -> Dataset:
-    """Open the dataset called ``name``.
+    """Open the dataset called ``name``: a registered one, ``NAME@ensemble``, ``SCHEME:ADDRESS`` or a dotted path.
+
+    ``NAME@ensemble`` is the same images with an ensemble of prompts.
 
     Raises:
-        UserError: no such dataset, or its files are missing.
+        UserError: no such dataset.
+        NotFetchedError: its files are missing; the text says what brings them.
     """
-    return datasets.get(name)()
+    found = _find(name)
+    return open_described(found) if isinstance(found, Description) else found()
+
+
+def dataset_facts(name: str) -> DatasetFacts:
+    """Return card, class names and templates of the dataset called ``name``, without its files if it has a card.
+
+    Raises:
+        UserError: no such dataset.
+    """
+    found = _find(name)
+    if isinstance(found, Description):
+        return DatasetFacts(found.card, found.class_names, found.templates, found.ensemble)
+    dataset = found()
+    card = replace(dataset.card, images=len(dataset), classes=len(dataset.class_names))
+    return DatasetFacts(card, dataset.class_names, dataset.templates)
+
+
+def _find(name: str) -> Description | Callable[[], Dataset]:
+    scheme, separator, address = name.partition(":")
+    if separator and scheme in SCHEMES:
+        return lambda: SCHEMES[scheme](address)
+    base, separator, prompts = name.partition("@")
+    entry = datasets.get(base)
+    description = entry.description if isinstance(entry, StoredEntry) else None
+    if not separator:
+        return description or entry
+    if description is None or not description.ensemble:
+        raise UserError(f"dataset {base!r} has no other prompts than its own; {name!r} asks for {prompts!r}")
+    if prompts != ENSEMBLE:
+        raise unknown_name(f"prompts of dataset {base!r}:", prompts, [ENSEMBLE])
+    return description.with_ensemble()

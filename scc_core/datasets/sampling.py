@@ -14,12 +14,12 @@ ORDER_VERSION = "balanced-1"
 
 
 def sample_order(dataset: Dataset) -> npt.NDArray[np.int64]:
-    """Return every index of ``dataset`` once, ``(N,)`` int64, in an order that only its name and labels fix.
+    """Return every index of ``dataset`` once, ``(N,)`` int64, in an order that only the images' name and labels fix.
 
     Samples of a class are shuffled by a hash, then classes take turns, so that every prefix holds the classes in
     equal numbers as far as the dataset has them.
     """
-    hashes = np.array([_hash(dataset.name, index) for index in range(len(dataset))], dtype=np.uint64)
+    hashes = np.array([_hash(dataset.images_name, index) for index in range(len(dataset))], dtype=np.uint64)
     by_class = np.lexsort((hashes, dataset.labels))
     sorted_labels = dataset.labels[by_class]
     first_of_class = np.searchsorted(sorted_labels, sorted_labels, side="left")

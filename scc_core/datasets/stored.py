@@ -1,0 +1,128 @@
+"""Datasets whose files lie on this machine, and the entries that open them by their card."""
+
+from __future__ import annotations
+
+import importlib
+import warnings
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from scc_core.cache import DATA_VARIABLE, data_folder
+from scc_core.datasets.base import Dataset, DatasetCard, Labels, Uint8Image
+from scc_core.datasets.cards import Description, describe_card
+from scc_core.datasets.manifest import Manifest, read_manifest
+from scc_core.datasets.samples import Samples
+from scc_core.errors import NotFetchedError, UserError
+
+
+class IncompleteDatasetWarning(UserWarning):
+    """A copy of a dataset does not have the published number of images."""
+
+
+class StoredDataset(Dataset):
+    """A described dataset with its samples on disk.
+
+    Attributes:
+        description: card, class names and prompts.
+        samples: where images and labels come from.
+        folder: the folder that was read.
+    """
+
+    def __init__(self, description: Description, samples: Samples, folder: Path) -> None:
+        self.description = description
+        self.samples = samples
+        self.folder = folder
+        self.card = description.card
+        self.class_names = description.class_names
+        self.templates = description.templates
+
+    @property
+    def labels(self) -> Labels:  # type: ignore[override]
+        """``(N,)`` int64, the class of every sample."""
+        return self.samples.labels
+
+    def image(self, index: int) -> Uint8Image:
+        """Return sample ``index`` as ``(H, W, 3)`` uint8 RGB."""
+        return self.samples.image(index)
+
+    @cached_property
+    def manifest(self) -> Manifest:
+        """Every sample's id, label and SHA-256; the first use hashes the files.
+
+        Raises:
+            UserError: a file is missing or cannot be read.
+        """
+        return read_manifest(self.samples, self.images_name, self.folder)
+
+    @property
+    def version(self) -> str:  # type: ignore[override]
+        """The manifest's digest; the first use hashes the files."""
+        return self.manifest.digest
+
+    @property
+    def images_name(self) -> str:
+        """The name without the choice of prompts, which changes no image."""
+        return self.name.partition("@")[0]
+
+
+@dataclass(frozen=True)
+class StoredEntry:
+    """A registered dataset that has a card; calling it opens the files."""
+
+    name: str
+
+    @property
+    def description(self) -> Description:
+        """Card, class names and prompts, read from this package without any of the dataset's files."""
+        return describe_card(self.name)
+
+    @property
+    def card(self) -> DatasetCard:
+        """What the dataset is."""
+        return self.description.card
+
+    def __call__(self) -> Dataset:
+        """Open the dataset; see :func:`open_described`."""
+        return open_described(self.description)
+
+
+def open_described(description: Description) -> StoredDataset:
+    """Open the files that a description speaks of.
+
+    Raises:
+        NotFetchedError: they are not there.
+        UserError: they are there but not as the layout demands.
+    """
+    name, folder = description.card.name, data_folder() / description.folder
+    reader = importlib.import_module(f"scc_core.datasets.readers.{description.reader}")
+    try:
+        samples = reader.read(folder, description)
+    except FileNotFoundError as error:
+        raise not_fetched(description, Path(error.filename or folder)) from None
+    if not len(samples):
+        raise not_fetched(description, folder)
+    if samples.labels.min() < 0 or samples.labels.max() >= len(description.class_names):
+        raise UserError(f"dataset {name}: {folder} has labels outside of its {len(description.class_names)} classes")
+    if description.card.images not in (0, len(samples)):
+        warnings.warn(
+            f"dataset {name} has {len(samples):,} images in {folder}, published are {description.card.images:,}; "
+            f"`sccbench doctor --dataset {name}` tells the difference",
+            IncompleteDatasetWarning,
+            stacklevel=2,
+        )
+    return StoredDataset(description, samples, folder)
+
+
+def not_fetched(description: Description, missing: Path) -> NotFetchedError:
+    """Build the error for a dataset whose files are not there: where was looked and what brings them."""
+    name = description.card.name.partition("@")[0]
+    steps = (
+        f"`sccbench fetch datasets {name}` downloads it"
+        if description.download
+        else f"no program may download it: `sccbench fetch datasets {name}` prints the steps (also docs/datasets.md)"
+    )
+    return NotFetchedError(
+        f"dataset {name} is not on this machine: {missing} is missing; {steps}; "
+        f"{DATA_VARIABLE} names another data folder"
+    )
