@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from functools import lru_cache
 
-from orchestrator.identity import Cell
+from orchestrator.identity import Cell, canonical_json
+from orchestrator.intervals import Intervals, cuts
 from scc_core.outcomes import BLOCK_SIZE, Cost
 from workers.bench import build_attack, build_defense
 from workers.shard import AdaptiveRequest, ComponentRequest, Shard
@@ -14,6 +16,7 @@ from workers.shard import AdaptiveRequest, ComponentRequest, Shard
 MAX_SHARD_BLOCKS = 8
 _SHARDS_PER_WORKER = 16
 _BACKWARD_WORK = 2.0
+_NONE = Intervals()
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,7 @@ class Plan:
         return max(1, min(MAX_SHARD_BLOCKS, blocks // (_SHARDS_PER_WORKER * max(workers, 1))))
 
 
-def make_plan(cells: Mapping[Cell, int], measured_blocks: Callable[[Iterable[str]], Mapping[str, set[int]]]) -> Plan:
+def make_plan(cells: Mapping[Cell, int], measured_blocks: Callable[[Iterable[str]], Mapping[str, Intervals]]) -> Plan:
     """Compare the cells with what is already measured.
 
     Args:
@@ -100,15 +103,13 @@ def make_plan(cells: Mapping[Cell, int], measured_blocks: Callable[[Iterable[str
         measured_blocks: the store's answer to which blocks of which cells it holds.
     """
     held = measured_blocks([cell.key for cell in cells])
-    missing = {
-        cell: [block for block in range(num_blocks(samples)) if block not in held.get(cell.key, ())]
-        for cell, samples in cells.items()
-    }
-    wanted = sum(num_blocks(samples) for samples in cells.values())
+    wanted = {cell: Intervals.of(range(num_blocks(samples))) for cell, samples in cells.items()}
+    missing = {cell: blocks - held.get(cell.key, _NONE) for cell, blocks in wanted.items()}
     count = sum(len(blocks) for blocks in missing.values())
-    spans = [span for group in _groups(missing) for span in _spans(group)]
+    spans = [span for group in _groups(missing) for span in spans_of(group)]
     spans.sort(key=lambda span: (span.cells[0].model.name, -span.work / len(span.blocks)))
-    return Plan(cells, spans, measured=wanted - count, missing=count)
+    measured = sum(len(blocks) for blocks in wanted.values()) - count
+    return Plan(cells, spans, measured=measured, missing=count)
 
 
 def num_blocks(samples: int) -> int:
@@ -136,34 +137,31 @@ def shards(span: Span, size: int) -> Iterator[Shard]:
         )
 
 
-def _groups(missing: Mapping[Cell, Sequence[int]]) -> Iterable[dict[Cell, Sequence[int]]]:
-    groups: dict[str, dict[Cell, Sequence[int]]] = {}
+def spans_of(group: Mapping[Cell, Intervals]) -> Iterator[Span]:
+    """Cut what is missing of the cells of one attack group wherever the cells that miss a block change."""
+    ends = {cell: iter(blocks.ranges) for cell, blocks in group.items()}
+    at_hand = {cell: next(ranges, None) for cell, ranges in ends.items()}
+    for piece in cuts(group.values()):
+        cells: list[Cell] = []
+        for cell, blocks in at_hand.items():
+            if blocks is not None and blocks.stop <= piece.start:
+                at_hand[cell] = blocks = next(ends[cell], None)
+            if blocks is not None and blocks.start <= piece.start:
+                cells.append(cell)
+        if cells:
+            yield Span(tuple(cells), piece, _samples(piece, cells[0].dataset.size))
+
+
+def _groups(missing: Mapping[Cell, Intervals]) -> Iterable[dict[Cell, Intervals]]:
+    groups: dict[str, dict[Cell, Intervals]] = {}
     for cell, blocks in missing.items():
         if blocks:
             groups.setdefault(cell.attack_group, {})[cell] = blocks
     return groups.values()
 
 
-def _spans(group: Mapping[Cell, Sequence[int]]) -> Iterator[Span]:
-    wanting: dict[int, list[Cell]] = {}
-    for cell, blocks in group.items():
-        for block in blocks:
-            wanting.setdefault(block, []).append(cell)
-    runs = groupby(sorted(wanting), key=lambda block: [cell.key for cell in wanting[block]])
-    for _, run in runs:
-        for blocks in _contiguous(list(run)):
-            cells = tuple(wanting[blocks.start])
-            size = cells[0].dataset.size
-            samples = min(blocks.stop * BLOCK_SIZE, size) - blocks.start * BLOCK_SIZE
-            yield Span(cells, blocks, samples)
-
-
-def _contiguous(blocks: Sequence[int]) -> Iterator[range]:
-    start = blocks[0]
-    for previous, block in zip(blocks, [*blocks[1:], None], strict=True):
-        if block != previous + 1:
-            yield range(start, previous + 1)
-            start = block if block is not None else start
+def _samples(blocks: range, size: int) -> int:
+    return min(blocks.stop * BLOCK_SIZE, size) - blocks.start * BLOCK_SIZE
 
 
 def _adaptive_request(cell: Cell) -> AdaptiveRequest | None:
@@ -179,16 +177,26 @@ def _defense_request(cell: Cell) -> ComponentRequest:
 
 
 def _attack_work(cell: Cell) -> float:
-    request = _attack_request(cell)
-    if request is None:
+    if cell.epsilon_255 == 0:
         return 0.0
-    work = _work(build_attack(request).nominal_cost(cell.dataset.classes))
+    work = _nominal_attack_work(cell.attack.name, canonical_json(cell.attack.parameters), cell.dataset.classes)
     # Every pass of an adaptive attack runs the defense as often as EOT draws it.
     return work if cell.adaptive is None else work * cell.adaptive.eot_draws * _defense_work(cell)
 
 
 def _defense_work(cell: Cell) -> float:
-    return _work(build_defense(_defense_request(cell)).nominal_cost())
+    return _nominal_defense_work(cell.defense.name, canonical_json(cell.defense.parameters))
+
+
+# A grid asks for the work of a few components a great many times.
+@lru_cache(maxsize=1024)
+def _nominal_attack_work(name: str, parameters: str, classes: int) -> float:
+    return _work(build_attack(ComponentRequest(name, json.loads(parameters))).nominal_cost(classes))
+
+
+@lru_cache(maxsize=1024)
+def _nominal_defense_work(name: str, parameters: str) -> float:
+    return _work(build_defense(ComponentRequest(name, json.loads(parameters))).nominal_cost())
 
 
 def _work(cost: Cost) -> float:

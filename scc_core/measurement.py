@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -17,28 +16,8 @@ from scc_core.defenses.base import Defense
 from scc_core.evaluation import Adaptive, Defended, Evaluation, evaluate
 from scc_core.models.base import ZeroShotModel
 from scc_core.outcomes import BLOCK_SIZE, BlockResult, Cost, Outcomes
-
-
-@dataclass(frozen=True)
-class Failure:
-    """Why a cell could not be measured."""
-
-    error: str
-    traceback: str
-
-    @classmethod
-    def of(cls, error: BaseException) -> Failure:
-        """Describe an exception by its last line and its whole traceback."""
-        lines = traceback.format_exception(error)
-        return cls(f"{type(error).__name__}: {error}", "".join(lines))
-
-
-@dataclass
-class Measurement:
-    """What came of some blocks: results of the cells that went well, a failure for each of the others."""
-
-    results: list[BlockResult] = field(default_factory=list)
-    failures: dict[str, Failure] = field(default_factory=dict)
+from scc_core.outcomes import Failure as Failure
+from scc_core.outcomes import Measurement as Measurement
 
 
 def block_positions(block: int, size: int) -> range:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -115,3 +116,25 @@ class BlockResult:
     device: str
     worker: str
     zero_gradients: int | None = None
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a cell could not be measured."""
+
+    error: str
+    traceback: str
+
+    @classmethod
+    def of(cls, error: BaseException) -> Failure:
+        """Describe an exception by its last line and its whole traceback."""
+        lines = traceback.format_exception(error)
+        return cls(f"{type(error).__name__}: {error}", "".join(lines))
+
+
+@dataclass
+class Measurement:
+    """What came of some blocks: results of the cells that went well, a failure for each of the others."""
+
+    results: list[BlockResult] = field(default_factory=list)
+    failures: dict[str, Failure] = field(default_factory=dict)

@@ -23,7 +23,7 @@ COUNTS = {
     "samples": "sum(samples)",
     "requested_samples": "sum(requested_samples)",
 }
-"""How the counts of a summary are computed from the rows of ``run_results``."""
+"""How the counts of a summary are computed from the cells of the run."""
 
 STATE_FIELDS = ("id", "heartbeat_at", "finished_at", "outcome")
 

@@ -10,7 +10,9 @@ from sqlalchemy import Connection, select, text
 from orchestrator.store.records import RunSummary
 from orchestrator.store.rows import COUNTS, run_summary
 from orchestrator.store.schema import Run
+from orchestrator.store.views import STATUS
 from scc_core.errors import UserError
+from scc_core.outcomes import BLOCK_SIZE
 
 LATEST_SHOWN = 5
 
@@ -43,12 +45,33 @@ def _listed(runs: Sequence[Any]) -> str:
 def summaries(connection: Connection, run_id: str | None = None) -> list[RunSummary]:
     """Return the runs, the latest first, or the one with the id ``run_id``."""
     query = select(Run.__table__).order_by(Run.id.desc())
-    sums = ", ".join(f"{expression} AS {name}" for name, expression in COUNTS.items())
-    counted = f"SELECT run, {sums} FROM run_results {'WHERE run = :run' if run_id else ''} GROUP BY run"
     if run_id:
         query = query.where(Run.id == run_id)
-    rows = connection.execute(text(counted), {"run": run_id} if run_id else {}).mappings()
-    counts = {row["run"]: dict(row) for row in rows}
+    rows = connection.execute(text(_counted(one=bool(run_id))), {"run": run_id} if run_id else {}).mappings()
+    counts = {row["run_id"]: dict(row) for row in rows}
     nothing = dict.fromkeys(COUNTS, 0)
     runs = connection.execute(query).mappings()
     return [run_summary(dict(row), counts.get(row["id"], nothing)) for row in runs]
+
+
+def _counted(*, one: bool) -> str:
+    """Return the SQL that counts the cells and samples of every run, or of run ``:run``.
+
+    The blocks of a cell are counted once for all runs that ask for as many of its samples, from the index alone.
+    """
+    asked = "FROM run_cell WHERE run_id = :run" if one else "FROM run_cell"
+    sums = ", ".join(f"{expression} AS {name}" for name, expression in COUNTS.items())
+    offered = f"a.samples - b.number * {BLOCK_SIZE}"
+    return f"""
+    WITH asked AS (SELECT DISTINCT cell_id, samples {asked}
+    ), measured AS (
+        SELECT a.cell_id, a.samples AS requested_samples,
+            sum(CASE WHEN {offered} < b.samples THEN {offered} ELSE b.samples END) AS samples
+        FROM asked a JOIN block b ON b.cell_id = a.cell_id AND b.number * {BLOCK_SIZE} < a.samples
+        GROUP BY a.cell_id, a.samples
+    ), counted AS (
+        SELECT q.run_id, q.samples AS requested_samples, q.error, COALESCE(m.samples, 0) AS samples
+        FROM (SELECT * {asked}) AS q
+        LEFT JOIN measured m ON m.cell_id = q.cell_id AND m.requested_samples = q.samples
+    )
+    SELECT run_id, {sums} FROM (SELECT counted.*, {STATUS} AS status FROM counted) AS judged GROUP BY run_id"""

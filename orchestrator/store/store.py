@@ -12,11 +12,13 @@ from sqlalchemy import CursorResult, insert, select, text, update
 from sqlalchemy.exc import DBAPIError
 
 from orchestrator.identity import Cell
+from orchestrator.intervals import Intervals
 from orchestrator.store.cells import StoredCell, stored_cells
 from orchestrator.store.columns import RESULTS, RUN_RESULTS
 from orchestrator.store.engine import Database, parse_url, require_file, shown
 from orchestrator.store.errors import database_words, without_password
 from orchestrator.store.frames import PackedBlock, outcomes_frame, view_frame
+from orchestrator.store.held import held_blocks
 from orchestrator.store.hits import Hits
 from orchestrator.store.migrate import migrate
 from orchestrator.store.records import OUTCOMES, RunRecord, RunSummary
@@ -122,15 +124,10 @@ class ResultStore:
         """
         self._update_run(run_id, submission=submission)
 
-    def measured_blocks(self, keys: Iterable[str]) -> dict[str, set[int]]:
+    def measured_blocks(self, keys: Iterable[str]) -> dict[str, Intervals]:
         """Return the numbers of the stored blocks for each of the cells ``keys``; an empty set where there is none."""
-        numbers: dict[str, set[int]] = {key: set() for key in keys}
-        query = select(CellRow.key, Block.number).join(Block, Block.cell_id == CellRow.id)
         with self._database.reading() as connection:
-            for chunk in chunks(numbers):
-                for key, number in connection.execute(query.where(CellRow.key.in_(chunk))):
-                    numbers[key].add(number)
-        return numbers
+            return held_blocks(connection, keys)
 
     def write_blocks(self, run_id: str, results: Sequence[BlockResult]) -> int:
         """Store blocks that a run has measured; one that is there already is left as it is.

@@ -78,9 +78,10 @@ _RATIOS = f"""
 _CELL = """c."key" AS cell, c.model, c.dataset, c.attack, c.epsilon_255, c.threat_model, c.defense, c.seed,
         c.precision, c.preprocessing, c.classes"""
 
-_STATUS = """CASE WHEN samples >= requested_samples AND samples > 0 THEN 'done'
+STATUS = """CASE WHEN samples >= requested_samples AND samples > 0 THEN 'done'
             WHEN error IS NOT NULL THEN 'failed'
             WHEN samples > 0 THEN 'partial' ELSE 'pending' END"""
+"""A cell's status from its ``samples``, ``requested_samples`` and ``error``."""
 
 
 def view_statements(dialect: str) -> dict[str, str]:
@@ -155,5 +156,5 @@ def _devices(dialect: str, condition: str) -> str:
 def _final(name: str) -> str:
     """Add the status, and hide the error of a cell that has not failed; the columns in their public order."""
     view = {view.name: view for view in VIEWS}[name]
-    derived = {"status": f"{_STATUS} AS status", "error": f"CASE WHEN {_STATUS} = 'failed' THEN error END AS error"}
+    derived = {"status": f"{STATUS} AS status", "error": f"CASE WHEN {STATUS} = 'failed' THEN error END AS error"}
     return f"SELECT {', '.join(derived.get(column.name, column.name) for column in view.columns)} FROM judged"

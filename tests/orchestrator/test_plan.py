@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.identity import ModelSpec
+from orchestrator.intervals import Intervals
 from orchestrator.plan import make_plan, num_blocks, shards
 from scc_core.outcomes import BLOCK_SIZE
 from tests.orchestrator.conftest import cell, component
@@ -28,12 +29,14 @@ BLOCKS = st.sets(st.integers(0, 23))
 )
 def test_shards_cover_what_is_missing_exactly_once(samples, held, size):
     wanted = dict(zip(CELLS, samples, strict=True))
-    stored = {one.key: blocks for one, blocks in zip(CELLS, held, strict=True)}
+    stored = {one.key: Intervals.of_numbers(blocks) for one, blocks in zip(CELLS, held, strict=True)}
     plan = make_plan(wanted, lambda keys: {key: stored[key] for key in keys})
     cut = [shard for span in plan.spans for shard in shards(span, size)]
     covered = Counter((key, block) for shard in cut for key in shard.defenses for block in shard.blocks)
     missing = {
-        (one.key, block) for one, count in wanted.items() for block in set(range(num_blocks(count))) - stored[one.key]
+        (one.key, block)
+        for one, count in wanted.items()
+        for block in set(range(num_blocks(count))) - set(stored[one.key])
     }
     assert set(covered) == missing
     assert set(covered.values()) <= {1}

@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 
 from orchestrator.identity import canonical_json
+from orchestrator.intervals import Intervals
 from orchestrator.store import ResultStore, StoreUnavailableError, read_only_query
 from orchestrator.store.records import RunRecord
 from scc_core.errors import UserError
@@ -60,7 +61,7 @@ def test_thousands_of_cells_start_in_one_run(store: ResultStore) -> None:
     cells = {make_cell(seed): 50 for seed in range(1300)}
     run = store.start_run(make_record(), cells)
     assert store.run(run).cells == 1300
-    assert store.measured_blocks([cell.key for cell in cells]) == {cell.key: set() for cell in cells}
+    assert store.measured_blocks([cell.key for cell in cells]) == {cell.key: Intervals() for cell in cells}
 
 
 def test_a_run_knows_the_job_that_asked_for_it(store: ResultStore) -> None:
@@ -79,8 +80,19 @@ def test_replaying_blocks_changes_nothing(store: ResultStore) -> None:
     other = make_block(cell, 0, [False] * 50, seed=9)
     assert store.write_blocks(run, [other, *blocks, blocks[2]]) == 1
     assert store.outcomes([cell.key]).head(100).equals(before)
-    assert store.measured_blocks([cell.key]) == {cell.key: {0, 1, 2}}
+    assert store.measured_blocks([cell.key]) == {cell.key: Intervals((range(3),))}
     assert store.results()["correct"].to_list() == [130]
+
+
+def test_blocks_with_gaps_are_told_as_ranges(store: ResultStore) -> None:
+    one, two = make_cell(1), make_cell(2)
+    run = store.start_run(make_record(), {one: 1000, two: 1000})
+    held = {one: [0, 1, 2, 5, 9, 10], two: [3, 4]}
+    store.write_blocks(run, [make_block(cell, number) for cell, numbers in held.items() for number in numbers])
+    assert store.measured_blocks([two.key, one.key]) == {
+        one.key: Intervals((range(3), range(5, 6), range(9, 11))),
+        two.key: Intervals((range(3, 5),)),
+    }
 
 
 def test_writing_nothing_is_no_write(store: ResultStore) -> None:
@@ -108,7 +120,7 @@ def test_one_bad_block_stores_none_of_its_batch(store: ResultStore, kind: str) -
     bad, words = _bad_blocks()[kind]
     with pytest.raises(Exception, match=words):
         store.write_blocks(run, [make_block(cell, 0), bad, make_block(cell, 2)])
-    assert store.measured_blocks([cell.key]) == {cell.key: set()}
+    assert store.measured_blocks([cell.key]) == {cell.key: Intervals()}
     assert store.write_blocks(run, [make_block(cell, 0)]) == 1
 
 
@@ -117,7 +129,7 @@ def test_blocks_of_a_run_that_does_not_exist_are_not_stored(store: ResultStore) 
     start(store, cell, 50)
     with pytest.raises(Exception, match=r"(?i)foreign key"):
         store.write_blocks("nonsense", [make_block(cell)])
-    assert store.measured_blocks([cell.key]) == {cell.key: set()}
+    assert store.measured_blocks([cell.key]) == {cell.key: Intervals()}
 
 
 def test_a_run_with_an_impossible_cell_is_not_stored(store: ResultStore, url: str) -> None:
@@ -263,7 +275,7 @@ def test_a_store_survives_pickling_and_closing(store: ResultStore) -> None:
     copy.write_blocks(run, [make_block(cell)])
     copy.close()
     store.close()
-    assert store.measured_blocks([cell.key]) == copy.measured_blocks([cell.key]) == {cell.key: {0}}
+    assert store.measured_blocks([cell.key]) == copy.measured_blocks([cell.key]) == {cell.key: Intervals((range(1),))}
     copy.close()
 
 
