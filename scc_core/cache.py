@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import tempfile
+import warnings
 from pathlib import Path
 
 CACHE_VARIABLE = "SCCBENCH_CACHE"
@@ -27,3 +29,14 @@ def data_folder() -> Path:
     """
     given = os.environ.get(DATA_VARIABLE)
     return Path(given).expanduser().absolute() if given else cache_folder() / "datasets"
+
+
+def keep(path: Path, text: str) -> None:
+    """Write a file of :func:`cache_folder` whole or not at all; where that fails it costs only making it again."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, delete=False) as file:
+            file.write(text)
+        Path(file.name).replace(path)
+    except OSError as error:
+        warnings.warn(f"what took time to find out cannot be kept in {path.parent}: {error}", stacklevel=2)

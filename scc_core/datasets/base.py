@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -42,6 +43,13 @@ class DatasetCard:
     layout: str = ""
 
 
+class LeftOut(NamedTuple):
+    """Something beside a dataset's samples that was not expected: a file, a line of a table, an empty class folder."""
+
+    name: str
+    reason: str
+
+
 class Dataset(ABC):
     """A fixed, indexable set of labelled images.
 
@@ -53,6 +61,7 @@ class Dataset(ABC):
         templates: prompt templates with one ``{}`` each; several make a prompt ensemble.
         labels: ``(N,)`` int64, the class of every sample, cheap to read (no image is decoded for it).
         version: changes whenever the images, their order or their labels change; part of a cell's identity.
+        left_out: what lies beside the samples and could not be taken for one.
     """
 
     card: DatasetCard
@@ -60,6 +69,7 @@ class Dataset(ABC):
     templates: tuple[str, ...]
     labels: Labels
     version: str
+    left_out: tuple[LeftOut, ...] = ()
 
     @abstractmethod
     def image(self, index: int) -> Uint8Image:

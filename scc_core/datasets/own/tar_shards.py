@@ -1,0 +1,201 @@
+"""Labelled images inside tar archives, as webdataset writes them: read in place, one seek per image, never unpacked.
+
+The members of a sample follow one another and share their name up to the first dot: ``s0000001.jpg``,
+``s0000001.cls``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tarfile
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+import numpy as np
+
+from scc_core.cache import cache_folder, keep
+from scc_core.datasets.base import LeftOut, Uint8Image
+from scc_core.datasets.decoding import decode_bytes
+from scc_core.datasets.samples import Samples
+from scc_core.errors import UserError
+
+IMAGE_ENDINGS = ("webp", "png", "jpg", "jpeg")
+"""In the order in which CLIP_benchmark takes them where a sample has several."""
+LABEL_ENDING = "cls"
+_LARGEST_LABEL = 20
+
+
+class Slot(NamedTuple):
+    """Where the image of a sample lies.
+
+    Attributes:
+        id: name of the archive and of the member.
+        label: its class.
+        offset: of the first byte of the file, in bytes from the start of the archive.
+        size: of the file in bytes.
+    """
+
+    id: str
+    label: int
+    offset: int
+    size: int
+
+
+class Index(NamedTuple):
+    """The samples of an archive, and the members that make none."""
+
+    slots: tuple[Slot, ...]
+    left_out: tuple[LeftOut, ...]
+
+
+class TarSamples(Samples):
+    """The samples of several archives, in the order of the archives and of their members.
+
+    Args:
+        archives: the files.
+        slots: the samples of each.
+    """
+
+    def __init__(self, archives: Sequence[Path], slots: Sequence[Sequence[Slot]]) -> None:
+        listed = [(path, slot) for path, inside in zip(archives, slots, strict=True) for slot in inside]
+        self._places = tuple((path, slot.offset, slot.size) for path, slot in listed)
+        self.ids = tuple(slot.id for _, slot in listed)
+        self.labels = np.array([slot.label for _, slot in listed], dtype=np.int64)
+
+    def image(self, index: int) -> Uint8Image:
+        """Decode sample ``index``."""
+        return decode_bytes(self.content(index), self.ids[index])
+
+    def content(self, index: int) -> bytes:
+        """Return the bytes of the image file."""
+        path, offset, size = self._places[index]
+        with path.open("rb") as file:
+            file.seek(offset)
+            return file.read(size)
+
+    def files_of(self, index: int) -> Sequence[Path]:
+        """Return the archive that holds sample ``index``."""
+        return (self._places[index][0],)
+
+
+class _Member(NamedTuple):
+    key: str
+    ending: str
+    offset: int
+    size: int
+
+
+def index_archive(path: Path) -> Index:
+    """Return where the samples of an archive lie; the answer is kept while the archive does not change.
+
+    Raises:
+        UserError: not an uncompressed tar archive, or one that breaks off.
+        FileNotFoundError: no such file.
+    """
+    status = path.stat()
+    cache = cache_folder() / "tar-indices" / f"{hashlib.sha256(os.fsencode(path.absolute())).hexdigest()[:32]}.json"
+    stamp = f"tar-index-1 {status.st_size}:{status.st_mtime_ns}"
+    kept = _load(cache, stamp)
+    if kept is None:
+        kept = _build(path)
+        _save(cache, stamp, kept)
+    return kept
+
+
+def _build(path: Path) -> Index:
+    slots: list[Slot] = []
+    left_out: list[LeftOut] = []
+    try:
+        with tarfile.open(path, "r:") as archive, path.open("rb") as content:
+            for key, members in groupby(_members(archive, left_out), key=lambda member: member.key):
+                name = f"{path.name}/{key}"
+                made = _slot(name, {member.ending: member for member in members}, content)
+                if isinstance(made, LeftOut):
+                    left_out.append(made)
+                else:
+                    slots.append(made)
+            _check_end(archive, content)
+    except tarfile.TarError as error:
+        raise UserError(
+            f"{path} is no uncompressed tar archive, or breaks off: {error}; compressed ones cannot be read in place"
+        ) from None
+    return Index(_once(slots, left_out), tuple(left_out))
+
+
+def _check_end(archive: tarfile.TarFile, content: BinaryIO) -> None:
+    """Check that the last member is followed by the mark of the end: tarfile takes a damaged header for the end, too.
+
+    Raises:
+        tarfile.ReadError: it is not.
+    """
+    members = archive.getmembers()
+    last = members[-1] if members else None
+    end = 0 if last is None else last.offset_data + -(-last.size // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
+    content.seek(end)
+    if content.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+        raise tarfile.ReadError(f"no member and no end at byte {end:,}")
+
+
+def _members(archive: tarfile.TarFile, left_out: list[LeftOut]) -> Iterator[_Member]:
+    """Yield the plain files; folders are passed over, and links and devices lead nowhere that is read."""
+    for entry in archive:
+        folder, _, name = entry.name.rpartition("/")
+        stem, dot, ending = name.partition(".")
+        if entry.isdir():
+            continue
+        if not entry.isreg() or entry.issparse():
+            left_out.append(LeftOut(entry.name, "not a plain file"))
+        elif not (stem and dot):
+            left_out.append(LeftOut(entry.name, "its name has no ending that says what it is"))
+        else:
+            yield _Member(f"{folder}/{stem}" if folder else stem, ending.lower(), entry.offset_data, entry.size)
+
+
+def _slot(name: str, members: dict[str, _Member], content: BinaryIO) -> Slot | LeftOut:
+    ending = next((ending for ending in IMAGE_ENDINGS if ending in members), None)
+    if ending is None:
+        return LeftOut(name, f"it has no image ({', '.join(IMAGE_ENDINGS)}), only {', '.join(sorted(members))}")
+    if LABEL_ENDING not in members:
+        return LeftOut(name, f"it has no label ({LABEL_ENDING}), only {', '.join(sorted(members))}")
+    label = _label(members[LABEL_ENDING], content)
+    if label is None:
+        return LeftOut(name, f"its {LABEL_ENDING} is no whole number")
+    image = members[ending]
+    return Slot(f"{name}.{ending}", label, image.offset, image.size)
+
+
+def _label(member: _Member, content: BinaryIO) -> int | None:
+    if member.size > _LARGEST_LABEL:
+        return None
+    content.seek(member.offset)
+    text = content.read(member.size).strip()
+    return int(text) if text.isdigit() else None
+
+
+def _once(slots: Iterable[Slot], left_out: list[LeftOut]) -> tuple[Slot, ...]:
+    kept: dict[str, Slot] = {}
+    for slot in slots:
+        if slot.id in kept:
+            left_out.append(LeftOut(slot.id, "its name stands in the archive before"))
+        kept.setdefault(slot.id, slot)
+    return tuple(kept.values())
+
+
+def _load(cache: Path, stamp: str) -> Index | None:
+    try:
+        document = json.loads(cache.read_text(encoding="utf-8"))
+        if document["stamp"] != stamp:
+            return None
+        return Index(
+            tuple(Slot(*values) for values in document["slots"]), tuple(LeftOut(*pair) for pair in document["left_out"])
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _save(cache: Path, stamp: str, index: Index) -> None:
+    keep(cache, json.dumps({"stamp": stamp, "slots": index.slots, "left_out": index.left_out}))
