@@ -16,6 +16,7 @@ from itertools import groupby
 
 from orchestrator.expansion import NO_DEFENSE
 from orchestrator.identity import ADAPTIVE, TRANSFER, canonical_json
+from orchestrator.published.baseline import Baseline, published_baselines
 from orchestrator.store import Hits, ResultStore, StoredCell, on_common_samples
 from scc_core.attacks import Attack, attacks
 from scc_core.defenses import defenses
@@ -42,6 +43,13 @@ VANISHED_SHARE = 0.05
 than a hundred in the logits, or an operation without a slope; a sound evaluation has none. One that has them may
 overstate the robust accuracy by as much as this share, which is more than the half width of a thousand samples'
 interval."""
+
+BASELINE_TOLERANCE = 0.02
+"""How far an undefended model may be from what was published of it, beyond its interval, on all images. Two papers
+measured the same model at most 0.0093 apart."""
+
+PARTIAL_BASELINE_TOLERANCE = 0.1
+"""The same on a part of the images: the part holds the classes in equal numbers, the published number as they come."""
 
 MANY_CLASSES = 10_001
 """Classes for which every attack runs as it was asked for: one more than the most targets that can be asked."""
@@ -184,6 +192,23 @@ def one_draw(case: Case, _others: Sequence[Case]) -> bool:
     return case.randomised and case.draws == 1
 
 
+def off_published_baseline(case: Case, _others: Sequence[Case]) -> bool:
+    """Tell whether the undefended model is far from everything that was published of it under the same conditions.
+
+    Other weights, another activation, preprocessing, prompts or split, or an attack that does not work; whatever it
+    is, the defenses of this model on this dataset cannot be compared with published ones either.
+    """
+    baselines = published_baselines(case.cell)
+    correct = case.hits.measured
+    low, high = wilson_interval(int(correct.sum()), len(correct))
+
+    def far(baseline: Baseline) -> bool:
+        tolerance = BASELINE_TOLERANCE if len(correct) >= baseline.images else PARTIAL_BASELINE_TOLERANCE
+        return not low - tolerance <= baseline.number.accuracy <= high + tolerance
+
+    return bool(baselines) and all(far(baseline) for baseline in baselines)
+
+
 RULES: Mapping[str, Rule] = {
     "suspiciously robust": suspiciously_robust,
     "robust above clean": robust_above_clean,
@@ -192,6 +217,7 @@ RULES: Mapping[str, Rule] = {
     "adaptive above transfer": adaptive_above_transfer,
     "composition changed": composition_changed,
     "one draw": one_draw,
+    "off published baseline": off_published_baseline,
 }
 """Every badge by its name, in the order in which a cell shows them."""
 

@@ -7,6 +7,7 @@ all of its blocks at once.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -75,6 +76,21 @@ def wilson_interval(correct: int, samples: int) -> Interval:
     low = 0.0 if correct == 0 else (centre - half_width) / scale
     high = 1.0 if correct == samples else (centre + half_width) / scale
     return Interval(low, high)
+
+
+def mean_interval(counts: Sequence[tuple[int, int]]) -> Interval:
+    """Return a 95 % interval of the mean of independent accuracies, each with the same weight.
+
+    The distances to the ends of the Wilson intervals add in squares (Zou and Donner, "Construction of confidence
+    limits about effect measures", Statistics in Medicine 27, 2008, Eq. 7), so that an accuracy of 0 keeps a width.
+
+    Args:
+        counts: correct and all samples of each, one or more, none without samples.
+    """
+    accuracies = np.array([correct / samples for correct, samples in counts])
+    ends = np.array([wilson_interval(correct, samples) for correct, samples in counts])
+    below, above = np.sqrt(((accuracies[:, None] - ends) ** 2).sum(axis=0)) / len(counts)
+    return Interval(float(accuracies.mean() - below), float(accuracies.mean() + above))
 
 
 def mcnemar(first: Bools, second: Bools) -> McNemar:

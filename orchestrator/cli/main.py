@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli import fetch, info, metrics, read, run
+from orchestrator.cli import compare, fetch, info, metrics, read, run
 from orchestrator.cli.options import messages
 from scc_core.errors import SccBenchError
 
@@ -40,6 +40,7 @@ app = typer.Typer(
 run.register(app)
 read.register(app)
 metrics.register(app)
+compare.register(app)
 info.register(app)
 fetch.register(app)
 # The packages above this one bring their own commands, so that imports run only downwards.

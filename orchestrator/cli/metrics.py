@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     import polars as pl
-    from rich.console import Console
 
     from orchestrator.store import ResultStore, StoredCell
 
@@ -56,24 +55,14 @@ def metrics(
     form: TableFormat = Format.TABLE,
 ) -> None:
     """Work out what per-sample outcomes tell beside accuracy: calibration, AUC, worst cases, paired tests, badges."""
-    from orchestrator.cli.tables import print_frame
+    from orchestrator.cli.tables import print_frame, without_shared
     from orchestrator.store import ResultStore
 
     with ResultStore.open(db, create=False) as store:
         frame = _table(derived)(store, store.cells(run))
     if form is Format.TABLE:
-        frame = _without_shared(frame, output())
+        frame = without_shared(frame, output())
     print_frame(frame, form, output())
-
-
-def _without_shared(frame: pl.DataFrame, console: Console) -> pl.DataFrame:
-    """Say once what is the same text in every row, and return the other columns, so that the table fits."""
-    texts = [name for name, dtype in frame.schema.items() if not dtype.is_numeric()]
-    shared = [name for name in texts if frame.height > 1 and frame[name].n_unique() == 1 and frame[name][0]]
-    if shared:
-        said = ", ".join(f"{name} {frame[name][0]}" for name in shared)
-        console.print(f"in every row: {said}", highlight=False, markup=False, soft_wrap=True)
-    return frame.drop(shared)
 
 
 def _table(derived: Derived) -> Table:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Container
 
 import polars as pl
 from rich.console import Console
@@ -30,6 +31,16 @@ def print_frame(frame: pl.DataFrame, form: Format, console: Console) -> None:
         raise UserError("Parquet is binary; send it to a file: sccbench query ... --format parquet > results.parquet")
     else:
         frame.write_parquet(sys.stdout.buffer)
+
+
+def without_shared(frame: pl.DataFrame, console: Console, keep: Container[str] = ()) -> pl.DataFrame:
+    """Say once what is the same text in every row, and return the other columns, always those of ``keep``."""
+    texts = [name for name, dtype in frame.schema.items() if not dtype.is_numeric() and name not in keep]
+    shared = [name for name in texts if frame.height > 1 and frame[name].n_unique() == 1 and frame[name][0]]
+    if shared:
+        said = ", ".join(f"{name} {frame[name][0]}" for name in shared)
+        console.print(f"in every row: {said}", highlight=False, markup=False, soft_wrap=True)
+    return frame.drop(shared)
 
 
 def _print_table(frame: pl.DataFrame, console: Console) -> None:

@@ -42,7 +42,20 @@ def refused(*arguments: str, folder, status: int = 2, **extra: str) -> str:
 
 def test_help_names_every_command(tmp_path):
     text = succeeds("--help", folder=tmp_path)
-    commands = ("demo", "plan", "run", "resume", "status", "query", "metrics", "dashboard", "list", "doctor", "fetch")
+    commands = (
+        "demo",
+        "plan",
+        "run",
+        "resume",
+        "status",
+        "query",
+        "metrics",
+        "compare",
+        "dashboard",
+        "list",
+        "doctor",
+        "fetch",
+    )
     for command in commands:
         assert f"\n  {command} " in text
         assert "Usage: sccbench" in succeeds(command, "--help", folder=tmp_path)

@@ -19,6 +19,7 @@ from scc_core.metrics import (
     confusion,
     macro_auc,
     mcnemar,
+    mean_interval,
     wilson_interval,
 )
 
@@ -39,6 +40,22 @@ def test_wilson_interval_ends_at_the_ends_of_the_range():
     assert wilson_interval(0, 7).low == 0.0
     assert wilson_interval(7, 7).high == 1.0
     assert all(math.isnan(end) for end in wilson_interval(0, 0))
+
+
+def test_the_mean_of_one_accuracy_has_its_wilson_interval_and_of_equal_ones_a_narrower():
+    assert mean_interval([(3, 40)]) == pytest.approx(wilson_interval(3, 40))
+    low, high = wilson_interval(3, 40)
+    four = mean_interval([(3, 40)] * 4)
+    assert (3 / 40 - four.low, four.high - 3 / 40) == pytest.approx(((3 / 40 - low) / 2, (high - 3 / 40) / 2))
+
+
+def test_the_interval_of_a_mean_covers_it_in_95_of_100_draws():
+    chances, samples = np.array([0.02, 0.3, 0.85, 0.6]), np.array([200, 100, 50, 400])
+    draws = np.random.default_rng(0).binomial(samples, chances, size=(2000, 4))
+    intervals = [mean_interval(list(zip(row.tolist(), samples.tolist(), strict=True))) for row in draws]
+    covered = np.mean([low <= chances.mean() <= high for low, high in intervals])
+    # Four standard errors of 2,000 draws are 0.02.
+    assert covered == pytest.approx(0.95, abs=0.02)
 
 
 def split(first_only: int, second_only: int) -> tuple[np.ndarray, np.ndarray]:
