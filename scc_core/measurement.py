@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -64,22 +65,23 @@ def measure(
         del active[key]
 
     positions = [position for block in blocks for position in block_positions(block, len(dataset))]
-    for chunk in _chunks(positions, batch_size):
-        if not active:
-            break
-        batch = dataset.batch(chunk, model.model.device)
-        evaluation = evaluate(
-            model,
-            batch,
-            attack=attack,
-            epsilon=epsilon,
-            defenses=dict(active),
-            seed=seed,
-            adaptive=adaptive,
-            on_error=fail,
-        )
-        for key, defended in evaluation.defended.items():
-            parts[key] += _split(chunk, evaluation, defended)
+    chunks = list(_chunks(positions, batch_size))
+    with closing(dataset.batches(chunks, model.model.device)) as batches:
+        for chunk, batch in zip(chunks, batches, strict=True):
+            evaluation = evaluate(
+                model,
+                batch,
+                attack=attack,
+                epsilon=epsilon,
+                defenses=dict(active),
+                seed=seed,
+                adaptive=adaptive,
+                on_error=fail,
+            )
+            for key, defended in evaluation.defended.items():
+                parts[key] += _split(chunk, evaluation, defended)
+            if not active:
+                break
     device = device_name(model.model.device)
     for key in active:
         measurement.results += _join(key, parts[key], device, worker)

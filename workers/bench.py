@@ -11,6 +11,7 @@ import torch
 
 from scc_core.attacks import Attack, attacks
 from scc_core.datasets import PreparedDataset, open_dataset
+from scc_core.datasets.image_store import open_store
 from scc_core.defenses import Defense, defenses
 from scc_core.errors import SccBenchError
 from scc_core.evaluation import Adaptive
@@ -122,4 +123,4 @@ def _adaptive(request: AdaptiveRequest | None) -> Adaptive | None:
 
 
 def _open_prepared(name: str, preprocessing: str, image_size: int) -> PreparedDataset:
-    return PreparedDataset(open_dataset(name), preprocessing, image_size)
+    return PreparedDataset(open_dataset(name), preprocessing, image_size, store=open_store())

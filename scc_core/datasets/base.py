@@ -53,14 +53,15 @@ class LeftOut(NamedTuple):
 class Dataset(ABC):
     """A fixed, indexable set of labelled images.
 
-    Index ``i`` names the same image for ever: it keys the noise, the cache and the stored outcomes.
+    Index ``i`` names the same image for ever: it keys the noise, the prepared images and the stored outcomes.
 
     Attributes:
         card: description, licence and source.
         class_names: ``K`` names, in the order of the label integers.
         templates: prompt templates with one ``{}`` each; several make a prompt ensemble.
         labels: ``(N,)`` int64, the class of every sample, cheap to read (no image is decoded for it).
-        version: changes whenever the images, their order or their labels change; part of a cell's identity.
+        version: changes whenever the images, their order or their labels change; part of a cell's identity, and of
+            the key under which prepared images are kept on disk from run to run.
         left_out: what lies beside the samples and could not be taken for one.
     """
 
@@ -73,7 +74,11 @@ class Dataset(ABC):
 
     @abstractmethod
     def image(self, index: int) -> Uint8Image:
-        """Return sample ``index`` as ``(H, W, 3)`` uint8 RGB, decoded but neither resized nor cropped."""
+        """Return sample ``index`` as ``(H, W, 3)`` uint8 RGB, decoded but neither resized nor cropped.
+
+        May be called from another thread than the one that opened the dataset, but never from two at once. Whatever it
+        raises fails the cells that need the sample, with the names of both in the error.
+        """
 
     @property
     def name(self) -> str:

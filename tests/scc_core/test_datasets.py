@@ -13,9 +13,10 @@ from PIL import Image
 from torchvision import transforms
 
 from scc_core.datasets import Dataset, DatasetCard, PreparedDataset
+from scc_core.datasets.image_store import ImageStore
 from scc_core.datasets.preprocessing import get_preprocessing
 from scc_core.datasets.sampling import sample_order
-from scc_core.errors import UserError
+from scc_core.errors import ComponentError, UserError
 
 
 class Labelled(Dataset):
@@ -107,6 +108,48 @@ def test_the_cache_is_bounded_and_spares_decoding():
     assert dataset.reads == 20
     prepared.batch(range(10), torch.device("cpu"))
     assert dataset.reads == 30
+
+
+class Unreadable(Labelled):
+    """Sample 3 is broken in one of several ways."""
+
+    def __init__(self, broken) -> None:
+        super().__init__(np.zeros(20))
+        self._broken = broken
+
+    def image(self, index):
+        return self._broken() if index == 3 else super().image(index)
+
+
+def cannot_be_read():
+    raise OSError("image file is truncated (5 bytes not processed)")
+
+
+@pytest.mark.parametrize("stored", [False, True])
+@pytest.mark.parametrize(
+    ("broken", "message"),
+    [
+        (cannot_be_read, r"could not read sample 3: OSError: image file is truncated \(5 bytes not processed\)"),
+        (lambda: np.zeros((8, 8), np.uint8), r"returned uint8 of shape \(8, 8\) for sample 3; images are uint8"),
+        (lambda: np.zeros((8, 8, 3)), r"returned float64 of shape \(8, 8, 3\) for sample 3; images are uint8"),
+        (lambda: np.zeros((0, 8, 3), np.uint8), r"returned uint8 of shape \(0, 8, 3\) for sample 3"),
+    ],
+)
+def test_an_unreadable_image_is_an_error_that_names_dataset_and_sample(tmp_path, broken, message, stored):
+    store = ImageStore(tmp_path, 2**30) if stored else None
+    prepared = PreparedDataset(Unreadable(broken), "native", 8, store=store)
+    with pytest.raises(ComponentError, match="dataset labelled " + message):
+        prepared.batch(range(20), torch.device("cpu"))
+    assert list(tmp_path.glob("*/*")) == []
+
+
+def test_batches_are_those_that_are_asked_for_one_by_one():
+    prepared = PreparedDataset(Labelled(np.arange(20) % 5), "native", 8)
+    groups = [range(7), range(7, 14), range(14, 20)]
+    for group, batch in zip(groups, prepared.batches(groups, torch.device("cpu")), strict=True):
+        alone = prepared.batch(group, torch.device("cpu"))
+        assert batch.pixels.equal(alone.pixels)
+        assert batch.sample_ids.equal(alone.sample_ids)
 
 
 def test_prompts_are_rendered_in_label_order():

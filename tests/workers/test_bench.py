@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 import pytest
 import torch
 
+from scc_core.datasets.sampling import sample_order
 from scc_core.defenses import Defense
 from scc_core.outcomes import Cost
-from tests.components import tiny
+from tests.components import NoiseImages, tiny
 from workers.bench import Bench
 from workers.shard import ComponentRequest, Shard
 
@@ -90,6 +91,39 @@ def test_memory_that_never_suffices_fails_the_cells(monkeypatch):
 
 def _always_out_of_memory(self, model, images, noise):
     raise torch.OutOfMemoryError("CUDA out of memory")
+
+
+def unreadable() -> NoiseImages:
+    """One image, in block 3, cannot be read."""
+    dataset = NoiseImages()
+    dataset.card = replace(dataset.card, name="tests.workers.test_bench:unreadable")
+    broken = int(sample_order(dataset)[170])
+    read = dataset.image
+    dataset.image = lambda index: read(index) if index != broken else read(-1)  # type: ignore[method-assign]
+    return dataset
+
+
+def test_an_unreadable_image_fails_the_cells_of_its_shard_and_no_other():
+    bench = Bench("cpu")
+    shard = replace(SHARD, dataset="tests.workers.test_bench:unreadable")
+    failures = bench.run(shard).failures
+    assert set(failures) == {"n", "t"}
+    assert re.search(r"dataset tests\S+:unreadable could not read sample \d+: ValueError", failures["n"].error)
+    assert bench.run(replace(shard, blocks=(2, 4))).failures == {}
+
+
+def test_images_are_decoded_once_for_all_shards_and_benches(monkeypatch, tmp_path):
+    monkeypatch.setenv("SCCBENCH_CACHE", str(tmp_path))
+    reads = []
+    read = NoiseImages.image
+    monkeypatch.setattr(NoiseImages, "image", lambda self, index: reads.append(index) or read(self, index))
+    first = Bench("cpu", batch_size=30).run(SHARD)
+    assert len(reads) == len(set(reads)) == 100
+    second = Bench("cpu", batch_size=45).run(replace(SHARD, blocks=(2, 3, 4)))
+    assert len(reads) == len(set(reads)) == 150
+    assert [result.outcomes.predictions.tolist() for result in second.results if result.block != 4] == [
+        result.outcomes.predictions.tolist() for result in first.results
+    ]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,144 @@
+"""A chunk of prepared images and its file: a header of one page, then the pixels as they are."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import mmap
+import os
+import re
+import struct
+import zlib
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import PIL
+
+from scc_core.outcomes import BLOCK_SIZE
+
+Uint8Images = npt.NDArray[np.uint8]
+"""``(n, side, side, 3)`` uint8 RGB."""
+
+CHUNK_SIZE = BLOCK_SIZE
+"""Positions of the order per file: those of a block, the smallest thing that is measured; none is decoded in vain."""
+HEADER_BYTES = 4096
+"""A page, so that the pixels are mapped from their first byte on."""
+SUFFIX = ".pixels"
+_HEADER = struct.Struct("<8s32sIII")
+_MAGIC = b"SCCPIX1\n"
+
+
+class CorruptChunkError(Exception):
+    """A chunk's file is not what it should be; the text says how."""
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What fixes every byte of a dataset's prepared images.
+
+    Attributes:
+        dataset: the name of its images.
+        version: its version.
+        order: SHA-256 of the order of its samples.
+        preprocessing: ``native`` or ``paper``.
+        image_size: side of the square images in pixels.
+        pillow: version of the library that decodes and resizes.
+    """
+
+    dataset: str
+    version: str
+    order: str
+    preprocessing: str
+    image_size: int
+    pillow: str = PIL.__version__
+
+    @cached_property
+    def digest(self) -> bytes:
+        """SHA-256 over all of it."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).digest()
+
+    @cached_property
+    def folder(self) -> str:
+        """The name of its folder: readable, and different for every preparation."""
+        readable = re.sub(r"[^A-Za-z0-9._]+", "-", self.dataset).strip("-.")[-60:]
+        return f"{readable}-{self.preprocessing}-{self.image_size}-{self.digest.hex()[:16]}"
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """The images at positions ``number * CHUNK_SIZE`` and on of a dataset's order.
+
+    Attributes:
+        preparation: whose images these are.
+        number: of the chunk, from 0.
+        count: images in it; fewer than ``CHUNK_SIZE`` only in the last one.
+    """
+
+    preparation: Preparation
+    number: int
+    count: int
+
+    @property
+    def name(self) -> str:
+        """Path of its file in the store."""
+        return f"{self.preparation.folder}/{self.number:06}{SUFFIX}"
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """``(count, side, side, 3)``."""
+        return (self.count, self.preparation.image_size, self.preparation.image_size, 3)
+
+    @property
+    def num_bytes(self) -> int:
+        """Size of its file."""
+        return HEADER_BYTES + int(np.prod(self.shape))
+
+    def write(self, file: int, images: Uint8Images) -> None:
+        """Write the chunk to the open, empty file and wait until it is on the disk.
+
+        Raises:
+            OSError: the disk is full, or another of its many reasons.
+        """
+        header = self._header(zlib.crc32(images.data)).ljust(HEADER_BYTES, b"\0")
+        with os.fdopen(os.dup(file), "r+b") as stream:
+            stream.write(header)
+            stream.write(images.data)
+            stream.flush()
+            os.fsync(stream.fileno())
+
+    def map(self, file: int) -> Uint8Images:
+        """Map the open file, read-only; the mapping outlives the descriptor and the file's name.
+
+        Raises:
+            CorruptChunkError: it is shorter or longer than it should be, of something else, or damaged.
+        """
+        size = os.fstat(file).st_size
+        if size != self.num_bytes:
+            raise CorruptChunkError(f"it has {size} bytes instead of {self.num_bytes}")
+        mapped = mmap.mmap(file, size, access=mmap.ACCESS_READ)
+        images: Uint8Images = np.frombuffer(mapped, np.uint8, offset=HEADER_BYTES).reshape(self.shape)
+        if mapped[: _HEADER.size] != self._header(zlib.crc32(images.data)):
+            raise CorruptChunkError("its header and its pixels do not belong together")
+        return images
+
+    def open(self, folder: Path) -> Uint8Images | None:
+        """Map the chunk's file under ``folder``; None where there is none.
+
+        Raises:
+            CorruptChunkError: as in :meth:`map`.
+            OSError: the file is there and cannot be read.
+        """
+        try:
+            file = os.open(folder / self.name, os.O_RDONLY)
+        except FileNotFoundError:
+            return None
+        try:
+            return self.map(file)
+        finally:
+            os.close(file)
+
+    def _header(self, checksum: int) -> bytes:
+        return _HEADER.pack(_MAGIC, self.preparation.digest, self.count, self.preparation.image_size, checksum)

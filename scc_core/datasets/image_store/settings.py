@@ -1,0 +1,53 @@
+"""Where the store lies and how large it may become, as this machine's environment says."""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+from pathlib import Path
+
+from scc_core.cache import cache_folder
+from scc_core.datasets.image_store.store import ImageStore
+from scc_core.errors import UserError
+
+LIMIT_VARIABLE = "SCCBENCH_PREPARED_GIB"
+_DISK_SHARE = 10
+_GIB = 2**30
+
+
+def store_folder() -> Path:
+    """Return the folder of the store; it need not exist."""
+    return cache_folder() / "prepared"
+
+
+def store_limit() -> int:
+    """Return how many bytes the store may have: ``SCCBENCH_PREPARED_GIB``, else a tenth of its disk.
+
+    Raises:
+        UserError: the variable is not a number of GiB.
+    """
+    given = os.environ.get(LIMIT_VARIABLE)
+    if not given:
+        return shutil.disk_usage(_existing(store_folder())).total // _DISK_SHARE
+    try:
+        gib = float(given)
+    except ValueError:
+        gib = math.nan
+    if not 0 <= gib < math.inf:
+        raise UserError(f"{LIMIT_VARIABLE} is {given!r}; give a number of GiB such as 20 or 0.5, or 0 for no store")
+    return int(gib * _GIB)
+
+
+def open_store() -> ImageStore | None:
+    """Return this machine's store; None where its bound is 0.
+
+    Raises:
+        UserError: the bound is not a number.
+    """
+    limit = store_limit()
+    return ImageStore(store_folder(), limit) if limit else None
+
+
+def _existing(folder: Path) -> Path:
+    return next(path for path in (folder, *folder.parents) if path.is_dir())

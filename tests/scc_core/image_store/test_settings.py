@@ -1,0 +1,39 @@
+"""The bound and the folder follow the environment; a bound that is no number is the user's error."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from scc_core.datasets.image_store import open_store
+from scc_core.datasets.image_store.settings import store_folder, store_limit
+from scc_core.errors import UserError
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("SCCBENCH_CACHE", str(tmp_path / "not" / "there"))
+    monkeypatch.delenv("SCCBENCH_PREPARED_GIB", raising=False)
+    return tmp_path / "not" / "there"
+
+
+def test_the_default_is_a_tenth_of_the_disk(cache, tmp_path):
+    assert store_folder() == cache / "prepared"
+    assert store_limit() == shutil.disk_usage(tmp_path).total // 10
+    assert open_store().folder == store_folder()
+    assert not cache.exists()
+
+
+def test_the_variable_sets_it_and_zero_is_no_store(monkeypatch):
+    monkeypatch.setenv("SCCBENCH_PREPARED_GIB", "1.5")
+    assert store_limit() == 3 * 2**29
+    monkeypatch.setenv("SCCBENCH_PREPARED_GIB", "0")
+    assert open_store() is None
+
+
+@pytest.mark.parametrize("given", ["20G", "-1", "nan", "inf"])
+def test_what_is_no_number_of_gib_is_refused(monkeypatch, given):
+    monkeypatch.setenv("SCCBENCH_PREPARED_GIB", given)
+    with pytest.raises(UserError, match=f"SCCBENCH_PREPARED_GIB is '{given}'; give a number of GiB"):
+        open_store()
