@@ -29,6 +29,10 @@ class SCC(Defense):
 
     The paper publishes neither the number of views and steps nor sigma, T, alpha and the radius; the defaults are this
     project's, and every one is a parameter. With both modules off this is ``ttc`` to the last bit.
+
+    Summaries leave open whose prediction the hard label of Eq. 7 is. ``views`` takes the class that leads the soft
+    pseudo-label, ``warm-up`` that of the warmed-up image alone; where the two differ, the latter pushes images away
+    from the very class that the prototype pulls them to.
     """
 
     gradients: ClassVar[tuple[Gradients, ...]] = ("bpda",)
@@ -43,6 +47,9 @@ class SCC(Defense):
     sigma: float = parameter(0.02, minimum=0.0, maximum=1.0, help="deviation of the views' Gaussian noise, in pixels")
     temperature: float = parameter(
         0.5, minimum=0.01, maximum=1.0, help="T of the sharpening q^(1/T) of the soft pseudo-label"
+    )
+    pseudo_label: str = parameter(
+        "views", choices=("views", "warm-up"), help="whose class is the hard label: the views' mean or the lone image's"
     )
     average_loss: bool = parameter(True, help="average L_cm over the views, not only take the unchanged image")
     warmup_steps: int = parameter(2, minimum=1, maximum=10_000, help="steps of the warm-up counterattack (TTC)")
@@ -91,13 +98,13 @@ class SCC(Defense):
         """Ascend the mean over views of ``L_cm`` from ``images``, within the ball around ``pixels``."""
         loss_views = views if self._averages_loss else Views(views.offsets[:1])
         # The first step's own views are those of the pseudo-label, which need not be embedded twice.
-        target = None if self._averages_loss else self.pseudo_label(model, views.split(model(views(images))))
+        target = None if self._averages_loss else self.soft_label(model, views.split(model(views(images))))
 
         def consistency(leaf: Tensor) -> Tensor:
             nonlocal target
             features = loss_views.split(model.features(loss_views(leaf)))
             if target is None:
-                target = self.pseudo_label(model, model.logits(features.detach()))
+                target = self.soft_label(model, model.logits(features.detach()))
             return target.consistency(model, features).mean(dim=0)
 
         for _ in range(self.num_steps):
@@ -105,12 +112,13 @@ class SCC(Defense):
             images = project(images + step, pixels, self.epsilon)
         return images
 
-    def pseudo_label(self, model: ZeroShotModel, logits: Tensor) -> PseudoLabel:
-        """Return the soft prototype (Eq. 7) of the views' logits ``(V, B, K)`` and the first view's hard label."""
+    def soft_label(self, model: ZeroShotModel, logits: Tensor) -> PseudoLabel:
+        """Return the soft prototype (Eq. 7) and the hard label of logits ``(V, B, K)``, the image's own first."""
         mean = torch.softmax(logits, dim=-1).mean(dim=0)
+        leading = mean if self.pseudo_label == "views" else logits[0]
         # q^(1/T) in logarithms: a direct power underflows for small T.
         weights = torch.softmax(mean.log() / self.temperature, dim=-1)
-        return PseudoLabel(functional.normalize(weights @ model.text_features, dim=-1), logits[0].argmax(dim=-1))
+        return PseudoLabel(functional.normalize(weights @ model.text_features, dim=-1), leading.argmax(dim=-1))
 
     def nominal_cost(self) -> Cost:
         """Return the passes of the warm-up, of the ascent and of the prediction."""

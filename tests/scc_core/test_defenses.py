@@ -37,7 +37,9 @@ def restated_ttc_image(model, pixels, noise, steps=2, tau=0.2, beta=2.0):
     return pixels + mean
 
 
-def restated_scc_logits(model, pixels, noise, *, semantic=True, spatial=True, views=4, sigma=0.02, temperature=0.5):
+def restated_scc_logits(
+    model, pixels, noise, *, semantic=True, spatial=True, pseudo_label="views", views=4, sigma=0.02, temperature=0.5
+):
     """One image, one line per step of the paper."""
     warm = restated_ttc_image(model, pixels, noise)
     offsets = [sigma * noise.fold(f"view-{index}").normal(tuple(pixels.shape[1:])) for index in range(views)]
@@ -52,8 +54,8 @@ def restated_scc_logits(model, pixels, noise, *, semantic=True, spatial=True, vi
     texts = model.text_features
     delta = warm - pixels
     if semantic:
-        label = int(model(warm).argmax())
         mean = torch.stack([model(view(warm, index)).softmax(-1) for index in range(views)]).mean(0)
+        label = int((mean if pseudo_label == "views" else model(warm)).argmax())
         sharp = mean ** (1 / temperature)
         prototype = (sharp / sharp.sum()) @ texts
         for _ in range(3):
@@ -116,13 +118,21 @@ def test_ttc_stays_in_its_ball(conv_model, images, noise):
 
 @pytest.mark.parametrize(
     "switches",
-    [{}, {"semantic": False}, {"spatial": False}],
-    ids=["both", "spatial only", "semantic only"],
+    [{}, {"semantic": False}, {"spatial": False}, {"pseudo_label": "warm-up"}],
+    ids=["both", "spatial only", "semantic only", "label of the warm-up"],
 )
 def test_scc_is_its_definition(conv_model, images, noise, switches):
     ours = SCC(**switches)(conv_model, images, noise)
     theirs = one_by_one(restated_scc_logits, conv_model, images, noise, **switches)
     assert torch.allclose(ours, theirs, atol=2e-4)
+
+
+def test_scc_s_hard_label_is_the_views_or_the_warm_up_s(conv_model):
+    """The image alone says class 0, the mean of its views class 2; the soft prototype is the same for both."""
+    logits = torch.tensor([[[3.0, 0.0, 2.0, 0.0]], [[0.0, 0.0, 6.0, 0.0]]])
+    views, lone = (SCC(pseudo_label=name).soft_label(conv_model, logits) for name in ("views", "warm-up"))
+    assert (views.label.tolist(), lone.label.tolist()) == ([2], [0])
+    assert torch.equal(views.prototype, lone.prototype)
 
 
 def test_scc_with_both_modules_off_is_ttc_to_the_last_bit(conv_model, gated_model, images, noise):
@@ -144,8 +154,8 @@ def test_scc_survives_a_sharp_temperature_and_two_classes(images, noise):
 
 
 def test_scc_raises_its_own_objective(conv_model, images, noise):
-    """More steps of ascent must raise the margin of the warm-up's own prediction, on average."""
-    label = conv_model(TTC().correct(conv_model, images, noise)).argmax(dim=-1, keepdim=True)
+    """More steps of ascent must raise the margin of the views' own prediction, on average."""
+    label = SCC(semantic=False)(conv_model, images, noise).argmax(dim=-1, keepdim=True)
 
     def margin(logits):
         others = logits.scatter(1, label, -torch.inf).amax(dim=-1)
