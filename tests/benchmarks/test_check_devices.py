@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from benchmarks import check_devices
+from benchmarks.agreement import Comparison
 
 CPU = torch.device("cpu")
 
@@ -19,7 +20,7 @@ def test_a_device_agrees_with_itself(capsys: pytest.CaptureFixture[str]):
 
 
 def test_a_difference_fails_the_check(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    one = check_devices.Comparison(("demo-clip", "demo/shapes", "pgd", "scc"), 200, 1, 0.25)
+    one = Comparison(("demo-clip", "demo/shapes", "pgd", "scc"), 200, 1, 1, 0.25)
     monkeypatch.setattr(check_devices, "compare", lambda *_: iter([one]))
     assert not check_devices.report(CPU, CPU, num_samples=200)
     assert "1 of 200 predictions differ; margins by at most 0.25" in capsys.readouterr().out

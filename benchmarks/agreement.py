@@ -1,0 +1,105 @@
+"""Outcomes of the embedded models computed twice, on another device or in other batches, and set beside each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from scc_core.attacks import PGD, Attack
+from scc_core.datasets.prepared import PreparedDataset
+from scc_core.datasets.registry import open_dataset
+from scc_core.defenses import defenses
+from scc_core.evaluation import evaluate
+from scc_core.models import ZeroShotModel, get_model
+from scc_core.outcomes import Outcomes
+
+SUBJECTS = (("demo-clip", "demo/shapes"), ("demo-biomedclip", "phantom/histology"))
+BATCH_SIZE = 50
+SEED = 0
+
+_ATTACKS: Mapping[str, Attack | None] = {"clean": None, "pgd": PGD()}
+_EPSILON = 1 / 255
+
+Case = tuple[str, str, str, str]
+
+
+class Setting(NamedTuple):
+    """How outcomes are computed.
+
+    Attributes:
+        device: where.
+        batch_size: images at a time.
+    """
+
+    device: torch.device
+    batch_size: int = BATCH_SIZE
+
+
+class Comparison(NamedTuple):
+    """What two settings made of the same samples.
+
+    Attributes:
+        case: model, dataset, attack, defense.
+        samples: number of samples.
+        different: how many predictions differ.
+        different_margins: how many margins differ in any bit.
+        margin_difference: the largest difference of a margin, in logits.
+    """
+
+    case: Case
+    samples: int
+    different: int
+    different_margins: int
+    margin_difference: float
+
+
+def compare(first: Setting, second: Setting, num_samples: int, names: Sequence[str]) -> Iterator[Comparison]:
+    """Yield a comparison per embedded model, attack (none and PGD at 1/255) and defense of ``names``.
+
+    Raises:
+        UserError: a model cannot be loaded.
+    """
+    for model, dataset in SUBJECTS:
+        one, other = (_outcomes(model, dataset, setting, num_samples, names) for setting in (first, second))
+        for case, outcomes in one.items():
+            yield _comparison(case, outcomes, other[case])
+
+
+def _comparison(case: Case, one: Outcomes, other: Outcomes) -> Comparison:
+    different = int((one.predictions != other.predictions).sum())
+    distances = np.abs(one.margins - other.margins)
+    return Comparison(case, len(one), different, int(np.count_nonzero(distances)), float(distances.max()))
+
+
+def _outcomes(
+    model: str, dataset: str, setting: Setting, num_samples: int, names: Sequence[str]
+) -> dict[Case, Outcomes]:
+    opened = open_dataset(dataset)
+    classifier = ZeroShotModel(get_model(model).load(setting.device), opened.prompts())
+    prepared = PreparedDataset(opened, "native", classifier.model.image_size)
+    parts: dict[Case, list[Outcomes]] = {}
+    for start in range(0, num_samples, setting.batch_size):
+        positions = range(start, min(start + setting.batch_size, num_samples))
+        for (attack, defense), outcomes in _batch(classifier, prepared, positions, names).items():
+            parts.setdefault((model, dataset, attack, defense), []).append(outcomes)
+    return {case: Outcomes.concatenate(found) for case, found in parts.items()}
+
+
+def _batch(
+    classifier: ZeroShotModel, prepared: PreparedDataset, positions: Sequence[int], names: Sequence[str]
+) -> dict[tuple[str, str], Outcomes]:
+    batch = prepared.batch(positions, classifier.model.device)
+    chosen = {name: defenses.get(name)() for name in names if _runs_on(classifier, name)}
+    found = {}
+    for name, attack in _ATTACKS.items():
+        evaluation = evaluate(classifier, batch, attack=attack, epsilon=_EPSILON, defenses=chosen, seed=SEED)
+        found.update({(name, defense): defended.outcomes for defense, defended in evaluation.defended.items()})
+    return found
+
+
+def _runs_on(classifier: ZeroShotModel, defense: str) -> bool:
+    """Prompt tuning needs open_clip's own text transformer, which BiomedCLIP's architecture does not have."""
+    return defense != "r-tpt" or classifier.model.name == "demo-clip"
