@@ -1,9 +1,10 @@
 """Dataset cards as data files: what a dataset is, its classes and prompts, known before any of its files is there.
 
 ``data/cards/NAME.toml`` describes the dataset called ``NAME``; beside it lie plain text lists, one entry per line:
-``class_names/NAME.txt`` in label order, ``class_folders/NAME.txt`` the folder of every class where the layout has one,
-and ``ensembles/NAME.txt`` the prompt templates of ``NAME@ensemble``. A line that starts with ``#`` is a comment and
-says where the list comes from.
+``class_names/NAME.txt`` in label order, ``class_folders/NAME.txt`` what the dataset's own files call every class where
+they do not number it, and ``ensembles/NAME.txt`` the prompt templates of ``NAME@ensemble``, whose class names are in
+``class_names/NAME@ensemble.txt`` where they differ. A line that starts with ``#`` is a comment and says where the list
+comes from. A card may name a list of another dataset (``ensemble = "imagenet"``).
 """
 
 from __future__ import annotations
@@ -29,19 +30,42 @@ _OTHER_KEYS = frozenset(
 
 
 @dataclass(frozen=True)
+class Download:
+    """A file of a dataset on its owner's server, with the checksum that was published for it.
+
+    Attributes:
+        url: where it is.
+        into: the folder below the data folder where it belongs; empty is the data folder itself.
+        md5: in hexadecimal digits; empty if none was published.
+        sha256: in hexadecimal digits; empty if none was published.
+        unpack: whether it is an archive, or compressed, and its content is what belongs there.
+        inner: the archive inside of the archive that holds the images; empty if there is none.
+    """
+
+    url: str
+    into: str = ""
+    md5: str = ""
+    sha256: str = ""
+    unpack: bool = True
+    inner: str = ""
+
+
+@dataclass(frozen=True)
 class Description:
     """A dataset as its data files describe it.
 
     Attributes:
         card: for the reader; ``images`` and ``classes`` are the published counts.
         class_names: ``K`` names in label order.
-        class_folders: the folder of every class in label order; empty where the layout has none.
+        class_folders: the folder of every class, or what else the dataset's files call it, in label order; empty where
+            the layout has numbers.
         templates: the prompt templates in use, each with one ``{}``.
         ensemble: the templates of ``NAME@ensemble``; empty if there is none.
+        ensemble_names: the class names of ``NAME@ensemble``.
         folder: where the files lie in the data folder.
         reader: module of :mod:`scc_core.datasets.readers` that reads the layout.
         options: what that reader is given beside the folder.
-        download: what fetches the files, ``SCHEME:NAME``; empty where no program may.
+        download: the files that a program fetches; empty where no program may.
         digest: SHA-256 of the data files behind this description.
     """
 
@@ -50,16 +74,21 @@ class Description:
     class_folders: tuple[str, ...]
     templates: tuple[str, ...]
     ensemble: tuple[str, ...]
+    ensemble_names: tuple[str, ...]
     folder: str
     reader: str
     options: Mapping[str, Any]
-    download: str
+    download: tuple[Download, ...]
     digest: str
 
     def with_ensemble(self) -> Description:
-        """Return the same dataset under the name ``NAME@ensemble`` with the templates of the ensemble."""
+        """Return the same dataset under the name ``NAME@ensemble`` with the ensemble's templates and class names."""
         return replace(
-            self, card=replace(self.card, name=f"{self.card.name}@{ENSEMBLE}"), templates=self.ensemble, ensemble=()
+            self,
+            card=replace(self.card, name=f"{self.card.name}@{ENSEMBLE}"),
+            class_names=self.ensemble_names,
+            templates=self.ensemble,
+            ensemble=(),
         )
 
 
@@ -85,14 +114,7 @@ def read_description(folder: Path, name: str) -> Description:
     unknown = set(values) - _CARD_KEYS - _OTHER_KEYS
     if unknown:
         raise ValueError(f"{path}: unknown keys {sorted(unknown)}")
-    lists = {
-        kind: folder / kind_folder / f"{values.get(kind, name)}.txt"
-        for kind, kind_folder in (
-            ("class_names", "class_names"),
-            ("class_folders", "class_folders"),
-            ("ensemble", "ensembles"),
-        )
-    }
+    lists = _list_files(folder, name, values)
     class_names = read_lines(lists["class_names"])
     description = Description(
         card=_card(name, values, len(class_names)),
@@ -100,14 +122,25 @@ def read_description(folder: Path, name: str) -> Description:
         class_folders=_optional_lines(lists["class_folders"]),
         templates=tuple(values["templates"]),
         ensemble=_optional_lines(lists["ensemble"]),
+        ensemble_names=_optional_lines(lists["ensemble_names"]) or class_names,
         folder=values["folder"],
         reader=values["reader"],
         options=values.get("options", {}),
-        download=values.get("download", ""),
+        download=tuple(Download(**file) for file in values.get("download", ())),
         digest=_digest([path, *lists.values()]),
     )
     _check(path, description)
     return description
+
+
+def _list_files(folder: Path, name: str, values: Mapping[str, Any]) -> dict[str, Path]:
+    class_names = values.get("class_names", name)
+    return {
+        "class_names": folder / "class_names" / f"{class_names}.txt",
+        "class_folders": folder / "class_folders" / f"{values.get('class_folders', name)}.txt",
+        "ensemble": folder / "ensembles" / f"{values.get('ensemble', name)}.txt",
+        "ensemble_names": folder / "class_names" / f"{class_names}@{ENSEMBLE}.txt",
+    }
 
 
 def read_lines(path: Path) -> tuple[str, ...]:
@@ -133,8 +166,10 @@ def _check(path: Path, description: Description) -> None:
         for template in (*description.templates, *description.ensemble)
         if template.count("{}") != 1
     ]
-    if description.class_folders and len(description.class_folders) != len(description.class_names):
-        faults.append(f"{len(description.class_folders)} class folders for {len(description.class_names)} class names")
+    for kind in ("class_folders", "ensemble_names"):
+        entries = getattr(description, kind)
+        if entries and len(entries) != len(description.class_names):
+            faults.append(f"{len(entries)} {kind} for {len(description.class_names)} class names")
     if not description.download and not description.card.obtain:
         faults.append("neither `download` nor `obtain` says how to get the files")
     if faults:

@@ -13,7 +13,24 @@ from tests.miniatures.images import Expected, Shown, pixels
 def write_cifar10(data: Path) -> Expected:
     """Write the test batch of CIFAR-10 with two images of every class, labels going down."""
     shown = [Shown(serial, 9 - serial % 10) for serial in range(20)]
-    _write(data / "cifar-10-batches-py" / "test_batch", shown, {"labels": [label for _, label in shown]})
+    folder = data / "cifar-10-batches-py"
+    _write(folder / "test_batch", shown, {"labels": [label for _, label in shown]})
+    names = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
+    (folder / "batches.meta").write_bytes(
+        pickle.dumps({"label_names": names, "num_cases_per_batch": 10000}, protocol=2)
+    )
+    return shown
+
+
+def write_cifar100(data: Path) -> Expected:
+    """Write the test file of CIFAR-100 with one image of every third class and its coarse label."""
+    shown = [Shown(serial, label) for serial, label in enumerate(range(99, -1, -3))]
+    labels = [label for _, label in shown]
+    coarse = [label % 20 for label in labels]
+    folder = data / "cifar-100-python"
+    _write(folder / "test", shown, {"fine_labels": labels, "coarse_labels": coarse})
+    names = [f"class {label}" for label in range(100)]
+    (folder / "meta").write_bytes(pickle.dumps({"fine_label_names": names}, protocol=2))
     return shown
 
 

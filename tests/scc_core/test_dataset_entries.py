@@ -90,13 +90,13 @@ def test_facts_of_a_set_without_a_card_count_its_images():
     [
         (("title", "titel"), r"unknown keys \['titel'\]"),
         (("a {}.", "a {} {}."), r"needs exactly one \{\}"),
-        (("download", "# download"), "neither `download` nor `obtain`"),
+        (('obtain = ["ask"]', ""), "neither `download` nor `obtain`"),
     ],
 )
 def test_a_card_that_is_not_well_formed_is_named(tmp_path, change, text):
     card = (
         'title = "T"\nsummary = "s"\ntask = "t"\nmodality = "m"\nsplit = "test"\nlicence = "l"\nsource = "s"\n'
-        'folder = "f"\nreader = "cifar"\ntemplates = ["a {}."]\ndownload = "torchvision:CIFAR10"\n'
+        'folder = "f"\nreader = "cifar"\ntemplates = ["a {}."]\nobtain = ["ask"]\n'
     )
     for kind, text_of_file in (
         ("cards/set.toml", card.replace(*change)),
