@@ -1,21 +1,24 @@
-"""How long a plan will take: from what the database has seen of a model, else from a short measurement here."""
+"""How long a plan will take: on this machine, and on each kind of device of which anything is known."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import polars as pl
 import torch
 
+from orchestrator.passes import Passes
 from orchestrator.plan import Plan
+from orchestrator.reference import kernel_figures, reference, tower_flops
+from orchestrator.store import DeviceTotals
 from scc_core.datasets import PreparedDataset, open_dataset
 from scc_core.models import ZeroShotModel, get_model
 
 _PROBE_IMAGES = 50
 _FORWARDS_OF_A_STEP = 3.0  # one forward, and a backward that counts as two
+_TERA = 1e12
 
 Source = Literal["database", "probe"]
 
@@ -28,17 +31,62 @@ class Speed:
     source: Source
 
 
-def stored_speeds(results: pl.DataFrame) -> dict[str, Speed]:
-    """Return the speed of every model that the database holds measurements of."""
-    measured = results.filter(pl.col("samples") > 0)
-    seconds = pl.col("samples") * pl.col("seconds_per_image")
-    work = pl.col("samples") * (pl.col("forwards_per_image") + 2 * pl.col("backwards_per_image"))
-    totals = measured.group_by("model").agg(seconds.sum().alias("seconds"), work.sum().alias("work"))
-    return {
-        row["model"]: Speed(row["seconds"] / row["work"], "database")
-        for row in totals.iter_rows(named=True)
-        if row["work"] > 0
-    }
+@dataclass(frozen=True)
+class DeviceEstimate:
+    """What a plan takes on one device of a kind.
+
+    Attributes:
+        device: the kind.
+        seconds: of the models that are known.
+        basis: where the figure comes from: ``database``, ``kernels`` (shipped measurements) or ``bound`` (arithmetic
+            at the peak of the data sheet: a floor that nothing reaches, no measurement).
+        unknown: models of the plan whose passes are not in ``seconds``.
+        detail: what a reader must know of the figure.
+    """
+
+    device: str
+    seconds: float
+    basis: Literal["database", "kernels", "bound"]
+    unknown: Sequence[str]
+    detail: str
+
+
+def stored_speeds(totals: Iterable[DeviceTotals], precision: str) -> dict[str, dict[str, Speed]]:
+    """Return, by device and model, the speed at ``precision`` that the database holds measurements of."""
+    speeds: dict[str, dict[str, Speed]] = {}
+    for row in totals:
+        work = row.forwards + 2 * row.backwards
+        if row.precision == precision and work and row.seconds:
+            speeds.setdefault(row.device, {})[row.model] = Speed(row.seconds / work, "database")
+    return speeds
+
+
+def device_estimates(
+    passes: Mapping[str, Passes],
+    towers: Mapping[str, str],
+    stored: Mapping[str, Mapping[str, Speed]],
+    precision: str,
+) -> list[DeviceEstimate]:
+    """Return what passes take on one device of each kind: measured kinds first, then bounds.
+
+    Args:
+        passes: images times passes, by model.
+        towers: by model, the name under which kernel figures know its image tower.
+        stored: what the database holds, see :func:`stored_speeds`.
+        precision: of the image towers.
+    """
+    estimates = [
+        *_from_database(passes, stored),
+        *_from_kernels(passes, towers, precision),
+        *_bounds(passes, towers, precision),
+    ]
+    return [estimate for estimate in estimates if estimate.seconds]
+
+
+def flops(passes: Mapping[str, Passes], towers: Mapping[str, str]) -> float | None:
+    """Return the operations of the image towers for passes, by model; None if one was not counted."""
+    counted = [_flops(count, towers[model]) for model, count in passes.items()]
+    return None if None in counted else sum(count for count in counted if count is not None)
 
 
 def probe_speed(model: str, dataset: str, preprocessing: str) -> Speed:
@@ -63,6 +111,48 @@ def estimate_seconds(plan: Plan, speeds: Mapping[str, Speed], workers: int) -> f
     """Return the seconds that ``workers`` workers need for a plan, start-up not included."""
     work = plan.work_by_model()
     return sum(total * speeds[model].seconds_per_forward for model, total in work.items()) / workers
+
+
+def _from_database(passes: Mapping[str, Passes], stored: Mapping[str, Mapping[str, Speed]]) -> Iterable[DeviceEstimate]:
+    for device, speeds in stored.items():
+        seconds = {
+            model: (count.forwards + 2 * count.backwards) * speeds[model].seconds_per_forward
+            for model, count in passes.items()
+            if model in speeds
+        }
+        yield DeviceEstimate(device, sum(seconds.values()), "database", _without(passes, seconds), "measured")
+
+
+def _from_kernels(passes: Mapping[str, Passes], towers: Mapping[str, str], precision: str) -> Iterable[DeviceEstimate]:
+    for figures in kernel_figures():
+        known = {model: figures.seconds.get((towers[model], precision)) for model in passes}
+        seconds = {
+            model: count.forwards * each.forward + count.backwards * each.backward
+            for model, count in passes.items()
+            if (each := known[model]) is not None
+        }
+        detail = f"kernel benchmark of {figures.date}" + (f"; {figures.note}" if figures.note else "")
+        yield DeviceEstimate(figures.device, sum(seconds.values()), "kernels", _without(passes, seconds), detail)
+
+
+def _bounds(passes: Mapping[str, Passes], towers: Mapping[str, str], precision: str) -> Iterable[DeviceEstimate]:
+    operations = {model: _flops(count, towers[model]) for model, count in passes.items()}
+    counted = {model: count for model, count in operations.items() if count is not None}
+    for device, peaks in reference().peaks.items():
+        for name, peak in peaks.items():
+            if name == precision:
+                detail = f"{peak:g} TFLOP/s of the data sheet"
+                seconds = sum(counted.values()) / (peak * _TERA)
+                yield DeviceEstimate(device, seconds, "bound", _without(passes, counted), detail)
+
+
+def _flops(count: Passes, tower: str) -> float | None:
+    each = tower_flops(tower)
+    return None if each is None else count.forwards * each.forward_flops + count.backwards * each.backward_flops
+
+
+def _without(passes: Mapping[str, Passes], known: Mapping[str, float]) -> list[str]:
+    return [model for model in passes if model not in known]
 
 
 def _gradient_step(classifier: ZeroShotModel, pixels: torch.Tensor) -> None:

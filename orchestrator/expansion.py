@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from itertools import product
 
+from orchestrator.absent import NOT_FETCHED, Absences
 from orchestrator.grid import Component, Exclude, Grid, ThreatModel
 from orchestrator.identity import (
     ADAPTIVE,
@@ -20,11 +22,11 @@ from orchestrator.identity import (
 )
 from scc_core.adaptive import STRONGEST_FIRST, choose_gradients
 from scc_core.attacks import Attack, attacks
-from scc_core.datasets import open_dataset
+from scc_core.datasets import dataset_facts, open_dataset
 from scc_core.datasets.sampling import ORDER_VERSION
 from scc_core.defenses import Defense, defenses
 from scc_core.defenses.base import Gradients
-from scc_core.errors import UserError
+from scc_core.errors import NotFetchedError, UserError
 from scc_core.models import get_model
 from scc_core.parameters import build, written
 from scc_core.registry import Registry
@@ -34,16 +36,47 @@ NO_ATTACK = ComponentSpec("none", {}, "none")
 """The attack of every cell at epsilon 0."""
 
 
-def expand(grid: Grid) -> dict[Cell, int]:
+@dataclass(frozen=True)
+class Expansion:
+    """The cells of a grid, each once, with the number of samples that it asks for, as far as they are known here.
+
+    Attributes:
+        cells: those of what is not on this machine are provisional: they can be counted, but neither run nor stored.
+        absent: the models and datasets that are not on this machine. Of a dataset whose size is not known without its
+            files there are no cells.
+    """
+
+    cells: Mapping[Cell, int]
+    absent: Absences
+
+
+def expand(grid: Grid) -> Mapping[Cell, int]:
     """Return the cells of a grid, each once, with the number of samples that it asks for.
 
     Raises:
         UserError: an unknown name or parameter, a value out of range, or nothing left after the exclusions.
+        NotFetchedError: models or datasets are not on this machine; the text names them all, and what brings them.
     """
-    models = [resolve_model(name) for name in grid.models]
-    datasets = [resolve_dataset(name, grid.preprocessing) for name in grid.datasets]
-    attack_specs = [resolve_component("attack", attacks, attack) for attack in grid.attacks]
-    defense_specs = [resolve_component("defense", defenses, defense) for defense in grid.defenses]
+    expansion = expand_provisionally(grid)
+    if expansion.absent:
+        raise expansion.absent.error()
+    return expansion.cells
+
+
+def expand_provisionally(grid: Grid) -> Expansion:
+    """Return the cells of a grid, whether or not its models and datasets are on this machine.
+
+    Raises:
+        UserError: see :func:`expand`; also if nothing at all is known of its datasets.
+    """
+    absent = Absences()
+    models = [resolve_model(name, absent) for name in grid.models]
+    found = [resolve_dataset(name, grid.preprocessing, absent) for name in grid.datasets]
+    attack_specs = [resolve_component("attack", attacks, attack, absent) for attack in grid.attacks]
+    defense_specs = [resolve_component("defense", defenses, defense, absent) for defense in grid.defenses]
+    datasets = [dataset for dataset in found if dataset is not None]
+    if not datasets:
+        raise absent.error()
     _check_classes(attack_specs, datasets)
     cells: dict[Cell, int] = {}
     for model, dataset, seed, threat, defense in product(
@@ -55,7 +88,7 @@ def expand(grid: Grid) -> dict[Cell, int]:
     if not cells:
         raise UserError("the grid excludes every one of its cells; remove a line of `exclude`")
     _check_gradients(cells)
-    return cells
+    return Expansion(cells, absent)
 
 
 @dataclass(frozen=True)
@@ -109,22 +142,44 @@ def _check_gradients(cells: Iterable[Cell]) -> None:
                 ) from None
 
 
-def resolve_model(name: str) -> ModelSpec:
+def resolve_model(name: str, absent: Absences | None = None) -> ModelSpec:
     """Return a model's specification, which needs the digest of its weights.
+
+    Args:
+        name: as the grid names it.
+        absent: takes note where the weights are not here, and the specification is provisional; None raises.
 
     Raises:
         UserError: no such model.
+        NotFetchedError: its weights are not here.
     """
     entry = get_model(name)
-    return ModelSpec(name, entry.digest(), entry.card.demonstration)
+    return ModelSpec(name, _weights_digest(name, absent), entry.card.demonstration)
 
 
-def resolve_dataset(name: str, preprocessing: str) -> DatasetSpec:
+def resolve_dataset(name: str, preprocessing: str, absent: Absences | None = None) -> DatasetSpec | None:
     """Return a dataset's specification, which needs its labels and prompts but no image.
+
+    Args:
+        name: as the grid names it.
+        preprocessing: ``native`` or ``paper``.
+        absent: takes note where the files are not here, and the specification is a provisional one made from the card,
+            None where that does not tell the size; without it that is an error.
 
     Raises:
         UserError: no such dataset.
+        NotFetchedError: its files are not here.
     """
+    if absent is None:
+        return _opened(name, preprocessing)
+    with absent.noted("dataset", name):
+        return _opened(name, preprocessing)
+    with suppress(NotFetchedError):
+        return _provisional(name, preprocessing)
+    return None
+
+
+def _opened(name: str, preprocessing: str) -> DatasetSpec:
     dataset = open_dataset(name)
     prompts = digest(list(dataset.prompts().items()))
     return DatasetSpec(
@@ -140,19 +195,54 @@ def resolve_dataset(name: str, preprocessing: str) -> DatasetSpec:
     )
 
 
+def _provisional(name: str, preprocessing: str) -> DatasetSpec | None:
+    facts = dataset_facts(name)
+    if not facts.card.images or not facts.class_names:
+        return None
+    return DatasetSpec(
+        name=name,
+        version=NOT_FETCHED,
+        split=facts.card.split,
+        order=ORDER_VERSION,
+        preprocessing=preprocessing,
+        prompts=digest(list(facts.prompts().items())),
+        classes=len(facts.class_names),
+        size=facts.card.images,
+        demonstration=facts.card.demonstration,
+    )
+
+
 def resolve_component(
-    kind: str, registry: Registry[type[Attack]] | Registry[type[Defense]], given: Component
+    kind: str,
+    registry: Registry[type[Attack]] | Registry[type[Defense]],
+    given: Component,
+    absent: Absences | None = None,
 ) -> ComponentSpec:
     """Return an attack or a defense with every parameter written out.
 
+    Args:
+        kind: ``attack`` or ``defense``.
+        registry: where it is looked up.
+        given: as the grid names it.
+        absent: as in :func:`resolve_model`, for a model that a parameter names.
+
     Raises:
         UserError: no such name or parameter, or a value out of range.
+        NotFetchedError: the weights of a model that a parameter names are not here.
     """
     component = registry.get(given.name)
     built = build(kind, given.name, component, given.parameters)
     parameters = built.parameters()
-    weights = {key: get_model(name).digest() for key, name in built.named_models().items()}
+    weights = {key: _weights_digest(name, absent) for key, name in built.named_models().items()}
     return ComponentSpec(given.name, parameters, _label(given.name, component, parameters), weights)
+
+
+def _weights_digest(name: str, absent: Absences | None) -> str:
+    if absent is None:
+        return get_model(name).digest()
+    with absent.noted("model", name):
+        return get_model(name).digest()
+    return NOT_FETCHED
 
 
 def _label(name: str, component: type, parameters: Mapping[str, object]) -> str:

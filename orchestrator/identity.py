@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
+from orchestrator.absent import NOT_FETCHED
+
 PROTOCOL_VERSION = 1
 """Raised whenever a change of the core changes predictions for an unchanged specification."""
 
@@ -121,6 +123,12 @@ class Cell:
     def threat_model(self) -> str:
         """``transfer`` or ``adaptive``."""
         return TRANSFER if self.adaptive is None else ADAPTIVE
+
+    @property
+    def provisional(self) -> bool:
+        """Whether a part of it is not on this machine: such a cell can be counted, but neither run nor stored."""
+        digests = (self.model.digest, self.dataset.version, *self.attack.weights.values())
+        return NOT_FETCHED in (*digests, *self.defense.weights.values())
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Cell) and self.key == other.key

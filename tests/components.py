@@ -14,6 +14,7 @@ import torch
 
 from scc_core.datasets import Dataset, DatasetCard
 from scc_core.defenses import Defense
+from scc_core.errors import NotFetchedError
 from scc_core.models import ModelCard
 from scc_core.outcomes import Cost
 from tests.scc_core.conftest import ConvTower
@@ -61,7 +62,17 @@ class LargeEntry(TinyEntry):
         return tower
 
 
+class FarEntry(TinyEntry):
+    """A model that has to be fetched first."""
+
+    card = replace(TinyEntry.card, name="tests.components:far")
+
+    def digest(self) -> str:
+        raise NotFetchedError("no weights of tests.components:far here; `sccbench fetch models tests.components:far`")
+
+
 tiny = TinyEntry()
+far = FarEntry()
 mirrored = MirroredEntry()
 large = LargeEntry()
 
@@ -82,6 +93,11 @@ class NoiseImages(Dataset):
 
 def noise_images() -> Dataset:
     return NoiseImages()
+
+
+def far_images() -> Dataset:
+    """A dataset whose size is not known without its files, which no program brings."""
+    raise NotFetchedError("tests.components:far_images: ask the hospital for the folder")
 
 
 class TwoClasses(NoiseImages):

@@ -2,93 +2,77 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Iterable
 
-import polars as pl
 from rich.console import Console
 from rich.table import Table
 
+from orchestrator.absent import Absences
+from orchestrator.cli.estimate_view import print_effort
 from orchestrator.driver import describe_plan
-from orchestrator.estimate import Speed, estimate_seconds, probe_speed, stored_speeds
-from orchestrator.expansion import expand
+from orchestrator.expansion import expand_provisionally
 from orchestrator.grid import Grid
 from orchestrator.identity import Cell
 from orchestrator.plan import Plan, make_plan
-from orchestrator.pool import available_cpus
-from orchestrator.progress import format_seconds
 from orchestrator.store import ResultStore, database_exists
 from workers.bench import build_attack
 from workers.shard import ComponentRequest
 
-_GROUPED = ["model", "dataset", "attack", "what runs", "samples"]
-
 
 def show_plan(grid: Grid, db: str, workers: int | None, console: Console) -> None:
-    """Print the plan of a grid; the database is read but not made.
+    """Print the plan of a grid; the database is read but not made, and nothing has to be fetched.
 
     Raises:
         UserError: the grid or the database is wrong.
     """
-    cells = expand(grid)
+    expansion = expand_provisionally(grid)
     store = ResultStore.open(db, create=False) if database_exists(db) else None
-    plan = make_plan(cells, store.measured_blocks if store else lambda _keys: {})
-    workers = workers or available_cpus()
-    console.print(f"{grid.name}: {describe_plan(plan)}", highlight=False)
+    plan = make_plan(expansion.cells, store.measured_blocks if store else lambda _keys: {})
+    console.print(f"{grid.name}: {describe_plan(plan)}", highlight=False, soft_wrap=True)
     console.print(_cells_table(plan))
+    if expansion.absent:
+        _print_absent(expansion.absent, expansion.cells, console)
     if plan.missing:
-        _print_estimate(grid, plan, store, workers, console)
+        print_effort(grid, plan, store, workers, console)
 
 
-def _print_estimate(grid: Grid, plan: Plan, store: ResultStore | None, workers: int, console: Console) -> None:
-    blocks = plan.shard_blocks(workers)
-    shards = sum(-(-len(span.blocks) // blocks) for span in plan.spans)
-    speeds = _speeds(grid, plan, store)
-    seconds = estimate_seconds(plan, speeds, workers)
-    origins = ", ".join(f"{model}: {speed.source}" for model, speed in sorted(speeds.items()))
-    console.print(
-        f"{shards} shards of up to {blocks} blocks on {workers} workers of this machine: "
-        f"about {format_seconds(seconds)} of compute (speed from {origins})",
-        highlight=False,
-        soft_wrap=True,
-    )
-
-
-def _speeds(grid: Grid, plan: Plan, store: ResultStore | None) -> dict[str, Speed]:
-    known = stored_speeds(store.results()) if store else {}
-    speeds = {}
-    for span in plan.spans:
-        cell = span.cells[0]
-        if cell.model.name not in speeds:
-            speeds[cell.model.name] = known.get(cell.model.name) or probe_speed(
-                cell.model.name, cell.dataset.name, grid.preprocessing
-            )
-    return speeds
+def _print_absent(absent: Absences, cells: Iterable[Cell], console: Console) -> None:
+    known = {cell.dataset.name for cell in cells}
+    unknown = [one.name for one in absent if one.kind == "dataset" and one.name not in known]
+    lines = [
+        "not everything is on this machine: what is missing is counted from its card, and none of it as measured; "
+        "before a run:",
+        *(f"  {command}" for command in absent.commands()),
+        *(f"  {one.error}" for one in absent if not one.fetchable),
+    ]
+    if unknown:
+        lines.append(f"nothing is known of {', '.join(unknown)} without the files: left out of the count")
+    for line in lines:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def _cells_table(plan: Plan) -> Table:
+    """Return one row per model and dataset."""
     missing = plan.missing_blocks()
-    frame = pl.DataFrame(
-        [
-            (cell.model.name, cell.dataset.name, cell.attack.label, _runs(cell), samples, cell.key not in missing)
-            for cell, samples in plan.cells.items()
-        ],
-        schema=[*_GROUPED, "done"],
-        orient="row",
-    )
-    counts = Counter(frame.select(_GROUPED).iter_rows())
-    done = Counter(frame.filter("done").select(_GROUPED).iter_rows())
-    table = Table("model", "dataset", "attack", "what runs")
-    for column in ("samples", "cells", "measured"):
+    groups: dict[tuple[str, str, int], list[Cell]] = {}
+    for cell, samples in plan.cells.items():
+        groups.setdefault((cell.model.name, cell.dataset.name, samples), []).append(cell)
+    table = Table()
+    for column in ("model", "dataset", "attacks"):
+        table.add_column(column, overflow="fold")
+    for column in ("images", "cells", "measured"):
         table.add_column(column, justify="right")
-    for row, count in counts.items():
-        *names, samples = row
-        table.add_row(*names, f"{samples:,}", str(count), str(done[row]))
+    for (model, dataset, samples), cells in groups.items():
+        measured = sum(cell.key not in missing for cell in cells)
+        runs = "\n".join(dict.fromkeys(_runs(cell) for cell in cells))
+        table.add_row(model, dataset, runs, f"{samples:,}", str(len(cells)), str(measured))
     return table
 
 
 def _runs(cell: Cell) -> str:
-    """Name the parts of an attack that run on a dataset: few classes make some drop out or shrink."""
+    """Name an attack, and the parts that run on a dataset: few classes make some drop out or shrink."""
     if cell.epsilon_255 == 0:
-        return ""
+        return "clean"
     attack = build_attack(ComponentRequest(cell.attack.name, cell.attack.parameters))
-    return ", ".join(attack.composition(cell.dataset.classes))
+    parts = attack.composition(cell.dataset.classes)
+    return cell.attack.label if parts == (cell.attack.name,) else f"{cell.attack.label}: {', '.join(parts)}"

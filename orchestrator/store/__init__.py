@@ -8,6 +8,7 @@ from orchestrator.store.frames import list_views
 from orchestrator.store.hits import Hits, on_common_samples
 from orchestrator.store.query import read_only_query
 from orchestrator.store.records import RunRecord, RunSummary
+from orchestrator.store.speeds import DeviceTotals
 from orchestrator.store.store import ResultStore
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "RUN_RESULTS",
     "VIEWS",
     "Column",
+    "DeviceTotals",
     "Hits",
     "ResultStore",
     "RunRecord",

@@ -43,7 +43,13 @@ def run_row(run_id: str, record: RunRecord) -> dict[str, Any]:
 
 
 def cell_row(cell: Cell, created_at: datetime) -> dict[str, Any]:
-    """Return the row of table ``cell``."""
+    """Return the row of table ``cell``.
+
+    Raises:
+        ValueError: a part of it is not on this machine, so that its key names nothing.
+    """
+    if cell.provisional:
+        raise ValueError(f"cell of {cell.model.name} on {cell.dataset.name} is provisional and cannot be stored")
     return {
         "key": cell.key,
         "model": cell.model.name,

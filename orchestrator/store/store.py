@@ -25,6 +25,7 @@ from orchestrator.store.records import OUTCOMES, RunRecord, RunSummary
 from orchestrator.store.rows import block_row, cell_row, new_run_id, run_row
 from orchestrator.store.runs import find_run, summaries
 from orchestrator.store.schema import Block, CellRow, Run, RunCell
+from orchestrator.store.speeds import DeviceTotals, device_totals
 from orchestrator.store.statements import cell_ids, chunks, insert_new
 from scc_core.errors import UserError
 from scc_core.outcomes import BlockResult
@@ -220,6 +221,11 @@ class ResultStore:
         with self._database.reading() as connection:
             rows = connection.execute(query.where(CellRow.key == cell_key)).all()
         return Hits.of_blocks([(row.number, row.hits) for row in rows], limit)
+
+    def device_totals(self) -> list[DeviceTotals]:
+        """Return seconds and passes of all that is measured, by device, model and precision."""
+        with self._database.reading() as connection:
+            return device_totals(connection)
 
     def outcomes(self, cell_keys: Iterable[str], *, scores: bool = False) -> pl.DataFrame:
         """Return what is measured of some cells, one row per sample.

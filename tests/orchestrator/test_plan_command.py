@@ -1,0 +1,39 @@
+"""``sccbench plan``: what a run would do, whether or not what it names is on this machine."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.orchestrator.console import sccbench, write_grid
+
+FAR = {"models": "[tests.components:far]", "datasets": "[cifar10]", "defenses": "[none, ttc]"}
+
+
+def plan(folder, grid, **extra: str) -> str:
+    done = sccbench("plan", str(grid), folder=folder, SCCBENCH_DATA=str(folder / "datasets"), **extra)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_plan_counts_what_is_not_here_and_run_refuses_it_before_any_compute(tmp_path):
+    grid = write_grid(tmp_path, FAR)
+    text = plan(tmp_path, grid)
+    assert "test: 4 cells in 800 blocks, 0 measured already, 800 to measure" in text
+    assert "  sccbench fetch models tests.components:far\n  sccbench fetch datasets cifar10\n" in text
+    # PGD of 3 steps; none 1 forward clean and 1 attacked, TTC 4 and 2 of each.
+    assert "to measure: 10,000 images, 30,000 attack steps" in text
+    assert "130,000 forward and 70,000 backward passes" in text
+    assert "of this machine" not in text
+    done = sccbench("run", str(grid), folder=tmp_path, SCCBENCH_DATA=str(tmp_path / "datasets"))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert len(done.stderr.splitlines()) == 1
+    assert "error: not on this machine: models tests.components:far; datasets cifar10. To bring them:" in done.stderr
+    assert list(tmp_path.glob("*.db*")) == []
+
+
+@pytest.mark.parametrize("width", [80, 140])
+def test_a_plan_fits_the_terminal(tmp_path, width):
+    grid = write_grid(tmp_path, FAR)
+    tables = [line for line in plan(tmp_path, grid, COLUMNS=str(width)).splitlines() if line[:1] in "│┃┏└"]
+    assert tables
+    assert max(len(line) for line in tables) <= width
