@@ -110,7 +110,7 @@ def describe_card(name: str) -> Description:
 def read_description(folder: Path, name: str) -> Description:
     """Read the description of ``name`` from the data files in ``folder``; see :func:`describe_card`."""
     path = folder / "cards" / f"{name}.toml"
-    values = tomllib.loads(path.read_text(encoding="utf-8"))
+    values = _values(folder, name)
     unknown = set(values) - _CARD_KEYS - _OTHER_KEYS
     if unknown:
         raise ValueError(f"{path}: unknown keys {sorted(unknown)}")
@@ -141,6 +141,16 @@ def _list_files(folder: Path, name: str, values: Mapping[str, Any]) -> dict[str,
         "ensemble": folder / "ensembles" / f"{values.get('ensemble', name)}.txt",
         "ensemble_names": folder / "class_names" / f"{class_names}@{ENSEMBLE}.txt",
     }
+
+
+def _values(folder: Path, name: str) -> dict[str, Any]:
+    """Return the keys of a card, before those of the card that it says to be ``like``, and that card's lists."""
+    values = tomllib.loads((folder / "cards" / f"{name}.toml").read_text(encoding="utf-8"))
+    like = values.pop("like", None)
+    if like is None:
+        return values
+    lists = dict.fromkeys(("class_names", "class_folders", "ensemble"), like)
+    return {**lists, **_values(folder, like), **values}
 
 
 def read_lines(path: Path) -> tuple[str, ...]:

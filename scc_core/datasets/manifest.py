@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 from scc_core.datasets.remembered import Question, remember
 from scc_core.datasets.samples import Samples
-from scc_core.errors import UserError
 
 _FORMAT = "manifest-1"
 
@@ -60,11 +59,6 @@ def read_manifest(samples: Samples, name: str, folder: Path) -> Manifest:
     Raises:
         UserError: a file of the dataset is missing or cannot be read.
     """
-    try:
-        digests = remember(_DIGESTS, samples, name, folder)
-    except OSError as error:
-        raise UserError(
-            f"dataset {name}: {error.strerror}: {error.filename}; `sccbench doctor --dataset {name}` checks the files"
-        ) from None
+    digests = remember(_DIGESTS, samples, name, folder)
     rows = zip(samples.ids, samples.labels.tolist(), strict=True)
     return Manifest(tuple(ManifestRow(id_, label, digests[id_]) for id_, label in rows))

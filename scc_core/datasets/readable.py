@@ -39,7 +39,7 @@ def leave_out_unreadable(samples: Samples, name: str, folder: Path) -> Readable:
         folder: the dataset's folder.
 
     Raises:
-        OSError: a file is missing.
+        UserError: a file is missing.
     """
     faults = remember(_READABLE, samples, name, folder)
     left_out = tuple(LeftOut(id_, faults[id_]) for id_ in samples.ids if faults[id_])

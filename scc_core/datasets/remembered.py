@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from scc_core.cache import cache_folder, keep
 from scc_core.datasets.samples import Samples
+from scc_core.errors import UserError
 from scc_core.locks import exclusive
 
 _THREADS = min(8, os.cpu_count() or 1)
@@ -59,15 +60,20 @@ def remember(question: Question, samples: Samples, name: str, folder: Path) -> d
         folder: the dataset's folder; with ``name`` it tells the answers for several copies apart.
 
     Raises:
-        OSError: a file of the dataset is missing or cannot be read.
+        UserError: a file of the dataset is missing or cannot be read.
     """
     cache = _cache_file(question, name, folder)
-    stamps = _stamps(samples)
-    known = _load(question, cache)
-    if not _covers(known, samples.ids, stamps):
-        with _waiting(cache):
-            known = _ask(question, samples, stamps, _load(question, cache), name)
-            _save(question, cache, known)
+    try:
+        stamps = _stamps(samples)
+        known = _load(question, cache)
+        if not _covers(known, samples.ids, stamps):
+            with _waiting(cache):
+                known = _ask(question, samples, stamps, _load(question, cache), name)
+                _save(question, cache, known)
+    except OSError as error:
+        raise UserError(
+            f"dataset {name}: {error.strerror}: {error.filename}; `sccbench doctor --dataset {name}` checks the files"
+        ) from None
     return {id_: known[id_].answer for id_ in samples.ids}
 
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import importlib
 import warnings
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 from scc_core.cache import DATA_VARIABLE, data_folder
-from scc_core.datasets.base import Dataset, DatasetCard, Labels, Uint8Image
+from scc_core.datasets.base import Dataset, DatasetCard
 from scc_core.datasets.cards import Description, describe_card
-from scc_core.datasets.manifest import Manifest, read_manifest
-from scc_core.datasets.samples import Samples
+from scc_core.datasets.readable import Readable, leave_out_unreadable
+from scc_core.datasets.sampled import SampledDataset
 from scc_core.errors import NotFetchedError, UserError
 
 
@@ -20,45 +19,23 @@ class IncompleteDatasetWarning(UserWarning):
     """A copy of a dataset does not have the published number of images."""
 
 
-class StoredDataset(Dataset):
+class StoredDataset(SampledDataset):
     """A described dataset with its samples on disk.
 
     Attributes:
         description: card, class names and prompts.
-        samples: where images and labels come from.
-        folder: the folder that was read.
     """
 
-    def __init__(self, description: Description, samples: Samples, folder: Path) -> None:
+    def __init__(self, description: Description, readable: Readable, folder: Path) -> None:
+        super().__init__(
+            description.card,
+            description.class_names,
+            description.templates,
+            readable.samples,
+            folder,
+            readable.left_out,
+        )
         self.description = description
-        self.samples = samples
-        self.folder = folder
-        self.card = description.card
-        self.class_names = description.class_names
-        self.templates = description.templates
-
-    @property
-    def labels(self) -> Labels:  # type: ignore[override]
-        """``(N,)`` int64, the class of every sample."""
-        return self.samples.labels
-
-    def image(self, index: int) -> Uint8Image:
-        """Return sample ``index`` as ``(H, W, 3)`` uint8 RGB."""
-        return self.samples.image(index)
-
-    @cached_property
-    def manifest(self) -> Manifest:
-        """Every sample's id, label and SHA-256; the first use hashes the files.
-
-        Raises:
-            UserError: a file is missing or cannot be read.
-        """
-        return read_manifest(self.samples, self.images_name, self.folder)
-
-    @property
-    def version(self) -> str:  # type: ignore[override]
-        """The manifest's digest; the first use hashes the files."""
-        return self.manifest.digest
 
     @property
     def images_name(self) -> str:
@@ -104,14 +81,17 @@ def open_described(description: Description) -> StoredDataset:
         raise not_fetched(description, folder)
     if samples.labels.min() < 0 or samples.labels.max() >= len(description.class_names):
         raise UserError(f"dataset {name}: {folder} has labels outside of its {len(description.class_names)} classes")
-    if description.card.images not in (0, len(samples)):
+    # What a program fetched it has checked; what a person put there may be damaged.
+    readable = leave_out_unreadable(samples, name, folder) if description.card.obtain else Readable(samples, ())
+    found, published = len(readable.samples), description.card.images
+    if published not in (0, found):
         warnings.warn(
-            f"dataset {name} has {len(samples):,} images in {folder}, published are {description.card.images:,}; "
+            f"dataset {name} has {found:,} images in {folder}, published are {published:,}; "
             f"`sccbench doctor --dataset {name}` tells the difference",
             IncompleteDatasetWarning,
             stacklevel=2,
         )
-    return StoredDataset(description, samples, folder)
+    return StoredDataset(description, readable, folder)
 
 
 def not_fetched(description: Description, missing: Path) -> NotFetchedError:
