@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import logging
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import ray
+from ray.exceptions import RayError
 
+from orchestrator.credentials import NO_SECRETS, hidden_secrets
 from orchestrator.pool import available_cpus
+from orchestrator.probe import TOKEN_HINT, check_cluster
 from scc_core.errors import UserError
 
 _LOCAL_OBJECT_STORE = 100 * 2**20
-_CONNECT_SECONDS = 5.0
 
 
 @contextmanager
@@ -21,7 +22,7 @@ def ray_session(address: str | None) -> Iterator[None]:
     """Start a local Ray, or connect to the cluster at ``address`` (``auto``, ``HOST:PORT`` or ``ray://HOST:PORT``).
 
     Raises:
-        UserError: nothing answers at the address.
+        UserError: nothing answers at the address, or something else than a Ray of this version that takes the token.
     """
     _connect(address)
     try:
@@ -31,35 +32,36 @@ def ray_session(address: str | None) -> Iterator[None]:
 
 
 def _connect(address: str | None) -> None:
-    if address is None:
+    if address in (None, "local"):
+        # Ray's own processes are children of this one, and every worker is a child of theirs.
+        with hidden_secrets():
+            _start_here()
+        return
+    if address != "auto":
+        check_cluster(address)
+    try:
         ray.init(
-            address="local",
-            num_cpus=available_cpus(),
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            object_store_memory=_LOCAL_OBJECT_STORE,
+            address=address, log_to_driver=False, logging_level=logging.ERROR, runtime_env={"env_vars": NO_SECRETS}
         )
-        return
-    _check_answers(address)
-    try:
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(
-            f"no Ray cluster answers at {address!r}: {reason}; start one with `ray start --head`, or, "
-            "if it wants a token, set RAY_AUTH_TOKEN"
-        ) from None
+    except (ConnectionError, RuntimeError, ValueError, RayError) as error:
+        raise UserError(_refusal(address, error)) from None
 
 
-def _check_answers(address: str) -> None:
-    """Try the TCP port first: Ray itself retries a dead address for minutes."""
-    host, separator, port = address.removeprefix("ray://").rpartition(":")
-    if address in ("auto", "local"):
-        return
-    if not separator or not port.isdigit():
-        raise UserError(f"the Ray address {address!r} is none of auto, HOST:PORT and ray://HOST:PORT")
-    try:
-        socket.create_connection((host, int(port)), timeout=_CONNECT_SECONDS).close()
-    except (OSError, OverflowError) as error:
-        raise UserError(f"no Ray cluster answers at {address!r}: {error}; start one with `ray start --head`") from None
+def _start_here() -> None:
+    ray.init(
+        address="local",
+        num_cpus=available_cpus(),
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level=logging.ERROR,
+        object_store_memory=_LOCAL_OBJECT_STORE,
+    )
+
+
+def _refusal(address: str, error: Exception) -> str:
+    words = " ".join(str(error).split())
+    if "Version mismatch" in words:
+        return f"the cluster at {address!r} is of another version: {words}; install here what the cluster runs"
+    if "oken" in words:
+        return f"the Ray cluster at {address!r} refuses this machine's token: {TOKEN_HINT}"
+    return f"no Ray cluster answers at {address!r}: {words.partition('. ')[0]}; start one with `ray start --head`"

@@ -55,7 +55,13 @@ class RunResult:
 
 
 def start(
-    grid: Grid, text: str, cells: Mapping[Cell, int], store: ResultStore, options: RunOptions, console: Console
+    grid: Grid,
+    text: str,
+    cells: Mapping[Cell, int],
+    store: ResultStore,
+    options: RunOptions,
+    console: Console,
+    submission: str | None = None,
 ) -> RunResult:
     """Measure what the database lacks of a grid, as a new run.
 
@@ -66,6 +72,7 @@ def start(
         store: where results go.
         options: how to use the machine.
         console: where progress is shown.
+        submission: the job that asked for the run, whose id the run takes; None for a command.
 
     Raises:
         UserError: the address or the number of workers is wrong; nothing was computed.
@@ -73,11 +80,13 @@ def start(
     """
     plan = make_plan(cells, store.measured_blocks)
     with _compute(plan, options) as pool:
-        run = store.start_run(_record(grid, text), cells)
+        run = store.start_run(_record(grid, text, submission), cells, submission)
         return _carry_out(run, plan, store, pool, console)
 
 
-def resume(run: str | None, store: ResultStore, options: RunOptions, console: Console) -> RunResult:
+def resume(
+    run: str | None, store: ResultStore, options: RunOptions, console: Console, submission: str | None = None
+) -> RunResult:
     """Measure what an earlier run still lacks; cells that failed are tried again.
 
     Args:
@@ -85,6 +94,7 @@ def resume(run: str | None, store: ResultStore, options: RunOptions, console: Co
         store: where results are.
         options: how to use the machine.
         console: where progress is shown.
+        submission: the job that asks for it; None for a command.
 
     Raises:
         UserError: no such run, or its cells cannot be the same any more.
@@ -95,6 +105,7 @@ def resume(run: str | None, store: ResultStore, options: RunOptions, console: Co
     plan = make_plan(cells, store.measured_blocks)
     with _compute(plan, options) as pool:
         store.clear_failures(summary.id)
+        store.set_submission(summary.id, submission)
         return _carry_out(summary.id, plan, store, pool, console)
 
 
@@ -188,7 +199,7 @@ def _terminate_as_interrupt() -> Iterator[None]:
         signal.signal(signal.SIGTERM, previous)
 
 
-def _record(grid: Grid, text: str) -> RunRecord:
+def _record(grid: Grid, text: str, submission: str | None) -> RunRecord:
     return RunRecord(
         name=grid.name,
         grid_text=text,
@@ -197,4 +208,5 @@ def _record(grid: Grid, text: str) -> RunRecord:
         python_version=python_version(),
         packages=package_versions(),
         machine=this_machine(),
+        submission=submission,
     )

@@ -11,7 +11,7 @@ import importlib
 import threading
 from collections.abc import Callable, Iterator
 from importlib.metadata import entry_points
-from typing import Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 from scc_core.errors import UserError, unknown_name
 
@@ -24,12 +24,19 @@ class Registry(Generic[T]):
     Args:
         kind: the field's word for what is registered, used in errors.
         group: entry-point group that installed distributions may fill.
+
+    Attributes:
+        plugins_allowed: whether a name may bring code of its own, by a dotted path or an entry point; a program that
+            runs grids of strangers switches it off for all registries.
     """
+
+    plugins_allowed: ClassVar[bool] = True
 
     def __init__(self, kind: str, group: str) -> None:
         self.kind = kind
         self._group = group
         self._entries: dict[str, T] = {}
+        self._plugins: set[str] = set()
         self._lock = threading.RLock()
         self._plugins_loaded = False
 
@@ -57,8 +64,9 @@ class Registry(Generic[T]):
         """Return the component called ``name``, which may be a dotted path ``package.module:attribute``.
 
         Raises:
-            UserError: no such name, or the dotted path cannot be imported.
+            UserError: no such name, the dotted path cannot be imported, or it is code and none is allowed.
         """
+        self._check_allowed(name)
         if name in self._entries:
             return self._entries[name]
         if is_dotted_path(name):
@@ -70,7 +78,16 @@ class Registry(Generic[T]):
 
     def __iter__(self) -> Iterator[str]:
         self._load_plugins()
-        return iter(sorted(self._entries))
+        return iter(sorted(self._entries if self.plugins_allowed else self._entries.keys() - self._plugins))
+
+    def _check_allowed(self, name: str) -> None:
+        if self.plugins_allowed:
+            return
+        if is_dotted_path(name):
+            raise UserError(f"{self.kind} {name!r} is code of its own, which --no-plugins refuses")
+        for entry in entry_points(group=self._group, name=name):
+            owner = entry.dist.name if entry.dist is not None else entry.module
+            raise UserError(f"{self.kind} {name!r} is code of the package {owner}, which --no-plugins refuses")
 
     def _import(self, path: str) -> T:
         module_name, _, attribute = path.partition(":")
@@ -82,11 +99,12 @@ class Registry(Generic[T]):
 
     def _load_plugins(self) -> None:
         with self._lock:
-            if self._plugins_loaded:
+            if self._plugins_loaded or not self.plugins_allowed:
                 return
             self._plugins_loaded = True
             for entry in entry_points(group=self._group):
                 self.add(entry.name, entry.load())
+                self._plugins.add(entry.name)
 
 
 def is_dotted_path(name: str) -> bool:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli import compare, fetch, info, metrics, read, run
+from orchestrator.cli import compare, fetch, info, metrics, read, run, submit
 from orchestrator.cli.options import messages
 from scc_core.errors import SccBenchError
 
@@ -26,6 +26,8 @@ once is never measured again; what is interrupted is resumed.
 
   sccbench run grids/demo.yaml       measure
 
+  sccbench submit grids/demo.yaml --address http://HOST:8265    measure on a Ray cluster
+
   sccbench query "SELECT model, defense, accuracy FROM results"
 
   sccbench dashboard                 draw what is measured
@@ -38,6 +40,7 @@ app = typer.Typer(
     help=_HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
 )
 run.register(app)
+submit.register(app)
 read.register(app)
 metrics.register(app)
 compare.register(app)

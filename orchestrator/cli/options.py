@@ -24,10 +24,27 @@ class Format(StrEnum):
 
 
 GridPath = Annotated[Path, typer.Argument(metavar="GRID", help="A grid file (YAML); see grids/demo.yaml.")]
+
+
+def _database(context: typer.Context, option: typer.CallbackParam, value: str) -> str:
+    """Take the file that the environment names where no URL is given, and no password from a command line."""
+    from orchestrator.credentials import check_not_on_command_line, database_of_environment
+
+    source = context.get_parameter_source(str(option.name))
+    given = source.name if source is not None else ""
+    if given == "COMMANDLINE":
+        check_not_on_command_line(value)
+    return (database_of_environment(os.environ) or value) if given == "DEFAULT" else value
+
+
 Database = Annotated[
     str,
     typer.Option(
-        "--db", metavar="URL", envvar="SCCBENCH_DB", help="The results database, in SQLAlchemy's form of a URL."
+        "--db",
+        metavar="URL",
+        envvar="SCCBENCH_DB",
+        callback=_database,
+        help="The results database, in SQLAlchemy's form of a URL; without it the one in the file SCCBENCH_DB_FILE.",
     ),
 ]
 Address = Annotated[
@@ -35,6 +52,36 @@ Address = Annotated[
     typer.Option(
         metavar="ADDRESS", help="An existing Ray cluster: auto, HOST:PORT or ray://HOST:PORT. Default: start Ray here."
     ),
+]
+AnyAddress = Annotated[
+    str | None,
+    typer.Option(
+        "--address",
+        metavar="ADDRESS",
+        help="As for run; or http://HOST:8265, and the head of the cluster continues the run.",
+    ),
+]
+HeadAddress = Annotated[
+    str,
+    typer.Option(
+        "--address",
+        metavar="URL",
+        envvar="RAY_API_SERVER_ADDRESS",
+        help="The job API of a Ray cluster: http://HOST:8265.",
+    ),
+]
+OptionalHeadAddress = Annotated[
+    str | None,
+    typer.Option(
+        "--address",
+        metavar="URL",
+        envvar="RAY_API_SERVER_ADDRESS",
+        help="The job API of a Ray cluster, http://HOST:8265, instead of a database.",
+    ),
+]
+NoPlugins = Annotated[
+    bool,
+    typer.Option("--no-plugins", help="Refuse a grid that names code: dotted paths and components of other packages."),
 ]
 Workers = Annotated[
     int | None,

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-from rich.table import Table
 
-from orchestrator.cli.options import DEFAULT_DATABASE, Database, Format, TableFormat, output
-
-if TYPE_CHECKING:
-    from orchestrator.store import ResultStore, RunSummary
+from orchestrator.cli.options import (
+    DEFAULT_DATABASE,
+    Database,
+    Format,
+    OptionalHeadAddress,
+    TableFormat,
+    output,
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -24,15 +27,24 @@ def status(
         str | None, typer.Argument(metavar="[RUN]", help="A run's id or its beginning. Default: all runs.")
     ] = None,
     db: Database = DEFAULT_DATABASE,
+    address: OptionalHeadAddress = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Show it again until the run ends, and exit as it did.")
+    ] = False,
 ) -> None:
-    """Show the runs of the database, or the cells of one run with what went wrong."""
+    """Show the runs of the database, or the cells of one run with what went wrong; with --address those of a head."""
+    from orchestrator.cli.status import show_database, show_head, watch_database, watch_head
+
+    if address is not None:
+        from orchestrator.jobs import Head
+
+        head = Head(address)
+        watch_head(head, run) if watch else show_head(head, run)
+        return
     from orchestrator.store import ResultStore
 
-    store = ResultStore.open(db, create=False)
-    if run is None:
-        output().print(_runs_table(store.runs()))
-    else:
-        _show_run(store, store.run(run))
+    with ResultStore.open(db, create=False) as store:
+        watch_database(store, run) if watch else show_database(store, run)
 
 
 def query(
@@ -48,32 +60,3 @@ def query(
 
     frame = list_views() if sql is None else read_only_query(db, sql)
     print_frame(frame, form, output())
-
-
-def _runs_table(runs: list[RunSummary]) -> Table:
-    table = Table("run", "name", "started", "state", caption="no runs yet" if not runs else None)
-    for column in ("cells", "done", "failed"):
-        table.add_column(column, justify="right")
-    for run in runs:
-        started = run.started_at.strftime("%Y-%m-%d %H:%M:%S")
-        table.add_row(run.id, run.name, started, run.state, str(run.cells), str(run.cells_done), str(run.cells_failed))
-    return table
-
-
-def _show_run(store: ResultStore, run: RunSummary) -> None:
-    console = output()
-    console.print(_runs_table([run]))
-    frame = store.results(run.id)
-    table = Table("model", "dataset", "attack", "epsilon/255", "defense", "seed", "status", "error")
-    for row in frame.filter(frame["status"] != "done").iter_rows(named=True):
-        table.add_row(
-            row["model"],
-            row["dataset"],
-            row["attack"],
-            f"{row['epsilon_255']:g}",
-            row["defense"],
-            str(row["seed"]),
-            f"{row['status']} ({row['samples']} of {row['requested_samples']})",
-            row["error"] or "",
-        )
-    console.print(table if table.row_count else f"all {len(frame)} cells are done")

@@ -10,9 +10,11 @@ import typer
 from orchestrator.cli.options import (
     DEFAULT_DATABASE,
     Address,
+    AnyAddress,
     BatchSize,
     Database,
     GridPath,
+    NoPlugins,
     Workers,
     output,
 )
@@ -31,9 +33,13 @@ def register(app: typer.Typer) -> None:
         app.command()(command)
 
 
-def plan(grid: GridPath, db: Database = DEFAULT_DATABASE, workers: Workers = None) -> None:
+def plan(
+    grid: GridPath, db: Database = DEFAULT_DATABASE, workers: Workers = None, no_plugins: NoPlugins = False
+) -> None:
     """Show what a run would do: cells, shards, what is already measured, and an estimate of the time."""
     from orchestrator.grid import load_grid
+
+    _allow_plugins(not no_plugins)
 
     checked, _ = load_grid(grid)
 
@@ -48,25 +54,36 @@ def run(
     address: Address = None,
     workers: Workers = None,
     batch_size: BatchSize = None,
+    no_plugins: NoPlugins = False,
 ) -> None:
     """Measure every cell of a grid that the database does not hold yet."""
     from orchestrator.options import RunOptions
 
+    _allow_plugins(not no_plugins)
     finish(start(grid, db, RunOptions(address, workers, batch_size)))
 
 
 def resume(
     run: RunId = None,
     db: Database = DEFAULT_DATABASE,
-    address: Address = None,
+    address: AnyAddress = None,
     workers: Workers = None,
     batch_size: BatchSize = None,
+    no_plugins: NoPlugins = False,
 ) -> None:
     """Continue a run that was interrupted; cells that failed are tried again."""
-    from orchestrator.driver import resume as resume_run
     from orchestrator.options import RunOptions
+
+    if address is not None and address.startswith(("http://", "https://")):
+        from orchestrator.cli.submit import submit_resume
+
+        submit_resume(run, address, RunOptions("auto", workers, batch_size), plugins=not no_plugins)
+        return
+
+    from orchestrator.driver import resume as resume_run
     from orchestrator.store import ResultStore
 
+    _allow_plugins(not no_plugins)
     options = RunOptions(address, workers, batch_size)
     with ResultStore.open(db, create=False) as store:
         finish(_report(resume_run(run, store, options, output())))
@@ -91,6 +108,12 @@ def start(grid: Path, db: str, options: RunOptions) -> RunResult:
     cells = expand(checked)
     with ResultStore.open(db) as store:
         return _report(start_run(checked, text, cells, store, options, output()))
+
+
+def _allow_plugins(allowed: bool) -> None:
+    from scc_core.registry import Registry
+
+    Registry.plugins_allowed = allowed
 
 
 def finish(result: RunResult) -> None:

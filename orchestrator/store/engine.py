@@ -14,7 +14,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError
 
 from orchestrator.identity import canonical_json
-from orchestrator.store.errors import StoreUnavailableError, database_words, without_password
+from orchestrator.store.errors import SECRET_OPTIONS, StoreUnavailableError, database_words, without_password
 from scc_core.errors import UserError
 
 EXPECTED = "expected a file, sqlite:///FILE or postgresql://USER@HOST/DATABASE"
@@ -116,6 +116,11 @@ def shown(url: URL) -> str:
 def is_sqlite(url: URL) -> bool:
     """Tell whether ``url`` names an SQLite file."""
     return url.get_backend_name() == "sqlite"
+
+
+def has_password(url: URL) -> bool:
+    """Tell whether ``url`` holds a secret, as its password or in an option."""
+    return bool(url.password) or any(url.query.get(name) for name in SECRET_OPTIONS)
 
 
 def require_file(url: URL, *, exists: bool) -> None:

@@ -79,14 +79,15 @@ class ResultStore:
     def __repr__(self) -> str:
         return f"ResultStore({shown(self._database.url)!r})"
 
-    def start_run(self, record: RunRecord, cells: Mapping[Cell, int]) -> str:
+    def start_run(self, record: RunRecord, cells: Mapping[Cell, int], run_id: str | None = None) -> str:
         """Store a run and the cells that it asks for; return the run's id.
 
         Args:
             record: what is known of the run.
             cells: for each cell how many samples, from the first on, the run asks for.
+            run_id: chosen by who submitted the run, from :func:`new_run_id`; None makes one.
         """
-        run_id = new_run_id(record.started_at)
+        run_id = run_id or new_run_id(record.started_at)
         requested = {cell.key: samples for cell, samples in cells.items()}
         with self._database.writing() as connection:
             connection.execute(insert(Run), run_row(run_id, record))

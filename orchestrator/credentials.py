@@ -1,0 +1,105 @@
+"""The database's URL: where a command finds it, and which processes must not see it."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from orchestrator.store.engine import has_password, is_sqlite, parse_url
+from scc_core.errors import UserError
+
+DATABASE_VARIABLE = "SCCBENCH_DB"
+DATABASE_FILE_VARIABLE = "SCCBENCH_DB_FILE"
+SECRET_VARIABLES = (DATABASE_VARIABLE, "PGPASSWORD")
+"""Variables that may hold the database's password; no worker is ever given one."""
+NO_SECRETS = dict.fromkeys(SECRET_VARIABLES, "")
+"""An environment that hides what a cluster's own environment may hold of them."""
+
+_KEEP_PRIVATE = f"put the URL into a file that only you can read and name it in {DATABASE_FILE_VARIABLE}"
+
+
+def database_of_environment(environment: Mapping[str, str]) -> str | None:
+    """Return the URL of ``SCCBENCH_DB``, else of the file that ``SCCBENCH_DB_FILE`` names; None where neither is set.
+
+    Raises:
+        UserError: the file cannot be read, is empty, or other users of the machine can read it.
+    """
+    if url := environment.get(DATABASE_VARIABLE):
+        return url
+    name = environment.get(DATABASE_FILE_VARIABLE)
+    return _read_private(Path(name).expanduser()) if name else None
+
+
+def database_of_head() -> str:
+    """Return the URL that a submitted run writes to, which the head's own environment tells.
+
+    Raises:
+        UserError: it tells none, one that is lost with the run, or a password that every process of the head inherits.
+    """
+    url = database_of_environment(os.environ)
+    if url is None:
+        raise UserError(
+            f"the head knows no database: start Ray there with {DATABASE_FILE_VARIABLE} naming a file that holds its "
+            f"URL, or with {DATABASE_VARIABLE} where the URL has no password"
+        )
+    _check_no_inherited_secret(url)
+    parsed = parse_url(url)
+    if is_sqlite(parsed) and not _names_absolute_file(url):
+        raise UserError(f"the head's database {url!r} lies in a folder that goes with the run; write an absolute path")
+    return url
+
+
+def check_not_on_command_line(url: str) -> None:
+    """Refuse a password in an argument, which every user of the machine can read.
+
+    Raises:
+        UserError: ``url`` has a password.
+    """
+    if has_password(parse_url(url)):
+        raise UserError(
+            f"--db has a password, which every user of this machine can read: set {DATABASE_VARIABLE} instead, "
+            f"or {_KEEP_PRIVATE}"
+        )
+
+
+@contextmanager
+def hidden_secrets() -> Iterator[None]:
+    """Leave the secrets out of the environment of the processes that start meanwhile."""
+    held = {name: os.environ.pop(name) for name in SECRET_VARIABLES if name in os.environ}
+    try:
+        yield
+    finally:
+        os.environ.update(held)
+
+
+def _check_no_inherited_secret(url: str) -> None:
+    inherited = [DATABASE_VARIABLE] if os.environ.get(DATABASE_VARIABLE) and has_password(parse_url(url)) else []
+    inherited += ["PGPASSWORD"] if os.environ.get("PGPASSWORD") else []
+    if inherited:
+        raise UserError(
+            f"Ray on the head was started with the database's password in {' and '.join(inherited)}, which every "
+            f"worker there inherits: {_KEEP_PRIVATE}, and start Ray again without {' and '.join(inherited)}"
+        )
+
+
+def _read_private(path: Path) -> str:
+    try:
+        mode, owner = path.stat().st_mode, path.stat().st_uid
+        text = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise UserError(f"{DATABASE_FILE_VARIABLE} names {path}, which cannot be read: {reason}") from None
+    # As libpq treats its key files: the group may read what root owns, which is how Kubernetes mounts a secret.
+    allowed = stat.S_IRWXU | (stat.S_IRGRP if owner == 0 else 0)
+    if stat.S_IMODE(mode) & ~allowed:
+        raise UserError(f"{path} holds the database's URL and can be read by others; run: chmod 600 {path}")
+    if not text or len(text.split()) != 1:
+        raise UserError(f"{path} must hold one line, the database's URL")
+    return text
+
+
+def _names_absolute_file(url: str) -> bool:
+    return Path(url.partition("///")[2] if "://" in url else url).expanduser().is_absolute()
