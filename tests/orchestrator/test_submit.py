@@ -105,26 +105,26 @@ def test_a_run_with_failed_cells_ends_with_status_1(head, database, tmp_path):
 
 def test_the_users_own_code_travels_in_the_working_directory_and_nothing_secret_with_it(head, database, tmp_path):
     (tmp_path / "mine.py").write_text(
+        "import os\n"
         "from pathlib import Path\n"
-        "from tests.components import TwoClasses\n\n"
+        "from tests.components import FOLDER, TwoClasses\n\n"
         "def images():\n"
-        "    here = sorted(path.name for path in Path(__file__).parent.iterdir() if path.is_file())\n"
-        "    assert here == ['grid.yaml', 'mine.py'], here\n"
+        "    beside = sorted(path.name for path in Path(__file__).parent.iterdir() if path.is_file())\n"
+        "    (Path(os.environ[FOLDER]) / 'sent.txt').write_text(' '.join(beside))\n"
         "    return TwoClasses()\n",
         encoding="utf-8",
     )
     for name in (".env", "old.db", ".pgpass", "server.key"):
         (tmp_path / name).write_text("secret", encoding="utf-8")
     grid = str(write_grid(tmp_path, {**SMALL, "datasets": "['mine:images']", "epsilons": "[0]"}))
-    for name in (".env", "old.db", ".pgpass", "server.key"):
-        (tmp_path / name).rename(tmp_path.parent / name)
     before = known_runs(head, tmp_path)
     words = refused(head, "submit", grid, folder=tmp_path)
     assert "'mine:images' lies in this folder, which the cluster does not have: send it with --working-dir ." in words
     assert known_runs(head, tmp_path) == before
-    checked = call(head, "submit", grid, "--working-dir", ".", folder=tmp_path)
-    assert checked.returncode == 0, checked.stderr
+    sent = call(head, "submit", grid, "--working-dir", ".", folder=tmp_path)
+    assert sent.returncode == 0, sent.stderr
     assert call(head, "status", "--watch", folder=tmp_path).returncode == 0
+    assert (head.folder / "sent.txt").read_text(encoding="utf-8") == "grid.yaml mine.py"
 
 
 @pytest.mark.parametrize(
