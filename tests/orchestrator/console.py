@@ -32,12 +32,12 @@ def sccbench(*arguments: str, folder: Path, **extra: str) -> subprocess.Complete
     )
 
 
-def start_sccbench(*arguments: str, folder: Path) -> subprocess.Popen[str]:
+def start_sccbench(*arguments: str, folder: Path, **extra: str) -> subprocess.Popen[str]:
     """Start a command in ``folder`` and return while it runs."""
     return subprocess.Popen(
         [SCRIPT, *arguments],
         cwd=folder,
-        env=environment(folder),
+        env=environment(folder, **extra),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
