@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from orchestrator.cli.options import messages
+from scc_core.errors import NotFetchedError
+
+if TYPE_CHECKING:
+    from scc_core.datasets.cards import Description
 
 group = typer.Typer(
     help="Download what a run needs ahead of it, for machines and clusters that have no network later.",
@@ -35,3 +39,45 @@ def fetch_models(
     for name in names:
         digest = get_model(name).digest()
         messages().print(f"{name}: weights {digest[:12]}", highlight=False, soft_wrap=True)
+
+
+@group.command("datasets")
+def fetch_datasets(
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Datasets as grids name them.")],
+    keep_archives: Annotated[
+        bool, typer.Option("--keep-archives", help="Leave the archives beside what was unpacked from them.")
+    ] = False,
+) -> None:
+    """Download datasets, check and unpack them, and hash their images; say the steps where only a person may."""
+    from scc_core.datasets.fetching import describe_fetchable, fetch_dataset
+
+    missing = []
+    for description in [describe_fetchable(name) for name in names]:
+        name = description.card.name
+        try:
+            dataset = fetch_dataset(description, keep_archives=keep_archives)
+        except NotFetchedError:
+            if description.download:
+                raise
+            missing.append(name)
+            _say_steps(description)
+        else:
+            _say(f"{name}: {len(dataset):,} images in {dataset.folder}, version {dataset.version[:12]}")
+    if missing:
+        raise NotFetchedError(f"no program may download {', '.join(missing)}; the steps above bring them")
+
+
+def _say_steps(description: Description) -> None:
+    from scc_core.cache import data_folder
+
+    card = description.card
+    _say(f"{card.name}: only a person may download it ({card.licence}). The data folder is {data_folder()}.")
+    for number, step in enumerate(card.obtain, start=1):
+        _say(f"  {number}. {step}")
+    _say("  Expected there:")
+    for path in card.layout.splitlines():
+        _say(f"    {path}")
+
+
+def _say(text: str) -> None:
+    messages().print(text, highlight=False, markup=False, soft_wrap=True)

@@ -25,7 +25,7 @@ class NoSuchFileError(UserError):
     """The server has no file under this URL."""
 
 
-def download(url: str, target: Path, *, md5: str = "") -> Path:
+def download(url: str, target: Path, *, md5: str = "", sha256: str = "") -> Path:
     """Bring the file at ``url`` to ``target``, unless it is there already; return ``target``.
 
     What has arrived lies in ``target`` + ``.part`` until the file is whole, so that the next call goes on where this
@@ -36,6 +36,7 @@ def download(url: str, target: Path, *, md5: str = "") -> Path:
         url: ``http://`` or ``https://``.
         target: where the file goes; its folder is made.
         md5: the published MD5 in hexadecimal digits; empty if there is none.
+        sha256: the published SHA-256, likewise.
 
     Raises:
         NoSuchFileError: the server does not have it.
@@ -47,7 +48,7 @@ def download(url: str, target: Path, *, md5: str = "") -> Path:
         with exclusive(target.with_name(target.name + ".lock")):
             if not target.exists():
                 part = _fetch(url, target)
-                _check(part, url, md5)
+                _check(part, url, md5, sha256)
                 part.replace(target)
                 _validator_file(part).unlink(missing_ok=True)
     except urllib.error.HTTPError as error:
@@ -118,16 +119,31 @@ def _validator_file(part: Path) -> Path:
     return part.with_name(part.name + ".validator")
 
 
-def _check(part: Path, url: str, md5: str) -> None:
-    if not md5:
-        return
-    digest = hashlib.md5(usedforsecurity=False)
-    with part.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    if digest.hexdigest() != md5:
+def _check(part: Path, url: str, md5: str, sha256: str) -> None:
+    fault = digest_fault(part, md5=md5, sha256=sha256)
+    if fault:
         part.unlink()
         raise UserError(
-            f"what {url} gave has MD5 {digest.hexdigest()}, published is {md5}: the file has changed or was damaged "
-            "on the way; nothing was kept, the same command tries again"
+            f"what {url} gave {fault}: the file has changed or was damaged on the way; nothing was kept, the same "
+            "command tries again"
         )
+
+
+def digest_fault(path: Path, *, md5: str = "", sha256: str = "") -> str:
+    """Return how a file's digests differ from the published ones, in words; empty if they do not.
+
+    Args:
+        path: the file.
+        md5: in hexadecimal digits; empty is not compared.
+        sha256: likewise.
+    """
+    for algorithm, published in (("md5", md5), ("sha256", sha256)):
+        digest = _digest(path, algorithm) if published else ""
+        if digest != published:
+            return f"has {algorithm.upper()} {digest}, published is {published}"
+    return ""
+
+
+def _digest(path: Path, algorithm: str) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, algorithm).hexdigest()

@@ -1,0 +1,105 @@
+"""Unpack archives and compressed files: whole, or not at all."""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+import tarfile
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tqdm import tqdm
+
+from scc_core.errors import UserError
+
+_BROKEN = (tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError)
+
+
+def unpack(archive: Path, target: Path, *, inner: str = "") -> None:
+    """Unpack ``archive`` (tar in any compression, zip, or one file in gzip) into the folder ``target``.
+
+    Everything is unpacked beside its place first and moved there when it is complete, so that a killed process leaves
+    nothing that looks like a dataset. What is there already under the same names is replaced.
+
+    Args:
+        archive: the file.
+        target: made if it is not there.
+        inner: an archive inside of the archive that is unpacked instead; empty if there is none.
+
+    Raises:
+        UserError: it is no archive, it is damaged, or the disk is full.
+    """
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        with _scratch_folder(target) as scratch:
+            _extract(archive, scratch)
+            if inner:
+                with _scratch_folder(target) as deeper:
+                    _extract(scratch / inner, deeper)
+                    _move_into(deeper, target)
+            else:
+                _move_into(scratch, target)
+    except _BROKEN as error:
+        raise UserError(f"{archive} cannot be unpacked: {error}; delete it and fetch it again") from None
+    except OSError as error:
+        raise UserError(f"{archive} cannot be unpacked into {target}: {error.strerror or error}") from None
+
+
+@contextmanager
+def _scratch_folder(target: Path) -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix=".unpacking-", dir=target))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _extract(archive: Path, target: Path) -> None:
+    for matches, extract in _FORMATS:
+        if matches(archive):
+            extract(archive, target)
+            return
+    raise UserError(f"{archive} is neither a tar, a zip nor a gzip file")
+
+
+def _extract_tar(archive: Path, target: Path) -> None:
+    # The filter refuses members that would land outside of the target.
+    with tarfile.open(archive) as file:
+        for member in tqdm(file, desc=f"unpacking {archive.name}", unit=" files", disable=None):
+            file.extract(member, target, filter="data")
+
+
+def _extract_zip(archive: Path, target: Path) -> None:
+    with zipfile.ZipFile(archive) as file:
+        for member in tqdm(file.infolist(), desc=f"unpacking {archive.name}", unit=" files", disable=None):
+            file.extract(member, target)
+
+
+def _extract_gzip(archive: Path, target: Path) -> None:
+    with gzip.open(archive) as source, (target / archive.stem).open("wb") as file:
+        shutil.copyfileobj(source, file)
+
+
+def _is_gzip(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(2) == b"\x1f\x8b"
+
+
+_FORMATS: tuple[tuple[Callable[[Path], bool], Callable[[Path, Path], None]], ...] = (
+    (tarfile.is_tarfile, _extract_tar),
+    (zipfile.is_zipfile, _extract_zip),
+    (_is_gzip, _extract_gzip),
+)
+
+
+def _move_into(source: Path, target: Path) -> None:
+    for entry in source.iterdir():
+        place = target / entry.name
+        if entry.is_dir() and place.is_dir():
+            _move_into(entry, place)
+        else:
+            entry.replace(place)
