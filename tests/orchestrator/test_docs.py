@@ -8,6 +8,8 @@ from pathlib import Path
 from orchestrator.expansion import expand
 from orchestrator.grid import Grid, parse_grid
 from orchestrator.store import list_views
+from scc_core.datasets import carded_names
+from tests.orchestrator import dataset_page
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -27,3 +29,10 @@ def test_the_grid_of_the_documentation_is_valid_and_names_every_key():
     grid = parse_grid(example, "docs/grid.md")
     assert grid.model_fields_set == set(Grid.model_fields)
     assert len(expand(grid)) == (2 + 1) * 3 * 3
+
+
+def test_the_page_of_datasets_says_what_the_cards_say():
+    text = dataset_page.PAGE.read_text(encoding="utf-8")
+    assert text == dataset_page.with_generated_parts(text), "python -m tests.orchestrator.dataset_page writes it anew"
+    for name in carded_names():
+        assert f"`{name}`" in text
