@@ -16,6 +16,7 @@ from orchestrator.cluster import ray_session
 from orchestrator.expansion import expand
 from orchestrator.grid import Grid, parse_grid
 from orchestrator.identity import Cell
+from orchestrator.left_out import left_out_of, print_left_out
 from orchestrator.options import RunOptions
 from orchestrator.plan import Plan, make_plan
 from orchestrator.pool import Pool, make_pool
@@ -80,7 +81,8 @@ def start(
     """
     plan = make_plan(cells, store.measured_blocks)
     with _compute(plan, options) as pool:
-        run = store.start_run(_record(grid, text, submission), cells, submission)
+        print_left_out(cells, console)
+        run = store.start_run(_record(grid, text, submission, cells), cells, submission)
         return _carry_out(run, plan, store, pool, console)
 
 
@@ -199,7 +201,7 @@ def _terminate_as_interrupt() -> Iterator[None]:
         signal.signal(signal.SIGTERM, previous)
 
 
-def _record(grid: Grid, text: str, submission: str | None) -> RunRecord:
+def _record(grid: Grid, text: str, submission: str | None, cells: Mapping[Cell, int]) -> RunRecord:
     return RunRecord(
         name=grid.name,
         grid_text=text,
@@ -209,4 +211,5 @@ def _record(grid: Grid, text: str, submission: str | None) -> RunRecord:
         packages=package_versions(),
         machine=this_machine(),
         submission=submission,
+        left_out=left_out_of(cells),
     )

@@ -192,6 +192,7 @@ def _opened(name: str, preprocessing: str) -> DatasetSpec:
         classes=len(dataset.class_names),
         size=len(dataset),
         demonstration=dataset.card.demonstration,
+        left_out=dataset.left_out,
     )
 
 

@@ -11,9 +11,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from orchestrator.absent import NOT_FETCHED
+
+if TYPE_CHECKING:
+    from scc_core.datasets import LeftOut
 
 PROTOCOL_VERSION = 1
 """Raised whenever a change of the core changes predictions for an unchanged specification."""
@@ -76,6 +79,7 @@ class DatasetSpec:
         prompts: SHA-256 of class names and rendered prompts.
         classes: number of classes.
         size: number of samples in all; not part of the key.
+        left_out: what lies beside the samples; not part of the key, but what it takes from the samples is.
     """
 
     name: str
@@ -87,6 +91,7 @@ class DatasetSpec:
     classes: int
     size: int
     demonstration: bool = False
+    left_out: tuple[LeftOut, ...] = ()
 
     def specification(self) -> dict[str, object]:
         """Return what enters the key."""

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
-from orchestrator.cli.options import DEFAULT_DATABASE, Address, Database, output
+from orchestrator.cli.options import DEFAULT_DATABASE, Address, Database, Strict, output
+from scc_core.errors import UserError
+
+if TYPE_CHECKING:
+    from orchestrator.dataset_doctor import ClassCount
+    from orchestrator.doctor import Finding
 
 
 class Kind(StrEnum):
@@ -60,17 +67,54 @@ def list_components(
     output().print(table)
 
 
-def doctor(db: Database = DEFAULT_DATABASE, address: Address = None) -> None:
-    """Check what is installed, what is reachable, what is missing and how to get it."""
+def doctor(
+    db: Database = DEFAULT_DATABASE,
+    address: Address = None,
+    dataset: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Check this dataset's files instead, image by image. May be given again."),
+    ] = None,
+    strict: Strict = False,
+) -> None:
+    """Check what is installed, what is reachable, what is missing and how to get it; or a dataset's files."""
+    if dataset:
+        _examine_datasets(dataset, strict)
+        return
     from orchestrator.doctor import examine
 
-    table = Table("check", "state", "detail")
     findings = examine(db, address)
-    for finding in findings:
-        table.add_row(finding.name, finding.state, finding.detail)
-    output().print(table)
+    output().print(_findings_table(findings))
     if any(finding.state == "missing" for finding in findings):
         raise typer.Exit(1)
+
+
+def _examine_datasets(names: Sequence[str], strict: bool) -> None:
+    from orchestrator.dataset_doctor import examine_dataset
+
+    reports = {name: examine_dataset(name) for name in names}
+    for name, report in reports.items():
+        output().print(f"dataset {name}", highlight=False, markup=False)
+        output().print(_findings_table(report.findings))
+        if report.classes:
+            output().print(_classes_table(report.classes))
+        for step in report.steps:
+            output().print(step, highlight=False, markup=False, soft_wrap=True)
+    if not all(report.is_sound(strict=strict) for report in reports.values()):
+        raise typer.Exit(UserError.exit_status)
+
+
+def _findings_table(findings: Sequence[Finding]) -> Table:
+    table = Table("check", "state", "detail")
+    for finding in findings:
+        table.add_row(escape(finding.name), finding.state, escape(finding.detail))
+    return table
+
+
+def _classes_table(classes: Sequence[ClassCount]) -> Table:
+    table = Table("label", "class", "images")
+    for each in classes:
+        table.add_row(str(each.label), escape(each.name), f"{each.images:,}")
+    return table
 
 
 def _text(value: object) -> str:

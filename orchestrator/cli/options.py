@@ -91,6 +91,10 @@ BatchSize = Annotated[
     int | None,
     typer.Option(min=1, metavar="N", help="Images at a time; changes speed and memory, never a result."),
 ]
+Strict = Annotated[
+    bool,
+    typer.Option("--strict", help="Refuse datasets that leave something out: a damaged image, a file of another kind."),
+]
 TableFormat = Annotated[Format, typer.Option("--format", help="How to print.")]
 
 

@@ -13,19 +13,23 @@ from orchestrator.driver import describe_plan
 from orchestrator.expansion import expand_provisionally
 from orchestrator.grid import Grid
 from orchestrator.identity import Cell
+from orchestrator.left_out import print_left_out, refuse_left_out
 from orchestrator.plan import Plan, make_plan
 from orchestrator.store import ResultStore, database_exists
 from workers.bench import build_attack
 from workers.shard import ComponentRequest
 
 
-def show_plan(grid: Grid, db: str, workers: int | None, console: Console) -> None:
+def show_plan(grid: Grid, db: str, workers: int | None, console: Console, *, strict: bool = False) -> None:
     """Print the plan of a grid; the database is read but not made, and nothing has to be fetched.
 
     Raises:
-        UserError: the grid or the database is wrong.
+        UserError: the grid or the database is wrong, or a dataset leaves something out and ``strict`` refuses it.
     """
     expansion = expand_provisionally(grid)
+    if strict:
+        refuse_left_out(expansion.cells)
+    print_left_out(expansion.cells, console)
     store = ResultStore.open(db, create=False) if database_exists(db) else None
     plan = make_plan(expansion.cells, store.measured_blocks if store else lambda _keys: {})
     console.print(f"{grid.name}: {describe_plan(plan)}", highlight=False, soft_wrap=True)

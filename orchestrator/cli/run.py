@@ -15,6 +15,7 @@ from orchestrator.cli.options import (
     Database,
     GridPath,
     NoPlugins,
+    Strict,
     Workers,
     output,
 )
@@ -34,7 +35,11 @@ def register(app: typer.Typer) -> None:
 
 
 def plan(
-    grid: GridPath, db: Database = DEFAULT_DATABASE, workers: Workers = None, no_plugins: NoPlugins = False
+    grid: GridPath,
+    db: Database = DEFAULT_DATABASE,
+    workers: Workers = None,
+    no_plugins: NoPlugins = False,
+    strict: Strict = False,
 ) -> None:
     """Show what a run would do: cells, shards, what is already measured, and an estimate of the time."""
     from orchestrator.grid import load_grid
@@ -45,7 +50,7 @@ def plan(
 
     from orchestrator.cli.plan_view import show_plan
 
-    show_plan(checked, db, workers, output())
+    show_plan(checked, db, workers, output(), strict=strict)
 
 
 def run(
@@ -55,12 +60,13 @@ def run(
     workers: Workers = None,
     batch_size: BatchSize = None,
     no_plugins: NoPlugins = False,
+    strict: Strict = False,
 ) -> None:
     """Measure every cell of a grid that the database does not hold yet."""
     from orchestrator.options import RunOptions
 
     _allow_plugins(not no_plugins)
-    finish(start(grid, db, RunOptions(address, workers, batch_size)))
+    finish(start(grid, db, RunOptions(address, workers, batch_size), strict=strict))
 
 
 def resume(
@@ -89,8 +95,8 @@ def resume(
         finish(_report(resume_run(run, store, options, output())))
 
 
-def start(grid: Path, db: str, options: RunOptions) -> RunResult:
-    """Run a grid and say how it ended.
+def start(grid: Path, db: str, options: RunOptions, *, strict: bool = False) -> RunResult:
+    """Run a grid and say how it ended; ``strict`` refuses datasets that leave something out.
 
     Raises:
         UserError: the grid, the database or the options are wrong; nothing was computed.
@@ -102,10 +108,13 @@ def start(grid: Path, db: str, options: RunOptions) -> RunResult:
 
     from orchestrator.driver import start as start_run
     from orchestrator.expansion import expand
+    from orchestrator.left_out import refuse_left_out
     from orchestrator.store import ResultStore
 
     # Before the database is opened, so that a wrong grid leaves no file behind.
     cells = expand(checked)
+    if strict:
+        refuse_left_out(cells)
     with ResultStore.open(db) as store:
         return _report(start_run(checked, text, cells, store, options, output()))
 

@@ -97,6 +97,8 @@ def _submitted_table(head: Head, runs: list[SubmittedRun]) -> Table:
 
 
 def _print_cells(store: ResultStore, run: RunSummary) -> None:
+    from orchestrator.left_out import describe_left_out
+
     frame = store.results(run.id)
     table = Table("model", "dataset", "attack", "epsilon/255", "defense", "seed", "status", "error")
     for row in frame.filter(frame["status"] != "done").iter_rows(named=True):
@@ -111,3 +113,5 @@ def _print_cells(store: ResultStore, run: RunSummary) -> None:
             row["error"] or "",
         )
     output().print(table if table.row_count else f"all {len(frame)} cells are done")
+    for line in describe_left_out(run.left_out):
+        output().print(line, highlight=False, markup=False, soft_wrap=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -33,6 +33,7 @@ class RunRecord:
         host: name of the driver's machine.
         pid: process of the driver.
         submission: the job by which a cluster was asked for the run; None where a command ran it itself.
+        left_out: by dataset what lay beside its samples, as pairs of name and reason.
         started_at: when it started, with a zone.
     """
 
@@ -47,6 +48,7 @@ class RunRecord:
     host: str = field(default_factory=socket.gethostname)
     pid: int = field(default_factory=os.getpid)
     submission: str | None = None
+    left_out: Mapping[str, Sequence[Sequence[str]]] = field(default_factory=dict)
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 

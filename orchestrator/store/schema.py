@@ -64,6 +64,7 @@ class Run(Base):
     """One submission of a grid. ``outcome`` is null while it is unfinished.
 
     ``submission`` names the job by which a cluster was asked for the run; it is null where a command ran it itself.
+    ``left_out`` holds by dataset what lay beside its samples, as pairs of name and reason.
     """
 
     __tablename__ = "run"
@@ -85,6 +86,7 @@ class Run(Base):
     machine: Mapped[dict[str, str]]
     devices: Mapped[dict[str, str]]
     submission: Mapped[str | None]
+    left_out: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
 
 
 class CellRow(Base):

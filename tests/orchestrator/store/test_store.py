@@ -64,6 +64,12 @@ def test_thousands_of_cells_start_in_one_run(store: ResultStore) -> None:
     assert store.measured_blocks([cell.key for cell in cells]) == {cell.key: Intervals() for cell in cells}
 
 
+def test_a_run_keeps_what_its_datasets_left_out(store):
+    left_out = {"folder:scans": [("a/1.jpg", "truncated"), ("notes.txt", "not an image")]}
+    store.start_run(make_record(left_out=left_out), {make_cell(): 50})
+    assert store.run().left_out == {"folder:scans": [["a/1.jpg", "truncated"], ["notes.txt", "not an image"]]}
+
+
 def test_a_run_knows_the_job_that_asked_for_it(store: ResultStore) -> None:
     run = store.start_run(make_record(submission="job-1"), {make_cell(): 50})
     assert store.run(run).submission == "job-1"
