@@ -49,10 +49,14 @@ def fetch_datasets(
     ] = False,
 ) -> None:
     """Download datasets, check and unpack them, and hash their images; say the steps where only a person may."""
-    from scc_core.datasets.fetching import describe_fetchable, fetch_dataset
+    from scc_core.datasets.fetching import describe_fetchable, fetch_address, fetch_dataset, is_address
 
+    descriptions = [describe_fetchable(name) for name in names if not is_address(name)]
+    for name in filter(is_address, names):
+        own = fetch_address(name)
+        _say(f"{name}: {len(own):,} images, version {own.version[:12]}")
     missing = []
-    for description in [describe_fetchable(name) for name in names]:
+    for description in descriptions:
         name = description.card.name
         try:
             dataset = fetch_dataset(description, keep_archives=keep_archives)

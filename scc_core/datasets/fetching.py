@@ -6,13 +6,35 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from scc_core.cache import cache_folder, data_folder
+from scc_core.datasets.base import Dataset
 from scc_core.datasets.cards import Description, Download
 from scc_core.datasets.download import digest_fault, download
-from scc_core.datasets.registry import datasets
+from scc_core.datasets.own import webdataset
+from scc_core.datasets.registry import SCHEMES, datasets, open_dataset
 from scc_core.datasets.stored import StoredDataset, StoredEntry, open_described
 from scc_core.datasets.unpacking import unpack
 from scc_core.errors import NotFetchedError, UserError
 from scc_core.locks import exclusive
+
+
+def is_address(name: str) -> bool:
+    """Tell whether ``name`` is an address of the user's own data, such as ``webdataset:URL``, not of a card."""
+    return name.partition(":")[0] in SCHEMES
+
+
+def fetch_address(name: str) -> Dataset:
+    """Download what lies behind an address, open it and hash it.
+
+    Raises:
+        UserError: it lies on this machine already, there is nothing behind the URL, or the connection failed.
+    """
+    scheme, _, address = name.partition(":")
+    if scheme != webdataset.SCHEME:
+        raise UserError(f"{name} lies on this machine already; only {webdataset.SCHEME}:URL is downloaded")
+    webdataset.fetch_webdataset(address)
+    dataset = open_dataset(name)
+    _ = dataset.version
+    return dataset
 
 
 def describe_fetchable(name: str) -> Description:

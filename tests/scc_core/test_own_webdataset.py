@@ -8,6 +8,7 @@ import tarfile
 import pytest
 
 from scc_core.datasets import open_dataset
+from scc_core.datasets.fetching import fetch_address, is_address
 from scc_core.datasets.own import tar_shards
 from scc_core.datasets.own.webdataset import fetch_webdataset
 from scc_core.errors import NotFetchedError, UserError
@@ -67,6 +68,18 @@ def test_a_dataset_behind_a_url_is_downloaded_once_ahead_of_use(data_root, tmp_p
         fetch_webdataset(address)
         assert [path for path, _ in server.requests[asked:]] == ["/sets/animals/dataset_type.txt"]
     check(open_dataset(f"webdataset:{address}"), expected)
+
+
+def test_an_address_is_fetched_like_a_carded_dataset(data_root, tmp_path):
+    expected = write_webdataset(tmp_path / "site")
+    with serve(tmp_path / "site") as server:
+        assert is_address(f"webdataset:{server.url}")
+        check(fetch_address(f"webdataset:{server.url}"), expected)
+    assert not is_address("cifar10")
+    with pytest.raises(UserError, match="folder:here lies on this machine already"):
+        fetch_address("folder:here")
+    with pytest.raises(UserError, match="only http:// and https:// addresses are downloaded"):
+        fetch_address("webdataset:here")
 
 
 def test_a_download_that_broke_off_goes_on(data_root, tmp_path):
