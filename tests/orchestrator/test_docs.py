@@ -9,6 +9,7 @@ from orchestrator.expansion import expand
 from orchestrator.grid import Grid, parse_grid
 from orchestrator.store import list_views
 from scc_core.datasets import carded_names
+from scc_core.datasets.own import folder, webdataset
 from tests.orchestrator import dataset_page
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -21,6 +22,13 @@ def test_every_column_of_the_views_is_documented_in_order():
     views = list_views()
     expected = [(row["column"], row["type"], row["meaning"]) for row in views.iter_rows(named=True)]
     assert documented == expected
+
+
+def test_every_option_of_the_user_s_own_data_is_documented_in_order():
+    text = (DOCS / "own-data.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| (\w+) \| (.+?) \|$", text, flags=re.MULTILINE)
+    expected = [(key, "folder", meaning) for key, meaning in folder.OPTIONS.items()]
+    assert rows == expected + [(key, "webdataset", meaning) for key, meaning in webdataset.OPTIONS.items()]
 
 
 def test_the_grid_of_the_documentation_is_valid_and_names_every_key():
