@@ -11,7 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
-from scc_core.errors import SccBenchError
+from scc_core.errors import NotFetchedError, SccBenchError
 
 State = Literal["ok", "note", "missing"]
 
@@ -70,6 +70,8 @@ def _models() -> Iterator[Finding]:
     for name in models:
         try:
             yield Finding(f"model {name}", "ok", f"weights {get_model(name).digest()[:12]}")
+        except NotFetchedError:
+            yield Finding(f"model {name}", "note", f"not fetched: sccbench fetch models {name}")
         except SccBenchError as error:
             yield Finding(f"model {name}", "missing", str(error))
 

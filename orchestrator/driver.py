@@ -14,6 +14,7 @@ from rich.console import Console
 from orchestrator.badges import update_badges
 from orchestrator.cluster import ray_session
 from orchestrator.expansion import expand
+from orchestrator.fetching import fetch_models_of
 from orchestrator.grid import Grid, parse_grid
 from orchestrator.identity import Cell
 from orchestrator.left_out import left_out_of, print_left_out
@@ -102,7 +103,9 @@ def resume(
         UserError: no such run, or its cells cannot be the same any more.
     """
     summary = store.run(run)
-    cells = expand(parse_grid(summary.grid_text, f"the grid of run {summary.id}"))
+    grid = parse_grid(summary.grid_text, f"the grid of run {summary.id}")
+    fetch_models_of(grid, console)
+    cells = expand(grid)
     _check_same_cells(summary.id, cells, store)
     plan = make_plan(cells, store.measured_blocks)
     with _compute(plan, options) as pool:

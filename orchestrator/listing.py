@@ -16,7 +16,9 @@ Record = dict[str, Any]
 
 
 def list_models() -> list[Record]:
-    """Return one record per registered model."""
+    """Return one record per model with a card; nothing is downloaded and no weights are read."""
+    from scc_core.models.hub_cache import has_weights
+
     cards = [get_model(name).card for name in models]
     return [
         {
@@ -24,9 +26,15 @@ def list_models() -> list[Record]:
             "summary": card.summary,
             "family": card.family,
             "architecture": card.architecture,
-            "image_size": card.image_size,
+            "image_size": card.image_size or None,
+            "mean": card.mean,
+            "std": card.std,
+            "context_length": card.context_length,
+            "activation": card.activation,
             "licence": card.licence,
+            "citation": card.citation,
             "demonstration": card.demonstration,
+            "fetched": card.repository is None or has_weights(card.repository),
             "source": card.source,
             "notes": list(card.notes),
         }

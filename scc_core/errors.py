@@ -27,6 +27,10 @@ class NotFetchedError(UserError):
     """Weights or data that this machine does not have yet; the text names the command or the steps that bring them."""
 
 
+class SccBenchWarning(UserWarning):
+    """Something that changes results a little, or may; a run goes on, and the user is told in one line."""
+
+
 class ComponentError(SccBenchError):
     """A model, attack or defense broke its contract while computing; the text names it, the sample and the reason."""
 

@@ -33,12 +33,15 @@ def _fetch() -> None:
 def fetch_models(
     names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Models as grids name them.")],
 ) -> None:
-    """Download the weights of models into the hub's cache and check them."""
-    from scc_core.models import get_model
+    """Download models into the hub's cache, continue what was interrupted, and verify what arrived.
+
+    The cache is HF_HUB_CACHE, else `hub` in HF_HOME; HF_ENDPOINT names a mirror, HF_TOKEN opens gated repositories.
+    """
+    from scc_core.models.fetching import fetch_model
 
     for name in names:
-        digest = get_model(name).digest()
-        messages().print(f"{name}: weights {digest[:12]}", highlight=False, soft_wrap=True)
+        digest = fetch_model(name, _say)
+        _say(f"{name}: verified, digest {digest[:12]}")
 
 
 @group.command("datasets")

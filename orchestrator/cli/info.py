@@ -35,7 +35,13 @@ class ListFormat(StrEnum):
     JSON = "json"
 
 
-_ONLY_IN_JSON = frozenset({"parameters", "notes", "title", "task", "source", "citation", "obtain", "layout"})
+_ONLY_IN_JSON = frozenset(
+    (
+        *("parameters", "notes", "source", "citation"),
+        *("title", "task", "obtain", "layout"),
+        *("architecture", "mean", "std", "context_length"),
+    )
+)
 """Parts of a record for which a table has no room."""
 
 
@@ -57,7 +63,10 @@ def list_components(
         print(json.dumps(records, indent=2))
         return
     columns = [name for name in records[0] if name not in _ONLY_IN_JSON]
-    table = Table(*columns)
+    table = Table()
+    for column in columns:
+        # A name is there to be copied, so it is never cut short.
+        table.add_column(column, no_wrap=column == "name", overflow="fold")
     for record in records:
         table.add_row(*(_text(record[name]) for name in columns))
         for parameter in record.get("parameters", ()):
@@ -118,6 +127,8 @@ def _classes_table(classes: Sequence[ClassCount]) -> Table:
 
 
 def _text(value: object) -> str:
+    if value is None:
+        return "unknown"
     if isinstance(value, bool):
         return "yes" if value else ""
     return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

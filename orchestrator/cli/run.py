@@ -17,6 +17,7 @@ from orchestrator.cli.options import (
     NoPlugins,
     Strict,
     Workers,
+    messages,
     output,
 )
 
@@ -108,9 +109,11 @@ def start(grid: Path, db: str, options: RunOptions, *, strict: bool = False) -> 
 
     from orchestrator.driver import start as start_run
     from orchestrator.expansion import expand
+    from orchestrator.fetching import fetch_models_of
     from orchestrator.left_out import refuse_left_out
     from orchestrator.store import ResultStore
 
+    fetch_models_of(checked, messages())
     # Before the database is opened, so that a wrong grid leaves no file behind.
     cells = expand(checked)
     if strict:

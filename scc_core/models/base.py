@@ -24,7 +24,27 @@ PRECISIONS: Mapping[str, torch.dtype] = {
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What a reader must know of a model before believing a number measured on it."""
+    """What a reader must know of a model before believing a number measured on it.
+
+    What is not known is left out: None, 0 or the empty string.
+
+    Attributes:
+        name: as grids and results write it.
+        summary: one line.
+        architecture: of the two towers.
+        image_size: side of the square input in pixels; 0 if unknown.
+        licence: of the weights.
+        source: where the weights come from.
+        family: ``general``, ``biomedical`` or ``adversarially fine-tuned``.
+        citation: the paper.
+        demonstration: whether it stands for no published model.
+        notes: what else a reader must know.
+        mean: per-channel mean that is subtracted from [0, 1] pixels.
+        std: per-channel deviation that they are divided by.
+        context_length: tokens of a text at most.
+        activation: ``quickgelu`` or ``gelu``, of open_clip's own transformers.
+        repository: ``OWNER/NAME`` on the model hub.
+    """
 
     name: str
     summary: str
@@ -36,6 +56,11 @@ class ModelCard:
     citation: str = ""
     demonstration: bool = False
     notes: Sequence[str] = field(default_factory=tuple)
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+    context_length: int | None = None
+    activation: str | None = None
+    repository: str | None = None
 
 
 class PromptEncoder(Protocol):

@@ -1,12 +1,30 @@
-"""Names to models: the registered ones, and every name that open_clip understands."""
+"""Names to models: the embedded ones, the published ones with a card, and every name that open_clip understands."""
 
 from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
 
 from scc_core.embedded.sources import embedded_model_source
 from scc_core.errors import UserError
 from scc_core.models.base import ModelCard
+from scc_core.models.cards import published_cards
+from scc_core.models.consistency import card_of_copy
+from scc_core.models.hub_cache import CONFIG_NAME
 from scc_core.models.open_clip_model import OpenClipEntry
+from scc_core.models.open_clip_tables import shipped_config
 from scc_core.models.registry import ModelEntry, models
+from scc_core.models.sources import (
+    FORMS,
+    HUB_PREFIX,
+    CheckpointSource,
+    FolderSource,
+    Source,
+    TagSource,
+    is_open_clip_name,
+    parse_source,
+)
+from scc_core.models.user_models import as_entry
 
 _DEMONSTRATION_NOTES = (
     "Trained by this project on rendered images to exercise the system; it stands for no published number.",
@@ -21,6 +39,7 @@ _EMBEDDED_CARDS = (
         source="ships with this package",
         demonstration=True,
         notes=_DEMONSTRATION_NOTES,
+        context_length=24,
     ),
     ModelCard(
         name="demo-biomedclip",
@@ -32,35 +51,71 @@ _EMBEDDED_CARDS = (
         family="biomedical",
         demonstration=True,
         notes=_DEMONSTRATION_NOTES,
+        context_length=24,
     ),
 )
 
 for _card in _EMBEDDED_CARDS:
     models.add(_card.name, OpenClipEntry(_card, embedded_model_source(_card.name)))
+for _name, _card in published_cards().items():
+    models.add(_name, OpenClipEntry(_card, _name))
 
 
 def get_model(name: str) -> ModelEntry:
-    """Return the model called ``name``: a registered one, a dotted path, or a name in open_clip's own forms.
+    """Return the model called ``name``: one with a card, a dotted path, or a name in one of open_clip's forms.
 
-    Open_clip's forms are ``local-dir:PATH``, ``hf-hub:OWNER/NAME`` and ``TAG/ARCHITECTURE``.
+    Open_clip's forms are ``local-dir:PATH``, ``hf-hub:OWNER/NAME``, ``TAG/ARCHITECTURE`` and
+    ``checkpoint:ARCHITECTURE:PATH``. Nothing is downloaded and no weights are read.
 
     Raises:
         UserError: no such model; the text names what exists.
     """
-    if name.startswith(("local-dir:", "hf-hub:")) or "/" in name:
-        return OpenClipEntry(_open_clip_card(name), name)
+    if is_open_clip_name(name) and name not in published_cards():
+        source = parse_source(name)
+        return OpenClipEntry(_described(name, source), name, card_of_copy(name, published_cards()))
     try:
-        return models.get(name)
+        return as_entry(name, models.get(name))
     except UserError as error:
-        raise UserError(f"{error}; or local-dir:PATH, hf-hub:OWNER/NAME, TAG/ARCHITECTURE") from None
+        if name in models or ":" in name:
+            raise
+        raise UserError(f"{error}; or {FORMS}") from None
 
 
-def _open_clip_card(name: str) -> ModelCard:
+def _described(name: str, source: Source) -> ModelCard:
+    """Return a card of what can be known of a model without its weights."""
+    published = published_cards().get(f"{HUB_PREFIX}{getattr(source, 'repository', '')}")
+    if published is not None:
+        # The same repository at another revision.
+        return ModelCard(**{**vars(published), "name": name})
     return ModelCard(
         name=name,
         summary="loaded by open_clip",
-        architecture=name,
-        image_size=0,
+        architecture=source.architecture if isinstance(source, TagSource | CheckpointSource) else name,
         licence="see its source",
         source=name,
+        **_sizes(source),
     )
+
+
+def _sizes(source: Source) -> dict[str, Any]:
+    config = _config(source)
+    size = config.get("vision_cfg", {}).get("image_size", 0)
+    return {
+        "image_size": size if isinstance(size, int) else 0,
+        "context_length": config.get("text_cfg", {}).get("context_length"),
+    }
+
+
+def _config(source: Source) -> dict[str, Any]:
+    """Return the ``model_cfg`` of a source as far as it lies here already; empty if it does not, or is damaged."""
+    from scc_core.models.blueprint import read_config
+
+    if isinstance(source, TagSource | CheckpointSource):
+        return shipped_config(source.architecture) or {}
+    path = source.folder / CONFIG_NAME if isinstance(source, FolderSource) else Path()
+    try:
+        config: dict[str, Any] = read_config(path)["model_cfg"] if path.is_file() else {}
+    except UserError:
+        # The digest, which every use begins with, says what is wrong with it.
+        return {}
+    return config

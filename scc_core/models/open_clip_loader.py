@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,28 +9,23 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from scc_core.errors import UserError
+from scc_core.models.blueprint import Blueprint, locate, read_config
+from scc_core.models.checkpoint import load_weights
+from scc_core.models.consistency import check_built
+from scc_core.models.file_digest import sha256_of
+from scc_core.models.open_clip_tables import first_line, import_open_clip
+from scc_core.models.sources import OpenClipSourceError
 
-LOCAL_PREFIX = "local-dir:"
-HUB_PREFIX = "hf-hub:"
-_CONFIG_NAME = "open_clip_config.json"
-_LOCAL_BPE_NAME = "bpe_simple_vocab.txt.gz"
-_WEIGHT_SUFFIXES = (".safetensors", ".bin", ".pth")
-_PREFERRED_WEIGHTS = (
-    "open_clip_model.safetensors",
-    "open_clip_pytorch_model.safetensors",
-    "open_clip_pytorch_model.bin",
-    "open_clip_pytorch_model.pth",
-    "model.safetensors",
-    "pytorch_model.bin",
-    "pytorch_model.pth",
-    "model.pth",
-)
-_CHUNK = 1 << 20
+__all__ = [
+    "OpenClipParts",
+    "OpenClipSourceError",
+    "build_parts",
+    "load_open_clip",
+    "local_overrides",
+    "weights_digest",
+]
 
-
-class OpenClipSourceError(UserError):
-    """A model source that cannot be loaded; the text says what was given, what exists and what to do."""
+_PREPROCESSING = ("mean", "std", "interpolation", "resize_mode")
 
 
 class OpenClipParts(NamedTuple):
@@ -57,39 +50,38 @@ class OpenClipParts(NamedTuple):
     weights_path: Path
 
 
-class _Location(NamedTuple):
-    """How open_clip is asked for a model: its name, a pretrained tag, and overrides that the source needs."""
-
-    model_name: str
-    tag: str | None
-    weights_path: Path
-    model_overrides: dict[str, Any]
-    tokenizer_overrides: dict[str, Any]
-
-
-def load_open_clip(source: str, *, device: str | torch.device = "cpu", **overrides: Any) -> OpenClipParts:
-    """Load an open_clip model.
+def load_open_clip(source: str, *, device: str | torch.device = "cpu") -> OpenClipParts:
+    """Load an open_clip model from this machine; nothing is downloaded.
 
     Args:
-        source: ``local-dir:PATH``, ``hf-hub:OWNER/NAME``, or ``TAG/ARCHITECTURE``, as ``openai/ViT-B-32``.
+        source: ``local-dir:PATH``, ``hf-hub:OWNER/NAME``, ``TAG/ARCHITECTURE`` as ``openai/ViT-B-32``, or
+            ``checkpoint:ARCHITECTURE:PATH``.
         device: where the module goes.
-        **overrides: further arguments of ``open_clip.create_model``.
 
     Raises:
-        OpenClipSourceError: the source does not exist, is incomplete, or open_clip cannot build it.
+        OpenClipSourceError: the source does not exist, is incomplete, does not fit together, or open_clip cannot
+            build it.
+        NotFetchedError: its files have to be fetched first.
     """
-    location = _locate(source)
-    module, tokenizer = _build(source, location, device, overrides)
-    settings = module.visual.preprocess_cfg
+    return build_parts(locate(source), device)
+
+
+def build_parts(blueprint: Blueprint, device: str | torch.device = "cpu") -> OpenClipParts:
+    """Build what a blueprint describes and load its weights; see :func:`load_open_clip`."""
+    module, tokenizer = _build(blueprint)
+    load_weights(module, blueprint.weights, blueprint.name)
+    check_built(module, blueprint)
+    visual: Any = module.visual
+    settings = visual.preprocess_cfg
     size = settings["size"]
     return OpenClipParts(
-        module=module.float().eval().requires_grad_(False),
-        tokenizer=tokenizer,
+        module=module.float().eval().requires_grad_(False).to(device),
+        tokenizer=lambda texts: tokenizer(list(texts)),
         image_size=int(size if isinstance(size, int) else size[0]),
         mean=_three(settings["mean"]),
         std=_three(settings["std"]),
-        weights_digest=_sha256(location.weights_path),
-        weights_path=location.weights_path,
+        weights_digest=sha256_of(blueprint.weights),
+        weights_path=blueprint.weights,
     )
 
 
@@ -98,72 +90,48 @@ def weights_digest(source: str) -> str:
 
     Raises:
         OpenClipSourceError: the source does not exist or is incomplete.
+        NotFetchedError: its files have to be fetched first.
     """
-    if source.startswith(LOCAL_PREFIX):
-        return _sha256(_local_weights(_local_folder(source)))
-    return _sha256(_locate(source).weights_path)
+    return sha256_of(locate(source).weights)
 
 
-def _build(
-    source: str, location: _Location, device: str | torch.device, overrides: dict[str, Any]
-) -> tuple[Any, Callable[[Sequence[str]], Tensor]]:
-    open_clip = _import_open_clip()
-    arguments = {**location.model_overrides, **overrides}
+def _build(blueprint: Blueprint) -> tuple[nn.Module, Any]:
+    open_clip = import_open_clip()
     try:
-        module = open_clip.create_model(location.model_name, location.tag, device=device, **arguments)
-        tokenizer = open_clip.get_tokenizer(location.model_name, **location.tokenizer_overrides)
-    except (RuntimeError, ValueError, OSError, KeyError, TypeError) as error:
-        raise OpenClipSourceError(f"open_clip cannot load {source!r}: {_first_line(error)}") from error
-    return module, lambda texts: tokenizer(list(texts))
-
-
-def _import_open_clip() -> Any:
-    try:
-        import open_clip
-
-        # timm must know the embedded image towers before open_clip asks it for them.
-        import scc_core.embedded.architectures  # noqa: F401
-    except (ImportError, TypeError) as error:
-        # open_clip raises TypeError where transformers is installed without tokenizers.
-        raise OpenClipSourceError(
-            f"open_clip cannot be imported ({_first_line(error)}): "
-            "pip install open_clip_torch timm transformers tokenizers"
-        ) from error
-    return open_clip
-
-
-def _locate(source: str) -> _Location:
-    if source.startswith(LOCAL_PREFIX):
-        return _locate_local(_local_folder(source))
-    if source.startswith(HUB_PREFIX):
-        return _locate_hub(source)
-    return _locate_tag(source)
-
-
-def _local_folder(source: str) -> Path:
-    folder = Path(source.removeprefix(LOCAL_PREFIX)).expanduser()
-    if not folder.is_dir():
-        raise OpenClipSourceError(f"model source {source!r}: there is no folder {str(folder)!r}")
-    if not (folder / _CONFIG_NAME).is_file():
-        found = ", ".join(sorted(path.name for path in folder.iterdir())) or "nothing"
-        raise OpenClipSourceError(f"model source {source!r}: the folder has no {_CONFIG_NAME}; it holds {found}")
-    return folder
-
-
-def _local_weights(folder: Path) -> Path:
-    """Return the weights file that open_clip would choose, without importing open_clip."""
-    found = {path.name: path for suffix in _WEIGHT_SUFFIXES for path in sorted(folder.glob(f"*{suffix}"))}
-    if not found:
-        raise OpenClipSourceError(
-            f"model source '{LOCAL_PREFIX}{folder}': the folder has no weights; put {_PREFERRED_WEIGHTS[0]} there"
+        module: nn.Module = open_clip.create_model(
+            blueprint.model_name,
+            load_weights=False,
+            pretrained_text=False,
+            force_quick_gelu=blueprint.quick_gelu,
+            force_preprocess_cfg={
+                key: value for key, value in blueprint.preprocessing.items() if key in _PREPROCESSING
+            },
+            **_text_override(blueprint.config["text_cfg"], blueprint.text_folder),
         )
-    preferred = [found[name] for name in _PREFERRED_WEIGHTS if name in found]
-    return preferred[0] if preferred else next(iter(found.values()))
+        return module, _tokenizer(open_clip, blueprint)
+    except (RuntimeError, ValueError, OSError, KeyError, TypeError, AssertionError) as error:
+        raise OpenClipSourceError(f"open_clip cannot load {blueprint.name!r}: {first_line(error)}") from error
 
 
-def _locate_local(folder: Path) -> _Location:
-    weights = _local_weights(folder)
-    return _Location(f"{LOCAL_PREFIX}{folder}", None, weights, *local_overrides(folder))
+def _text_override(text: Any, folder: Path | None) -> dict[str, Any]:
+    """Return the arguments that make open_clip read a text tower's configuration from ``folder``, not from the hub."""
+    if folder is None:
+        return {}
+    return {"text_cfg": {**text, "hf_model_name": str(folder), "hf_model_pretrained": False}}
+
+
+def _tokenizer(open_clip: Any, blueprint: Blueprint) -> Any:
+    text = blueprint.config["text_cfg"]
+    if blueprint.tokenizer_folder is None:
+        overrides = {} if blueprint.bpe is None else {"bpe_path": str(blueprint.bpe)}
+        return open_clip.get_tokenizer(blueprint.model_name, **overrides)
+    # open_clip itself would take every tokenizer of a local folder from that folder, wherever it really lies.
+    return open_clip.tokenizer.HFTokenizer(
+        str(blueprint.tokenizer_folder),
+        context_length=blueprint.context_length,
+        tokenizer_mode=text.get("tokenizer_mode"),
+        **text.get("tokenizer_kwargs", {}),
+    )
 
 
 def local_overrides(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -172,83 +140,15 @@ def local_overrides(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     Returns:
         Arguments of ``open_clip.create_model`` and of ``open_clip.get_tokenizer``.
     """
-    text_config = _local_text_config(folder)
-    model_overrides: dict[str, Any] = {}
-    tokenizer_overrides: dict[str, Any] = {}
-    if "hf_model_name" in text_config and (folder / "config.json").is_file():
-        # open_clip takes the tokenizer from a local folder, but looks for the text tower's config on the hub.
-        model_overrides["text_cfg"] = {
-            **text_config,
-            "hf_model_name": str(folder),
-            "hf_model_pretrained": False,
-        }
-    if (folder / _LOCAL_BPE_NAME).is_file():
-        tokenizer_overrides["bpe_path"] = str(folder / _LOCAL_BPE_NAME)
-    return model_overrides, tokenizer_overrides
+    from scc_core.models.blueprint import LOCAL_BPE_NAME
+    from scc_core.models.hub_cache import CONFIG_NAME, TEXT_CONFIG_NAME
 
-
-def _local_text_config(folder: Path) -> dict[str, Any]:
-    path = folder / _CONFIG_NAME
-    try:
-        text_config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["model_cfg"]["text_cfg"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise OpenClipSourceError(
-            f"{str(path)!r} is not an open_clip config with model_cfg and text_cfg: {error!r}"
-        ) from error
-    return text_config
-
-
-def _locate_hub(source: str) -> _Location:
-    _import_open_clip()
-    from open_clip.pretrained import download_pretrained_from_hf
-
-    try:
-        weights = Path(download_pretrained_from_hf(source.removeprefix(HUB_PREFIX)))
-    except Exception as error:  # the hub client raises many unrelated kinds
-        raise OpenClipSourceError(
-            f"model source {source!r} is not in the hub cache and cannot be downloaded: {_first_line(error)}"
-        ) from error
-    return _Location(source, None, weights, {}, {})
-
-
-def _locate_tag(source: str) -> _Location:
-    open_clip = _import_open_clip()
-    tag, separator, architecture = source.partition("/")
-    if not separator:
-        raise OpenClipSourceError(
-            f"model source {source!r} is none of {LOCAL_PREFIX}PATH, {HUB_PREFIX}OWNER/NAME and "
-            "TAG/ARCHITECTURE such as openai/ViT-B-32"
-        )
-    tags = open_clip.list_pretrained_tags_by_model(architecture)
-    if tag not in tags:
-        existing = (
-            f"its tags: {', '.join(tags)}" if tags else "open_clip has no pretrained weights of that architecture"
-        )
-        raise OpenClipSourceError(
-            f"model source {source!r}: no tag {tag!r} of architecture {architecture!r}; {existing}"
-        )
-    settings = open_clip.get_pretrained_cfg(architecture, tag)
-    try:
-        weights = Path(open_clip.download_pretrained(settings))
-    except Exception as error:  # the download clients raise many unrelated kinds
-        raise OpenClipSourceError(f"the weights of {source!r} cannot be downloaded: {_first_line(error)}") from error
-    # OpenAI's weights need QuickGELU, which the plain architecture name does not imply.
-    overrides = {"force_quick_gelu": True} if settings.get("quick_gelu") else {}
-    return _Location(architecture, tag, weights, overrides, {})
+    text = read_config(folder / CONFIG_NAME)["model_cfg"]["text_cfg"]
+    own_tower = "hf_model_name" in text and (folder / TEXT_CONFIG_NAME).is_file()
+    bpe = folder / LOCAL_BPE_NAME
+    return _text_override(text, folder if own_tower else None), {"bpe_path": str(bpe)} if bpe.is_file() else {}
 
 
 def _three(values: Sequence[float]) -> tuple[float, float, float]:
     red, green, blue = (float(value) for value in values)
     return red, green, blue
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while chunk := stream.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

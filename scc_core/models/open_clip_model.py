@@ -10,7 +10,10 @@ import torch
 from torch import Tensor
 
 from scc_core.models.base import ModelCard, PromptEncoder, VisionLanguageModel
-from scc_core.models.open_clip_loader import OpenClipParts, load_open_clip, weights_digest
+from scc_core.models.blueprint import Blueprint, locate
+from scc_core.models.consistency import check_declared
+from scc_core.models.file_digest import sha256_of
+from scc_core.models.open_clip_loader import OpenClipParts, build_parts
 from scc_core.models.prompt_tuning import ContextPrompts, context_positions, token_table
 
 _TEXT_BATCH = 256
@@ -66,15 +69,34 @@ class OpenClipModel(VisionLanguageModel):
 
 @dataclass(frozen=True)
 class OpenClipEntry:
-    """A registered model that open_clip loads from ``source`` (``local-dir:``, ``hf-hub:`` or ``tag/architecture``)."""
+    """A model that open_clip builds from ``source``, one of the forms of :mod:`scc_core.models.sources`.
+
+    Attributes:
+        card: what the model is.
+        source: where it comes from.
+        published: the card of the model that ``source`` is a copy of, which it must agree with; None for no copy.
+    """
 
     card: ModelCard
     source: str
+    published: ModelCard | None = None
 
     def digest(self) -> str:
-        """Return the SHA-256 of the weights file."""
-        return weights_digest(self.source)
+        """Return the SHA-256 of the weights, and of the model's own configuration and tokenizer where it has them.
+
+        Raises:
+            OpenClipSourceError: the source does not exist, is incomplete, or contradicts its card.
+            NotFetchedError: its files have to be fetched first.
+        """
+        blueprint = self._blueprint()
+        # Their files ship with this package, whose protocol version stands for them.
+        return sha256_of(blueprint.weights) if self.card.demonstration else blueprint.digest()
 
     def load(self, device: torch.device) -> OpenClipModel:
-        """Load the model onto ``device``."""
-        return OpenClipModel(self.card.name, load_open_clip(self.source), device)
+        """Load the model onto ``device``; raises what :meth:`digest` raises."""
+        return OpenClipModel(self.card.name, build_parts(self._blueprint()), device)
+
+    def _blueprint(self) -> Blueprint:
+        blueprint = locate(self.source)
+        check_declared(blueprint, self.published or self.card)
+        return blueprint

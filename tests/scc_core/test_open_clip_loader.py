@@ -7,7 +7,6 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import open_clip
 import pytest
@@ -16,8 +15,9 @@ from open_clip.factory import _find_checkpoint_in_dir
 
 from scc_core.embedded.sources import EMBEDDED_MODELS, embedded_model_source
 from scc_core.errors import UserError
-from scc_core.models import open_clip_loader
 from scc_core.models.open_clip_loader import OpenClipSourceError, load_open_clip, weights_digest
+from scc_core.models.open_clip_tables import tag_settings
+from scc_core.models.sources import HubSource, parse_source
 
 OPENAI_MEAN = (0.48145466, 0.4578275, 0.40821073)
 OPENAI_STD = (0.26862954, 0.26130258, 0.27577711)
@@ -66,11 +66,6 @@ def test_same_embeddings_as_open_clip_itself() -> None:
     torch.testing.assert_close(found, expected)
 
 
-def test_overrides_reach_open_clip() -> None:
-    parts = load_open_clip(embedded_model_source("demo-clip"), force_preprocess_cfg={"mean": (0.5, 0.25, 0.125)})
-    assert parts.mean == (0.5, 0.25, 0.125)
-
-
 def test_digests_of_local_folders_import_no_open_clip() -> None:
     sources = [embedded_model_source(name) for name in EMBEDDED_MODELS]
     program = (
@@ -95,7 +90,7 @@ def test_digests_of_local_folders_import_no_open_clip() -> None:
 def test_chooses_the_weights_file_that_open_clip_chooses(tmp_path: Path, names: tuple[str, ...]) -> None:
     for name in names:
         (tmp_path / name).write_bytes(name.encode())
-    (tmp_path / "open_clip_config.json").write_text("{}")
+    (tmp_path / "open_clip_config.json").write_text(json.dumps({"model_cfg": {"vision_cfg": {}, "text_cfg": {}}}))
     chosen = _find_checkpoint_in_dir(tmp_path)
     assert chosen is not None
     expected = hashlib.sha256(Path(chosen).read_bytes()).hexdigest()
@@ -121,7 +116,7 @@ def test_folder_without_config_lists_what_it_holds(tmp_path: Path) -> None:
 
 
 def test_folder_without_weights_says_what_to_put_there(tmp_path: Path) -> None:
-    (tmp_path / "open_clip_config.json").write_text(json.dumps({"model_cfg": {"text_cfg": {}}}))
+    (tmp_path / "open_clip_config.json").write_text(json.dumps({"model_cfg": {"vision_cfg": {}, "text_cfg": {}}}))
     assert _fails(f"local-dir:{tmp_path}").endswith("put open_clip_model.safetensors there")
 
 
@@ -138,7 +133,9 @@ def test_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     config = Path(embedded_model_source("demo-clip").removeprefix("local-dir:")) / "open_clip_config.json"
     (tmp_path / "open_clip_config.json").write_text(config.read_text())
     save_file({"logit_scale": torch.tensor(1.0)}, tmp_path / "open_clip_model.safetensors")
-    assert "open_clip cannot load" in _fails(f"local-dir:{tmp_path}")
+    text = _fails(f"local-dir:{tmp_path}")
+    assert "do not fit its architecture" in text
+    assert "missing (positional_embedding" in text
 
 
 def test_unknown_tag_lists_the_existing_ones() -> None:
@@ -156,23 +153,31 @@ def test_source_of_no_known_form_lists_the_forms() -> None:
     assert all(form in text for form in ("local-dir:PATH", "hf-hub:OWNER/NAME", "TAG/ARCHITECTURE"))
 
 
-def test_hub_that_is_away_gives_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: Any, **__: Any) -> str:
-        raise ConnectionError("no route\nto host")
-
-    monkeypatch.setattr("open_clip.pretrained.download_pretrained_from_hf", refuse)
-    expected = "model source 'hf-hub:a/b' is not in the hub cache and cannot be downloaded: no route"
-    assert _fails("hf-hub:a/b") == expected
-
-
 @pytest.mark.parametrize(
-    ("source", "overrides"),
-    [("openai/ViT-B-32", {"force_quick_gelu": True}), ("laion2b_s34b_b79k/ViT-B-32", {})],
+    ("name", "expected"),
+    [
+        ("hf-hub:one", "names no repository; write hf-hub:OWNER/NAME"),
+        ("checkpoint:ViT-B-32", "write checkpoint:ARCHITECTURE:PATH"),
+        ("checkpoint:ViT-B-32:/weights.npz", "with a file that ends in .safetensors, .pt, .pth, .bin"),
+        ("checkpoint:ViT-B-33:/weights.pt", "unknown open_clip architecture 'ViT-B-33'. Did you mean 'ViT-B-32'?"),
+        ("checkpoint:ViT-B-32:/absent.pt", "there is no file '/absent.pt'"),
+    ],
 )
-def test_openai_weights_ask_for_quick_gelu(
-    monkeypatch: pytest.MonkeyPatch, source: str, overrides: dict[str, bool]
-) -> None:
-    monkeypatch.setattr(open_clip, "download_pretrained", lambda _: "weights.pt")
-    location = open_clip_loader._locate(source)
-    assert (location.model_name, location.tag) == ("ViT-B-32", source.partition("/")[0])
-    assert location.model_overrides == overrides
+def test_a_source_that_is_wrong_says_how_it_is_written(name: str, expected: str) -> None:
+    assert expected in _fails(name)
+
+
+def test_a_revision_is_part_of_a_hub_name() -> None:
+    assert parse_source("hf-hub:owner/name@abc123") == HubSource("owner/name", "abc123")
+    assert parse_source("hf-hub:owner/name") == HubSource("owner/name", "main")
+
+
+def test_every_tag_of_open_clip_leads_to_a_repository_and_to_its_activation() -> None:
+    pairs = open_clip.list_pretrained()
+    assert len(pairs) > 150
+    for architecture, tag in pairs:
+        settings = tag_settings(f"{tag}/{architecture}", architecture, tag)
+        assert settings.repository.count("/") == 1
+        assert set(settings.preprocessing) == {"mean", "std", "interpolation", "resize_mode"}
+    assert tag_settings("", "ViT-B-32", "openai").quick_gelu
+    assert not tag_settings("", "ViT-B-32", "laion2b_s34b_b79k").quick_gelu

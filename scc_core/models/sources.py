@@ -1,0 +1,98 @@
+"""Names of open_clip models, taken apart: what a grid may write, and where it leads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from scc_core.errors import UserError
+
+LOCAL_PREFIX = "local-dir:"
+HUB_PREFIX = "hf-hub:"
+CHECKPOINT_PREFIX = "checkpoint:"
+DEFAULT_REVISION = "main"
+CHECKPOINT_SUFFIXES = (".safetensors", ".pt", ".pth", ".bin")
+FORMS = (
+    f"{LOCAL_PREFIX}PATH, {HUB_PREFIX}OWNER/NAME, TAG/ARCHITECTURE such as openai/ViT-B-32, "
+    f"and {CHECKPOINT_PREFIX}ARCHITECTURE:PATH"
+)
+
+
+class OpenClipSourceError(UserError):
+    """A model source that cannot be loaded; the text says what was given, what exists and what to do."""
+
+
+@dataclass(frozen=True)
+class TagSource:
+    """Pretrained weights that open_clip knows by ``tag`` and ``architecture``."""
+
+    tag: str
+    architecture: str
+
+
+@dataclass(frozen=True)
+class HubSource:
+    """A repository of the model hub in open_clip's layout; ``revision`` is a branch, a tag or a commit."""
+
+    repository: str
+    revision: str = DEFAULT_REVISION
+
+
+@dataclass(frozen=True)
+class FolderSource:
+    """A folder in open_clip's ``local-dir:`` layout."""
+
+    folder: Path
+
+
+@dataclass(frozen=True)
+class CheckpointSource:
+    """A file of weights for one of open_clip's architectures."""
+
+    architecture: str
+    path: Path
+
+
+Source = TagSource | HubSource | FolderSource | CheckpointSource
+
+
+def is_open_clip_name(name: str) -> bool:
+    """Tell whether ``name`` has one of the forms that :func:`parse_source` takes apart."""
+    return name.startswith((LOCAL_PREFIX, HUB_PREFIX, CHECKPOINT_PREFIX)) or "/" in name
+
+
+def parse_source(name: str) -> Source:
+    """Take the name of a model apart; nothing is looked up but a checkpoint's file name.
+
+    Raises:
+        OpenClipSourceError: the name has none of the known forms.
+    """
+    if name.startswith(LOCAL_PREFIX):
+        return FolderSource(Path(name.removeprefix(LOCAL_PREFIX)).expanduser())
+    if name.startswith(HUB_PREFIX):
+        return _hub(name)
+    if name.startswith(CHECKPOINT_PREFIX):
+        return _checkpoint(name)
+    tag, separator, architecture = name.partition("/")
+    if not separator:
+        raise OpenClipSourceError(f"model source {name!r} is none of {FORMS}")
+    return TagSource(tag, architecture)
+
+
+def _hub(name: str) -> HubSource:
+    repository, _, revision = name.removeprefix(HUB_PREFIX).partition("@")
+    if repository.count("/") != 1 or not all(repository.split("/")):
+        raise OpenClipSourceError(
+            f"model source {name!r} names no repository; write {HUB_PREFIX}OWNER/NAME, with @REVISION if wanted"
+        )
+    return HubSource(repository, revision or DEFAULT_REVISION)
+
+
+def _checkpoint(name: str) -> CheckpointSource:
+    architecture, separator, path = name.removeprefix(CHECKPOINT_PREFIX).partition(":")
+    if not separator or not architecture or Path(path).suffix not in CHECKPOINT_SUFFIXES:
+        raise OpenClipSourceError(
+            f"model source {name!r}: write {CHECKPOINT_PREFIX}ARCHITECTURE:PATH, with a file that ends in "
+            f"{', '.join(CHECKPOINT_SUFFIXES)}"
+        )
+    return CheckpointSource(architecture, Path(path).expanduser())
