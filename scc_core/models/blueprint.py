@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scc_core.models.file_digest import sha256_of
+from scc_core.file_digest import sha256_of
 from scc_core.models.hub_cache import (
     CONFIG_NAME,
     TEXT_CONFIG_NAME,

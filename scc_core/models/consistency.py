@@ -9,9 +9,9 @@ from typing import Any
 from torch import nn
 
 from scc_core.errors import SccBenchWarning
+from scc_core.file_digest import sha256_of
 from scc_core.models.base import ModelCard
 from scc_core.models.blueprint import Blueprint
-from scc_core.models.file_digest import sha256_of
 from scc_core.models.hub_cache import repository_of
 from scc_core.models.open_clip_tables import recognise
 from scc_core.models.sources import (

@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 
 from scc_core.errors import NotFetchedError
-from scc_core.models.file_digest import sha256_of
+from scc_core.file_digest import sha256_of
 from scc_core.models.sources import DEFAULT_REVISION, OpenClipSourceError
 
 CONFIG_NAME = "open_clip_config.json"

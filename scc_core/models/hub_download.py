@@ -94,7 +94,7 @@ def _fetch(url: str, metadata: Any, blob: Path, name: str) -> None:
 
 def _check_partial(partial: Path, digest: str, name: str) -> None:
     """Verify under the blob's name-to-be, so that the cache never holds a blob that is not what its name says."""
-    from scc_core.models.file_digest import sha256_of
+    from scc_core.file_digest import sha256_of
 
     if len(digest) == 64 and sha256_of(partial) != digest:
         partial.unlink()

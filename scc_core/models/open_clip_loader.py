@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from scc_core.file_digest import sha256_of
 from scc_core.models.blueprint import Blueprint, locate, read_config
 from scc_core.models.checkpoint import load_weights
 from scc_core.models.consistency import check_built
-from scc_core.models.file_digest import sha256_of
 from scc_core.models.open_clip_tables import first_line, import_open_clip
 from scc_core.models.sources import OpenClipSourceError
 

@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from scc_core.file_digest import sha256_of
 from scc_core.models.base import ModelCard, PromptEncoder, VisionLanguageModel
 from scc_core.models.blueprint import Blueprint, locate
 from scc_core.models.consistency import check_declared
-from scc_core.models.file_digest import sha256_of
 from scc_core.models.open_clip_loader import OpenClipParts, build_parts
 from scc_core.models.prompt_tuning import ContextPrompts, context_positions, token_table
 
