@@ -2,40 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from rich.console import Console
 
-from orchestrator.expansion import resolve_dataset
+from orchestrator.expansion import expand_provisionally
 from orchestrator.grid import Grid
-from scc_core.attacks import attacks
-from scc_core.defenses import defenses
 from scc_core.models.fetching import fetch_missing
-from scc_core.parameters import build
+from scc_core.models.hub_cache import is_offline
+from scc_core.models.sources import is_open_clip_name
 
 
 def fetch_models_of(grid: Grid, console: Console) -> None:
     """Fetch the models of a grid that are not on this machine, unless the user has forbidden the network.
 
-    Datasets and parameters are checked first, so that a wrong grid is refused before anything large is downloaded.
+    The grid is checked first, so that a wrong one is refused before anything large is downloaded, and so is one that
+    would lack something else in the end.
 
     Args:
-        grid: as checked.
+        grid: as parsed.
         console: is told what is fetched.
 
     Raises:
-        UserError: the grid names something that does not exist, or a model cannot be fetched.
+        UserError: the grid is wrong, names what no command fetches by itself, or a model cannot be fetched.
+        NotFetchedError: something is missing, and ``HF_HUB_OFFLINE`` is set or no hub has it.
     """
-    for name in grid.datasets:
-        resolve_dataset(name, grid.preprocessing)
-    names = [*grid.models, *_named_models(grid)]
-    fetch_missing(names, lambda line: console.print(line, highlight=False, soft_wrap=True, markup=False))
+    absent = expand_provisionally(grid).absent
+    if not absent:
+        return
+    if is_offline() or any(one.kind != "model" or not is_open_clip_name(one.name) for one in absent):
+        raise absent.error()
 
+    def tell(line: str) -> None:
+        console.print(line, highlight=False, soft_wrap=True, markup=False)
 
-def _named_models(grid: Grid) -> Iterator[str]:
-    """Yield the further models that attacks and defenses name."""
-    for attack in grid.attacks:
-        yield from build("attack", attack.name, attacks.get(attack.name), attack.parameters).named_models().values()
-    for defense in grid.defenses:
-        component = build("defense", defense.name, defenses.get(defense.name), defense.parameters)
-        yield from component.named_models().values()
+    fetch_missing([one.name for one in absent], tell)

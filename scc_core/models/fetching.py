@@ -14,7 +14,6 @@ from scc_core.models.hub_cache import (
     TEXT_CONFIG_NAME,
     TOKENIZER_NAMES,
     VOCABULARY_NAMES,
-    is_offline,
     weights_alternatives,
 )
 from scc_core.models.hub_download import Report, download_file, list_files
@@ -54,15 +53,12 @@ def fetch_missing(names: Iterable[str], report: Report) -> None:
     """Fetch those of ``names`` that this machine lacks; those that it has are not compared with the hub's.
 
     Raises:
-        NotFetchedError: one is missing and the user has forbidden the network (``HF_HUB_OFFLINE``).
         UserError: see :func:`fetch_model`.
     """
     for name in dict.fromkeys(names):
         try:
             get_model(name).digest()
-        except NotFetchedError as error:
-            if is_offline():
-                raise NotFetchedError(f"{error} (HF_HUB_OFFLINE is set here)") from None
+        except NotFetchedError:
             report(f"fetching model {name}")
             fetch_model(name, report)
 

@@ -120,7 +120,7 @@ def not_fetched(model: str, what: str) -> NotFetchedError:
     """Build the error for something of a model that this machine does not have."""
     return NotFetchedError(
         f"model {model!r} is not on this machine: {what} is missing in the hub cache {hub_cache()}; where there is a "
-        f"network: sccbench fetch models {model}"
+        f"network, `sccbench fetch models {model}` downloads it"
     )
 
 

@@ -13,7 +13,9 @@ from scc_core.file_digest import sha256_of
 from scc_core.models.base import ModelCard, PromptEncoder, VisionLanguageModel
 from scc_core.models.blueprint import Blueprint, locate
 from scc_core.models.consistency import check_declared
+from scc_core.models.hub_cache import has_weights, not_fetched
 from scc_core.models.open_clip_loader import OpenClipParts, build_parts
+from scc_core.models.sources import HUB_PREFIX
 from scc_core.models.prompt_tuning import ContextPrompts, context_positions, token_table
 
 _TEXT_BATCH = 256
@@ -97,6 +99,10 @@ class OpenClipEntry:
         return OpenClipModel(self.card.name, build_parts(self._blueprint()), device)
 
     def _blueprint(self) -> Blueprint:
+        repository = self.card.repository
+        if repository is not None and not self.source.startswith(HUB_PREFIX) and not has_weights(repository):
+            # Told from the card alone, because open_clip's own tables take seconds to import.
+            raise not_fetched(self.source, f"the weights file of {repository}")
         blueprint = locate(self.source)
         check_declared(blueprint, self.published or self.card)
         return blueprint
