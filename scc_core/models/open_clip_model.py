@@ -15,8 +15,8 @@ from scc_core.models.blueprint import Blueprint, locate
 from scc_core.models.consistency import check_declared
 from scc_core.models.hub_cache import has_weights, not_fetched
 from scc_core.models.open_clip_loader import OpenClipParts, build_parts
-from scc_core.models.sources import HUB_PREFIX
 from scc_core.models.prompt_tuning import ContextPrompts, context_positions, token_table
+from scc_core.models.sources import HUB_PREFIX
 
 _TEXT_BATCH = 256
 
