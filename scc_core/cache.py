@@ -7,6 +7,8 @@ import tempfile
 import warnings
 from pathlib import Path
 
+from scc_core.errors import SccBenchWarning
+
 CACHE_VARIABLE = "SCCBENCH_CACHE"
 DATA_VARIABLE = "SCCBENCH_DATA"
 
@@ -39,4 +41,6 @@ def keep(path: Path, text: str) -> None:
             file.write(text)
         Path(file.name).replace(path)
     except OSError as error:
-        warnings.warn(f"what took time to find out cannot be kept in {path.parent}: {error}", stacklevel=2)
+        warnings.warn(
+            f"what took time to find out cannot be kept in {path.parent}: {error}", SccBenchWarning, stacklevel=2
+        )

@@ -11,6 +11,7 @@ import typer
 
 from orchestrator.cli import compare, fetch, info, metrics, read, run, submit
 from orchestrator.cli.options import messages
+from orchestrator.cli.warned import show_warnings_in_one_line
 from scc_core.errors import SccBenchError
 
 _HELP = """
@@ -64,6 +65,7 @@ def main() -> None:
     """Run the command line; what the user can mend is one line on standard error and exit status 2."""
     # A grid may name components of the user's own by dotted path; they usually lie beside it.
     sys.path.insert(0, str(Path.cwd()))
+    show_warnings_in_one_line()
     try:
         app()
     except SccBenchError as error:

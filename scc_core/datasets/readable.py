@@ -70,6 +70,6 @@ class Subset(Samples):
         """Return the content of sample ``index`` of those kept."""
         return self._samples.content(self._indices[index])
 
-    def files_of(self, index: int) -> Sequence[Path]:
+    def files_of(self, index: int) -> Sequence[str | Path]:
         """Return the files of sample ``index`` of those kept."""
         return self._samples.files_of(self._indices[index])

@@ -79,13 +79,16 @@ def remember(question: Question, samples: Samples, name: str, folder: Path) -> d
 
 def _stamps(samples: Samples) -> list[str]:
     """Return for every sample the sizes (bytes) and times of change (ns) of its files."""
-    seen: dict[Path, str] = {}
+    seen: dict[str | Path, str] = {}
+    stamps = []
     for index in range(len(samples)):
-        for path in samples.files_of(index):
+        files = samples.files_of(index)
+        for path in files:
             if path not in seen:
-                status = path.stat()
+                status = os.stat(path)  # noqa: PTH116 -- a Path for each of many files is slow
                 seen[path] = f"{status.st_size}:{status.st_mtime_ns}"
-    return [" ".join(seen[path] for path in samples.files_of(index)) for index in range(len(samples))]
+        stamps.append(" ".join([seen[path] for path in files]))
+    return stamps
 
 
 def _covers(known: Mapping[str, _Known], ids: Iterable[str], stamps: Iterable[str]) -> bool:

@@ -41,7 +41,7 @@ class Samples(ABC):
         """Return the bytes whose SHA-256 identifies sample ``index``: its encoded file, or its raw pixels."""
 
     @abstractmethod
-    def files_of(self, index: int) -> Sequence[Path]:
+    def files_of(self, index: int) -> Sequence[str | Path]:
         """Return the files that the content of sample ``index`` comes from; while they do not change, it does not."""
 
     def __len__(self) -> int:
@@ -59,6 +59,7 @@ class FileSamples(Samples):
     def __init__(self, folder: Path, samples: Iterable[Sample]) -> None:
         listed = tuple(samples)
         self.folder = folder
+        self._prefix = f"{folder}{os.sep}"
         self.ids = tuple(sample.path for sample in listed)
         self.labels = np.array([sample.label for sample in listed], dtype=np.int64)
 
@@ -74,9 +75,9 @@ class FileSamples(Samples):
         """Return the file's bytes."""
         return self.path(index).read_bytes()
 
-    def files_of(self, index: int) -> Sequence[Path]:
-        """Return the one file of sample ``index``."""
-        return (self.path(index),)
+    def files_of(self, index: int) -> Sequence[str | Path]:
+        """Return the one file of sample ``index``; as text, since a Path for each of many files is slow."""
+        return (self._prefix + self.ids[index],)
 
 
 class ArraySamples(Samples):

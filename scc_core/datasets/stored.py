@@ -12,10 +12,10 @@ from scc_core.datasets.base import Dataset, DatasetCard
 from scc_core.datasets.cards import Description, describe_card
 from scc_core.datasets.readable import Readable, leave_out_unreadable
 from scc_core.datasets.sampled import SampledDataset
-from scc_core.errors import NotFetchedError, UserError
+from scc_core.errors import NotFetchedError, SccBenchWarning, UserError
 
 
-class IncompleteDatasetWarning(UserWarning):
+class IncompleteDatasetWarning(SccBenchWarning):
     """A copy of a dataset does not have the published number of images."""
 
 
@@ -71,7 +71,7 @@ def open_described(description: Description) -> StoredDataset:
         NotFetchedError: they are not there.
         UserError: they are there but not as the layout demands.
     """
-    name, folder = description.card.name, data_folder() / description.folder
+    name, folder = description.card.name.partition("@")[0], data_folder() / description.folder
     reader = importlib.import_module(f"scc_core.datasets.readers.{description.reader}")
     try:
         samples = reader.read(folder, description)

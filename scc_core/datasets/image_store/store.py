@@ -11,6 +11,7 @@ from pathlib import Path
 from scc_core.datasets.image_store.budget import PART_SUFFIX, Budget
 from scc_core.datasets.image_store.chunk import Chunk, CorruptChunkError, Uint8Images
 from scc_core.datasets.image_store.lease import passing
+from scc_core.errors import SccBenchWarning
 
 
 class ImageStore:
@@ -70,7 +71,9 @@ class ImageStore:
             stored = chunk.open(self.folder)
         except CorruptChunkError as error:
             path = self.folder / chunk.name
-            warnings.warn(f"prepared images {path} are damaged ({error}); they are made anew", stacklevel=2)
+            warnings.warn(
+                f"prepared images {path} are damaged ({error}); they are made anew", SccBenchWarning, stacklevel=2
+            )
             return None
         if stored is not None:
             self.touch(chunk)
@@ -80,5 +83,7 @@ class ImageStore:
         if not self._warned:
             self._warned = True
             warnings.warn(
-                f"images are decoded without the store of prepared images in {self.folder}: {error}", stacklevel=3
+                f"images are decoded without the store of prepared images in {self.folder}: {error}",
+                SccBenchWarning,
+                stacklevel=3,
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -34,6 +35,6 @@ def class_folder_samples(root: Path, class_folders: Sequence[str], inner: str = 
     if not present:
         raise FileNotFoundError(2, "no class folder", str(root / class_folders[0]))
     for label, name in present:
-        for path in bytewise(entry.name for entry in (root / name / inner).iterdir()):
+        for path in bytewise(os.listdir(root / name / inner)):  # noqa: PTH208 -- only names are wanted
             if is_image_name(path):
                 yield Sample("/".join(part for part in (name, inner, path) if part), label)
