@@ -27,6 +27,9 @@ def _problems(node: ast.AST) -> list[str]:
     if isinstance(node, ast.Import):
         return [f"imports {alias.name}" for alias in node.names if alias.name.split(".")[0] in PICKLES]
     if isinstance(node, ast.ImportFrom):
+        # The name of an error loads nothing.
+        if all(alias.name.endswith("Error") for alias in node.names):
+            return []
         return [f"imports {node.module}"] if (node.module or "").split(".")[0] in PICKLES else []
     return _call_problems(node) if isinstance(node, ast.Call) else []
 

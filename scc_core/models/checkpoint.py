@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import pickle
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -45,7 +45,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
     """
     try:
         content = _read(path)
-    except (pickle.UnpicklingError, RuntimeError, ValueError, EOFError, KeyError, OSError, SafetensorError) as error:
+    except (UnpicklingError, RuntimeError, ValueError, EOFError, KeyError, OSError, SafetensorError) as error:
         raise OpenClipSourceError(
             f"{str(path)!r} is no file of plain tensors ({first_line(error)}); only safetensors and what "
             "torch.load(weights_only=True) reads are loaded"
