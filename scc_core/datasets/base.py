@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -48,6 +49,10 @@ class LeftOut(NamedTuple):
 
     name: str
     reason: str
+
+    def legible(self) -> LeftOut:
+        """Return the same with what is no UTF-8 in the name replaced, so that it can be printed and stored."""
+        return LeftOut(os.fsencode(self.name).decode(errors="replace"), self.reason)
 
 
 class Dataset(ABC):

@@ -110,7 +110,7 @@ def describe_card(name: str) -> Description:
 def read_description(folder: Path, name: str) -> Description:
     """Read the description of ``name`` from the data files in ``folder``; see :func:`describe_card`."""
     path = folder / "cards" / f"{name}.toml"
-    values = _values(folder, name)
+    values, card_files = _read_card(folder, name)
     unknown = set(values) - _CARD_KEYS - _OTHER_KEYS
     if unknown:
         raise ValueError(f"{path}: unknown keys {sorted(unknown)}")
@@ -127,7 +127,7 @@ def read_description(folder: Path, name: str) -> Description:
         reader=values["reader"],
         options=values.get("options", {}),
         download=tuple(Download(**file) for file in values.get("download", ())),
-        digest=_digest([path, *lists.values()]),
+        digest=_digest([*card_files, *lists.values()]),
     )
     _check(path, description)
     return description
@@ -143,14 +143,19 @@ def _list_files(folder: Path, name: str, values: Mapping[str, Any]) -> dict[str,
     }
 
 
-def _values(folder: Path, name: str) -> dict[str, Any]:
-    """Return the keys of a card, before those of the card that it says to be ``like``, and that card's lists."""
-    values = tomllib.loads((folder / "cards" / f"{name}.toml").read_text(encoding="utf-8"))
+def _read_card(folder: Path, name: str) -> tuple[dict[str, Any], list[Path]]:
+    """Return the keys of a card and the files that they are from: its own, and that of the card that it is ``like``.
+
+    What a card does not say itself, and its lists, are those of the other card.
+    """
+    path = folder / "cards" / f"{name}.toml"
+    values = tomllib.loads(path.read_text(encoding="utf-8"))
     like = values.pop("like", None)
     if like is None:
-        return values
+        return values, [path]
+    others, files = _read_card(folder, like)
     lists = dict.fromkeys(("class_names", "class_folders", "ensemble"), like)
-    return {**lists, **_values(folder, like), **values}
+    return {**lists, **others, **values}, [path, *files]
 
 
 def read_lines(path: Path) -> tuple[str, ...]:

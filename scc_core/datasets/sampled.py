@@ -32,7 +32,7 @@ class SampledDataset(Dataset):
         self.templates = templates
         self.samples = samples
         self.folder = folder
-        self.left_out = left_out
+        self.left_out = tuple(entry.legible() for entry in left_out)
 
     @property
     def labels(self) -> Labels:  # type: ignore[override]

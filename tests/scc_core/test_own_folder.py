@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from scc_core.datasets import dataset_facts, open_dataset
 from scc_core.datasets.sampling import sample_order
-from scc_core.errors import UserError
+from scc_core.errors import NotFetchedError, UserError
 from tests.miniatures.images import shows, write_image
 from tests.miniatures.own import write_bad_folder, write_class_folders
 
@@ -147,6 +149,25 @@ def test_two_copies_are_the_same_wherever_they_lie(animals, tmp_path, monkeypatc
     assert two.folder != one.folder
     assert two.version == one.version
     assert sample_order(two).tolist() == sample_order(one).tolist()
+
+
+def test_names_of_files_that_are_no_text_are_taken_and_named_legibly(animals):
+    root, _ = animals
+    image = (root / "cat" / "1.png").read_bytes()
+    (Path(os.fsdecode(os.fsencode(root / "cat") + b"/gr\xfcn.png"))).write_bytes(image)
+    (Path(os.fsdecode(os.fsencode(root / "cat") + b"/br\xfcchig.png"))).write_bytes(image[:40])
+    dataset = open_dataset("folder:animals")
+    assert len(dataset) == 6
+    assert len(dataset.version) == 64
+    assert [entry.name for entry in dataset.left_out] == ["cat/br\ufffdchig.png"]
+    (root / os.fsdecode(b"h\xfchner")).mkdir()
+    with pytest.raises(UserError, match="class folder 'h\ufffdhner' has a name that is no UTF-8 text"):
+        open_dataset("folder:animals")
+
+
+def test_a_place_that_is_not_on_this_machine_may_be_on_another(data_root):
+    with pytest.raises(NotFetchedError, match=r"folder:nowhere: there is neither a file nor a folder"):
+        open_dataset("folder:nowhere")
 
 
 def test_the_working_folder_comes_before_the_data_folder(animals, tmp_path, monkeypatch):

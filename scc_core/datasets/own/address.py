@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from scc_core.cache import DATA_VARIABLE, data_folder
-from scc_core.errors import UserError, unknown_name
+from scc_core.errors import NotFetchedError, UserError, unknown_name
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def find_place(address: Address) -> Path:
     """Return the file or folder of a local address: absolute, or below the working folder, or below the data folder.
 
     Raises:
-        UserError: nothing is there; the text names the places that were looked at.
+        NotFetchedError: nothing is there; the text names the places that were looked at.
     """
     given = Path(address.place).expanduser()
     places = [Path.cwd() / given] if given.is_absolute() else [Path.cwd() / given, data_folder() / given]
@@ -65,4 +65,4 @@ def find_place(address: Address) -> Path:
             return place
     looked = " nor ".join(str(place) for place in places)
     hint = "" if given.is_absolute() else f"; {DATA_VARIABLE} names another data folder"
-    raise UserError(f"{address.name}: there is neither a file nor a folder {looked}{hint}")
+    raise NotFetchedError(f"{address.name}: there is neither a file nor a folder {looked}{hint}")

@@ -28,7 +28,7 @@ def check_any(address: Address, samples: Samples, left_out: Sequence[LeftOut]) -
         UserError: there is none; the text gives the first of the reasons.
     """
     if not len(samples):
-        first = f"; the first: {left_out[0].name}: {left_out[0].reason}" if left_out else ""
+        first = "; the first: {}: {}".format(*left_out[0].legible()) if left_out else ""
         raise UserError(f"{address.name}: no image can be read ({len(left_out)} left out{first})")
 
 

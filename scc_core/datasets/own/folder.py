@@ -48,7 +48,8 @@ def open_folder(text: str) -> Dataset:
     Every image is decoded once, the first time; what cannot be read is left out and named in ``left_out``.
 
     Raises:
-        UserError: nothing is there, nothing of it can be read, or names and templates do not fit.
+        NotFetchedError: nothing is there.
+        UserError: nothing of it can be read, or names and templates do not fit.
     """
     address = parse_address(SCHEME, text, OPTIONS)
     listing = _list(address, find_place(address))
@@ -97,16 +98,19 @@ def _list_table(address: Address, path: Path) -> _Listing:
     given = {key.removesuffix("_column"): options[key] for key in ("path_column", "label_column") if key in options}
     columns = Columns(split_column=options.get("split_column", "split"), split=options.get("split"), **given)
     table = read_table(path, columns)
-    return _Listing(path.parent, table.images, tuple({label for _, label in table.images}), table.left_out)
+    missing = {image for image, _ in table.images if not (path.parent / image).is_file()}
+    images = tuple(entry for entry in table.images if entry[0] not in missing)
+    gone = (LeftOut(image, "no such file") for image, _ in table.images if image in missing)
+    left_out = (*table.left_out, *gone)
+    return _Listing(path.parent, images, tuple({label for _, label in table.images}), left_out)
 
 
 def _open(address: Address, listing: _Listing) -> Dataset:
     names = _class_names(address, listing)
     label_of = {key: label for label, key in enumerate(names.keys)}
-    present, missing = _present(listing)
-    samples = FileSamples(listing.base, (Sample(path, label_of[key]) for path, key in present))
+    samples = FileSamples(listing.base, (Sample(path, label_of[key]) for path, key in listing.images))
     readable = leave_out_unreadable(samples, address.name, listing.base)
-    left_out = (*listing.left_out, *missing, *readable.left_out)
+    left_out = (*listing.left_out, *readable.left_out)
     check_any(address, readable.samples, left_out)
     return OwnDataset(
         _card(address, listing.base),
@@ -116,12 +120,6 @@ def _open(address: Address, listing: _Listing) -> Dataset:
         listing.base,
         (*left_out, *empty_classes(names, readable.samples)),
     )
-
-
-def _present(listing: _Listing) -> tuple[list[tuple[str, str]], list[LeftOut]]:
-    present = [entry for entry in listing.images if (listing.base / entry[0]).is_file()]
-    missing = [LeftOut(path, "no such file") for path, _ in listing.images if not (listing.base / path).is_file()]
-    return present, missing
 
 
 def _class_names(address: Address, listing: _Listing) -> ClassNames:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -61,7 +62,15 @@ def parse_templates(lines: Sequence[str], origin: Path) -> tuple[str, ...]:
 
 
 def default_names(keys: Sequence[str]) -> ClassNames:
-    """Name the classes after their keys, sorted, underscores as spaces; whole numbers are sorted by value."""
+    """Name the classes after their keys, sorted, underscores as spaces; whole numbers are sorted by value.
+
+    Raises:
+        UserError: a key that is no UTF-8 text, which no prompt can hold.
+    """
+    for key in keys:
+        legible = os.fsencode(key).decode(errors="replace")
+        if legible != key:
+            raise UserError(f"the class folder {legible!r} has a name that is no UTF-8 text; rename it")
     ordered = tuple(sorted(keys, key=int) if all(key.isdecimal() for key in keys) else sorted(keys))
     return ClassNames(ordered, tuple(" ".join(key.replace("_", " ").split()) for key in ordered))
 
