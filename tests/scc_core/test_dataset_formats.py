@@ -34,11 +34,11 @@ PROMPTS = {
     "caltech101": {
         0: "This is a photo of a person.",
         1: "This is a photo of a person.",
-        19: "This is a photo of a car side.",
+        19: "This is a photo of a car_side.",
     },
     "caltech256": {14: "A photo of a bonsai.", 231: "A photo of a t shirt.", 256: "A photo of a clutter."},
     "cifar10": {9: "This is a photo of a truck."},
-    "cifar100": {1: "This is a photo of a aquarium fish.", 99: "This is a photo of a worm."},
+    "cifar100": {1: "This is a photo of a aquarium_fish.", 99: "This is a photo of a worm."},
     "country211": {
         15: "A photo I took in Bosnia and Herzegovina.",
         25: "A photo I took in Bolivia, Plurinational State of.",
