@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import FrameType
 
@@ -13,32 +13,37 @@ from rich.console import Console
 
 from orchestrator.badges import update_badges
 from orchestrator.cluster import ray_session
+from orchestrator.contact import Contact, Say
 from orchestrator.expansion import expand
 from orchestrator.fetching import fetch_models_of
 from orchestrator.grid import Grid, parse_grid
 from orchestrator.identity import Cell
+from orchestrator.leases import Alone, Claims, Leases
 from orchestrator.left_out import left_out_of, print_left_out
 from orchestrator.options import RunOptions
 from orchestrator.plan import Plan, make_plan
 from orchestrator.pool import Pool, make_pool
-from orchestrator.progress import Progress, Reporter, make_reporter
-from orchestrator.queue import Task, WorkQueue
+from orchestrator.progress import Progress, make_reporter
+from orchestrator.queue import WorkQueue
 from orchestrator.schedule import Schedule
-from orchestrator.store import ResultStore, RunRecord
+from orchestrator.sink import RunSink
+from orchestrator.sole import sole_driver
+from orchestrator.spool import spool_of
+from orchestrator.store import ResultStore, RunRecord, StoreUnavailableError
+from orchestrator.store.engine import is_sqlite
 from orchestrator.versions import code_version, package_versions, python_version, this_machine
+from orchestrator.writer import Writer, replay
 from scc_core.errors import SccBenchError, UserError
-from scc_core.measurement import Failure, Measurement
-
-_HEARTBEAT_SECONDS = 10.0
 
 
 class RunInterruptedError(SccBenchError):
-    """A run was stopped by Ctrl-C or SIGTERM; everything measured so far is in the database."""
+    """A run was stopped by Ctrl-C or SIGTERM; everything measured so far is in the database, or in the spool."""
 
     exit_status = 130
 
-    def __init__(self, run: str) -> None:
-        super().__init__(f"run {run} was interrupted; what was measured is stored, `sccbench resume {run}` continues")
+    def __init__(self, run: str, spooled: int = 0) -> None:
+        where = f"waits on this machine ({spooled} blocks) for the database" if spooled else "is stored"
+        super().__init__(f"run {run} was interrupted; what was measured {where}, `sccbench resume {run}` continues")
 
 
 @dataclass(frozen=True)
@@ -77,14 +82,16 @@ def start(
         submission: the job that asked for the run, whose id the run takes; None for a command.
 
     Raises:
-        UserError: the address or the number of workers is wrong; nothing was computed.
+        UserError: the address or the number of workers is wrong, or another run has the database; nothing was computed.
         RunInterruptedError: interrupted; what was measured is stored and the run can be resumed.
     """
-    plan = make_plan(cells, store.measured_blocks)
-    with _compute(plan, options) as pool:
-        print_left_out(cells, console)
-        run = store.start_run(_record(grid, text, submission, cells), cells, submission)
-        return _carry_out(run, plan, store, pool, console)
+    with sole_driver(store):
+        replay(store, _sayer(console))
+        plan = make_plan(cells, store.measured_blocks)
+        with _compute(plan, options) as pool:
+            print_left_out(cells, console)
+            run = store.start_run(_record(grid, text, submission, cells), cells, submission)
+            return _carry_out(run, plan, store, pool, console)
 
 
 def resume(
@@ -107,11 +114,13 @@ def resume(
     fetch_models_of(grid, console)
     cells = expand(grid)
     _check_same_cells(summary.id, cells, store)
-    plan = make_plan(cells, store.measured_blocks)
-    with _compute(plan, options) as pool:
-        store.clear_failures(summary.id)
-        store.set_submission(summary.id, submission)
-        return _carry_out(summary.id, plan, store, pool, console)
+    with sole_driver(store):
+        replay(store, _sayer(console))
+        plan = make_plan(cells, store.measured_blocks)
+        with _compute(plan, options) as pool:
+            store.clear_failures(summary.id)
+            store.set_submission(summary.id, submission)
+            return _carry_out(summary.id, plan, store, pool, console)
 
 
 @contextmanager
@@ -125,51 +134,56 @@ def _compute(plan: Plan, options: RunOptions) -> Iterator[Pool | None]:
 
 
 def _carry_out(run: str, plan: Plan, store: ResultStore, pool: Pool | None, console: Console) -> RunResult:
-    console.print(f"run {run}: {describe_plan(plan)}", highlight=False, soft_wrap=True)
+    say = _sayer(console)
+    say(f"run {run}: {describe_plan(plan)}")
     progress = Progress(plan)
-    try:
-        if pool is not None:
-            _measure(run, progress, store, pool, console)
-        update_badges(store, run)
-    except KeyboardInterrupt:
-        store.finish_run(run, "interrupted")
-        raise RunInterruptedError(run) from None
-    failed = len(progress.failed_cells)
-    store.finish_run(run, "failed" if failed else "complete")
+    spool = spool_of(store.url, run)
+    contact = Contact(store, say, f"results wait in {spool.path.parent} until it is back")
+    with _leases(run, store, progress, contact) as leases:
+        writer = Writer(run, store, spool, contact, say, leases)
+        try:
+            with _terminate_as_interrupt():
+                if pool is not None:
+                    with make_reporter(console, progress) as reporter:
+                        sink = RunSink(run, store, contact, writer, leases, progress, reporter)
+                        Schedule(
+                            WorkQueue(plan, pool.num_workers, leases), pool.resources, pool.num_workers, sink
+                        ).run()
+                        # The workers are released by now: who waits for a database should not hold devices.
+                        writer.finish()
+                writer.insist(lambda: update_badges(store, run))
+                failed = len(progress.failed_cells)
+                writer.insist(lambda: store.finish_run(run, "failed" if failed else "complete"))
+        except KeyboardInterrupt:
+            raise _interrupted(run, store, contact, writer) from None
     return RunResult(run, failed, plan.missing)
 
 
-def _measure(run: str, progress: Progress, store: ResultStore, pool: Pool, console: Console) -> None:
-    with _terminate_as_interrupt(), make_reporter(console, progress) as reporter:
-        sink = _Sink(run, store, progress, reporter)
-        queue = WorkQueue(progress.plan, pool.num_workers)
-        Schedule(queue, pool.resources, pool.num_workers, sink).run()
+@contextmanager
+def _leases(run: str, store: ResultStore, progress: Progress, contact: Contact) -> Iterator[Claims]:
+    """Give the claims of this driver: leases where it may not be the only one."""
+    if is_sqlite(store.url):
+        yield Alone()
+        return
+    leases = Leases(store, run, progress.elsewhere, contact)
+    try:
+        yield leases
+    finally:
+        leases.close()
 
 
-class _Sink:
-    """Writes results as they come, then counts them."""
+def _interrupted(run: str, store: ResultStore, contact: Contact, writer: Writer) -> RunInterruptedError:
+    """Leave nothing that was measured in memory alone, and mark the run if the database can be reached."""
+    spooled = writer.stop()
+    # A run that cannot be marked counts as lost when it was silent for long enough, and is resumed all the same.
+    with suppress(StoreUnavailableError):
+        if not contact.away:
+            store.finish_run(run, "interrupted")
+    return RunInterruptedError(run, spooled)
 
-    def __init__(self, run: str, store: ResultStore, progress: Progress, reporter: Reporter) -> None:
-        self._run = run
-        self._store = store
-        self._progress = progress
-        self._reporter = reporter
-        self._last_heartbeat = progress.clock()
 
-    def measured(self, worker: int, task: Task, measurement: Measurement) -> None:
-        self._store.write_blocks(self._run, measurement.results)
-        self._progress.add(worker, task.shard.model, measurement.results)
-
-    def failed(self, failures: Mapping[str, Failure]) -> None:
-        for cell, failure in failures.items():
-            self._store.fail_cells(self._run, [cell], failure.error, failure.traceback)
-        self._progress.fail(list(failures))
-
-    def tick(self) -> None:
-        self._reporter.refresh()
-        if self._progress.clock() - self._last_heartbeat >= _HEARTBEAT_SECONDS:
-            self._last_heartbeat = self._progress.clock()
-            self._store.heartbeat(self._run)
+def _sayer(console: Console) -> Say:
+    return lambda line: console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def describe_plan(plan: Plan) -> str:

@@ -160,6 +160,11 @@ def _groups(missing: Mapping[Cell, Intervals]) -> Iterable[dict[Cell, Intervals]
     return groups.values()
 
 
+def with_blocks(span: Span, blocks: range) -> Span:
+    """Return the part of a span that ``blocks`` are."""
+    return Span(span.cells, blocks, _samples(blocks, span.cells[0].dataset.size))
+
+
 def _samples(blocks: range, size: int) -> int:
     return min(blocks.stop * BLOCK_SIZE, size) - blocks.start * BLOCK_SIZE
 

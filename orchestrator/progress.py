@@ -96,6 +96,11 @@ class Progress:
         # The cells of a shard share its attack, so it is counted once per block.
         worker.seconds += sum(attacks_seen.values())
 
+    def elsewhere(self, cell: str, blocks: int) -> None:
+        """Count blocks of a cell that another run has measured meanwhile."""
+        self._missing[cell] -= blocks
+        self.remaining_work -= self._block_work[cell] * blocks
+
     def fail(self, cells: Sequence[str]) -> None:
         """Count cells that are given up; their remaining work will not be done."""
         for cell in cells:

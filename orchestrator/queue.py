@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 
+from orchestrator.leases import Alone, Claims, Share
 from orchestrator.plan import Plan, shards
 from scc_core.measurement import Failure
 from workers.shard import Shard
@@ -34,13 +36,22 @@ class WorkQueue:
     Shards are cut from the plan's spans on demand, so that memory does not grow with their number.
     """
 
-    def __init__(self, plan: Plan, workers: int) -> None:
+    def __init__(self, plan: Plan, workers: int, claims: Claims | None = None) -> None:
         self._size = plan.shard_blocks(workers)
+        self._claims = claims or Alone()
         self._fresh: dict[str, Iterator[Shard]] = {}
         self._retries: deque[Task] = deque()
         self._failed: set[str] = set()
-        for name in plan.work_by_model():
-            self._fresh[name] = self._cut(plan, name)
+        shares: dict[str, deque[Share]] = {}
+        for share in enumerate(plan.spans):
+            shares.setdefault(share[1].cells[0].model.name, deque()).append(share)
+        for name, own in shares.items():
+            self._fresh[name] = self._cut(own)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether other drivers hold something that may come back to this queue."""
+        return self._claims.waiting
 
     def take(self, model: str | None, held: Collection[str] = ()) -> Task | None:
         """Return the next task, or None when there is none.
@@ -53,6 +64,9 @@ class WorkQueue:
             task = self._without_failed(self._retries.popleft())
             if task is not None:
                 return task
+        for _, span in self._claims.freed():
+            name = span.cells[0].model.name
+            self._fresh[name] = chain(shards(span, self._size), self._fresh.get(name, ()))
         order = sorted(self._fresh, key=lambda name: (name != model, name in held))
         for name in order:
             for shard in self._fresh[name]:
@@ -93,7 +107,7 @@ class WorkQueue:
         defenses = {key: value for key, value in task.shard.defenses.items() if key not in self._failed}
         return replace(task, shard=replace(task.shard, defenses=defenses)) if defenses else None
 
-    def _cut(self, plan: Plan, model: str) -> Iterator[Shard]:
-        for span in plan.spans:
-            if span.cells[0].model.name == model:
+    def _cut(self, shares: deque[Share]) -> Iterator[Shard]:
+        while granted := self._claims.draw(shares):
+            for _, span in granted:
                 yield from shards(span, self._size)

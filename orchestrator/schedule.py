@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -78,7 +79,7 @@ class Schedule:
         """
         try:
             self._workers = [_Worker(number, self.start(self.resources)) for number in range(self.num_workers)]
-            while self._submit():
+            while self._submit() or self.queue.waiting:
                 self._receive()
                 self.sink.tick()
         finally:
@@ -104,6 +105,9 @@ class Schedule:
         self._flying[worker.actor.run.remote(task.shard)] = (worker, task)
 
     def _receive(self) -> None:
+        if not self._flying:
+            time.sleep(_WAKE_SECONDS)
+            return
         ready, _ = ray.wait(list(self._flying), num_returns=1, timeout=_WAKE_SECONDS)
         if ready:
             # Everything that is ready by now, so that one slow write does not become many.

@@ -24,7 +24,7 @@ POSTGRESQL_DRIVERS = ("postgresql", "postgres", "postgresql+psycopg")
 
 SQLITE_HEADER = b"SQLite format 3\0"
 
-BUSY_TIMEOUT_MS = 30_000
+BUSY_TIMEOUT_MS = 10_000
 CONNECT_TIMEOUT_SECONDS = "10"
 
 

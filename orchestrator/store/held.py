@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, or_, select
 
 from orchestrator.intervals import Intervals
 from orchestrator.store.schema import Block, CellRow
@@ -24,3 +24,18 @@ def held_blocks(connection: Connection, keys: Iterable[str]) -> dict[str, Interv
         for key, start, end in connection.execute(select(islands.c.key, first, last).group_by("key", "island")):
             ranges[key].append(range(start, end + 1))
     return {key: Intervals.of(*found) for key, found in ranges.items()}
+
+
+def held_within(connection: Connection, within: Mapping[str, Intervals]) -> dict[str, Intervals]:
+    """Return which of the blocks ``within`` are stored, by the key of the cell; for few blocks of few cells."""
+    numbers: dict[str, list[int]] = {key: [] for key in within}
+    spans: dict[Intervals, list[str]] = {}
+    for key, blocks in within.items():
+        spans.setdefault(blocks, []).append(key)
+    query = select(CellRow.key, Block.number).join(CellRow, CellRow.id == Block.cell_id)
+    for blocks, keys in spans.items():
+        inside = or_(*(Block.number.between(part.start, part.stop - 1) for part in blocks.ranges))
+        for chunk in chunks(keys):
+            for key, number in connection.execute(query.where(CellRow.key.in_(chunk), inside)):
+                numbers[key].append(number)
+    return {key: Intervals.of_numbers(found) for key, found in numbers.items()}

@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 import math
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from orchestrator.identity import Cell
 from orchestrator.store.packing import hits, pack
@@ -24,6 +24,15 @@ COUNTS = {
     "requested_samples": "sum(requested_samples)",
 }
 """How the counts of a summary are computed from the cells of the run."""
+
+_FINITE = (
+    "sum_confidence",
+    "sum_margin",
+    "attack_seconds",
+    "defense_seconds",
+    "attack_peak_memory_mib",
+    "defense_peak_memory_mib",
+)
 
 STATE_FIELDS = ("id", "heartbeat_at", "finished_at", "outcome")
 
@@ -70,48 +79,84 @@ def cell_row(cell: Cell, created_at: datetime) -> dict[str, Any]:
     }
 
 
-def block_row(result: BlockResult, cell_id: int, run_id: str, created_at: datetime) -> dict[str, Any]:
+class BlockRow(NamedTuple):
+    """A row of table ``block`` before the database has told the ids: the cell by its key, the run not at all."""
+
+    cell: str
+    number: int
+    samples: int
+    correct: int
+    hits: str
+    sum_confidence: float
+    sum_margin: float
+    zero_gradients: int | None
+    attack_seconds: float
+    attack_forwards: int
+    attack_backwards: int
+    attack_peak_memory_mib: float | None
+    defense_seconds: float
+    defense_forwards: int
+    defense_backwards: int
+    defense_peak_memory_mib: float | None
+    device: str
+    worker: str
+    created_at: datetime
+    outcomes: bytes
+
+
+def block_rows(results: Iterable[BlockResult]) -> list[BlockRow]:
+    """Return the rows of table ``block``, all of this moment.
+
+    Raises:
+        ValueError: a block is empty, too long or holds a sum or a peak that is not finite.
+    """
+    now = datetime.now(UTC)
+    return [block_row(result, now) for result in results]
+
+
+def block_row(result: BlockResult, created_at: datetime) -> BlockRow:
     """Return the row of table ``block``.
 
     Raises:
         ValueError: the block is empty, too long or holds a sum or a peak that is not finite.
     """
-    outcomes = result.outcomes
-    if not 1 <= len(outcomes) <= BLOCK_SIZE:
-        raise ValueError(f"{_name(result)} holds {len(outcomes)} samples, expected 1 to {BLOCK_SIZE}")
-    packed, hit_text = pack(outcomes), hits(outcomes)
-    sums: dict[str, float | None] = {
-        "sum_confidence": float(outcomes.confidences.sum(dtype=float)),
-        "sum_margin": float(outcomes.margins.sum(dtype=float)),
-        "attack_seconds": result.attack.seconds,
-        "defense_seconds": result.defense.seconds,
-    }
-    peaks = {
-        "attack_peak_memory_mib": result.attack.peak_memory_mib,
-        "defense_peak_memory_mib": result.defense.peak_memory_mib,
-    }
-    for name, value in {**sums, **peaks}.items():
+    outcomes, attack, defense = result.outcomes, result.attack, result.defense
+    samples = len(outcomes)
+    if not 1 <= samples <= BLOCK_SIZE:
+        raise ValueError(f"{_name(result)} holds {samples} samples, expected 1 to {BLOCK_SIZE}")
+    hit_text = hits(outcomes)
+    row = BlockRow(
+        cell=result.cell,
+        number=result.block,
+        samples=samples,
+        correct=hit_text.count("1"),
+        hits=hit_text,
+        sum_confidence=float(outcomes.confidences.sum(dtype=float)),
+        sum_margin=float(outcomes.margins.sum(dtype=float)),
+        zero_gradients=result.zero_gradients,
+        attack_seconds=attack.seconds,
+        attack_forwards=attack.forwards,
+        attack_backwards=attack.backwards,
+        attack_peak_memory_mib=attack.peak_memory_mib,
+        defense_seconds=defense.seconds,
+        defense_forwards=defense.forwards,
+        defense_backwards=defense.backwards,
+        defense_peak_memory_mib=defense.peak_memory_mib,
+        device=result.device,
+        worker=result.worker,
+        created_at=created_at,
+        outcomes=pack(outcomes),
+    )
+    _require_finite(row)
+    return row
+
+
+def _require_finite(row: BlockRow) -> None:
+    for name in _FINITE:
+        value = getattr(row, name)
         if value is not None and not math.isfinite(value):
-            raise ValueError(f"{name} of {_name(result)} is {value}, expected a finite number")
-    return {
-        "cell_id": cell_id,
-        "number": result.block,
-        "samples": len(outcomes),
-        "correct": hit_text.count("1"),
-        "hits": hit_text,
-        **sums,
-        **peaks,
-        "zero_gradients": result.zero_gradients,
-        "attack_forwards": result.attack.forwards,
-        "attack_backwards": result.attack.backwards,
-        "defense_forwards": result.defense.forwards,
-        "defense_backwards": result.defense.backwards,
-        "device": result.device,
-        "worker": result.worker,
-        "run_id": run_id,
-        "created_at": created_at,
-        "outcomes": packed,
-    }
+            cell = f"block {row.number} of cell {row.cell[:12]}"
+            raise ValueError(f"{name} of {cell} is {value}, expected a finite number")
 
 
 def run_summary(run: Mapping[str, Any], counts: Mapping[str, Any]) -> RunSummary:

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Self
 
 import polars as pl
-from sqlalchemy import CursorResult, insert, select, text, update
+from sqlalchemy import URL, Connection, CursorResult, insert, select, text, update
 from sqlalchemy.exc import DBAPIError
 
 from orchestrator.identity import Cell
 from orchestrator.intervals import Intervals
+from orchestrator.store import leasing
 from orchestrator.store.cells import StoredCell, stored_cells
 from orchestrator.store.columns import RESULTS, RUN_RESULTS
 from orchestrator.store.engine import Database, parse_url, require_file, shown
 from orchestrator.store.errors import database_words, without_password
 from orchestrator.store.frames import PackedBlock, outcomes_frame, view_frame
-from orchestrator.store.held import held_blocks
+from orchestrator.store.held import held_blocks, held_within
 from orchestrator.store.hits import Hits
+from orchestrator.store.insertion import insert_blocks
+from orchestrator.store.leasing import DriverRecord, Tile
 from orchestrator.store.migrate import migrate
 from orchestrator.store.records import OUTCOMES, RunRecord, RunSummary
-from orchestrator.store.rows import block_row, cell_row, new_run_id, run_row
+from orchestrator.store.rows import BlockRow, block_rows, cell_row, new_run_id, run_row
 from orchestrator.store.runs import find_run, summaries
 from orchestrator.store.schema import Block, CellRow, Run, RunCell
 from orchestrator.store.speeds import DeviceTotals, device_totals
@@ -48,6 +51,26 @@ class ResultStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._ids: dict[str, int] = {}
+
+    @property
+    def name(self) -> str:
+        """The database's name for people: the path of an SQLite file, or the URL without password and options."""
+        return shown(self._database.url)
+
+    @property
+    def url(self) -> URL:
+        """The database's URL, with the password in it."""
+        return self._database.url
+
+    def ping(self) -> None:
+        """Return if the database can be written now.
+
+        Raises:
+            StoreUnavailableError: it cannot.
+        """
+        with self._database.writing() as connection:
+            connection.execute(text("SELECT 1"))
 
     @classmethod
     def open(cls, url: str, *, create: bool = True) -> Self:
@@ -126,10 +149,17 @@ class ResultStore:
         """
         self._update_run(run_id, submission=submission)
 
-    def measured_blocks(self, keys: Iterable[str]) -> dict[str, Intervals]:
-        """Return the numbers of the stored blocks for each of the cells ``keys``; an empty set where there is none."""
+    def measured_blocks(
+        self, keys: Iterable[str], within: Mapping[str, Intervals] | None = None
+    ) -> dict[str, Intervals]:
+        """Return the numbers of the stored blocks for each of the cells ``keys``; an empty set where there is none.
+
+        Args:
+            keys: keys of the cells.
+            within: by the key of a cell, between which numbers to look, of few cells; None looks at all.
+        """
         with self._database.reading() as connection:
-            return held_blocks(connection, keys)
+            return held_blocks(connection, keys) if within is None else held_within(connection, within)
 
     def write_blocks(self, run_id: str, results: Sequence[BlockResult]) -> int:
         """Store blocks that a run has measured; one that is there already is left as it is.
@@ -140,13 +170,14 @@ class ResultStore:
         Raises:
             ValueError: a block of an unknown cell or with impossible contents; none of ``results`` is stored.
         """
-        if not results:
+        return self.write_rows(run_id, block_rows(results))
+
+    def write_rows(self, run_id: str, rows: Sequence[BlockRow]) -> int:
+        """Store blocks as :func:`block_rows` returns them; otherwise as :meth:`write_blocks`."""
+        if not rows:
             return 0
-        now = datetime.now(UTC)
         with self._database.writing() as connection:
-            ids = cell_ids(connection, {result.cell for result in results})
-            rows = [block_row(result, ids[result.cell], run_id, now) for result in results]
-            return insert_new(connection, Block, rows, "cell_id", "number")
+            return insert_blocks(connection, run_id, rows, self._ids_of(connection, {row.cell for row in rows}))
 
     def fail_cells(self, run_id: str, keys: Iterable[str], error: str, traceback: str) -> None:
         """Store why cells of a run failed.
@@ -266,6 +297,43 @@ class ResultStore:
                 query = text(f"SELECT {columns} FROM run_results WHERE run = :run")
                 rows = connection.execute(query, {"run": find_run(connection, run_id)})
             return view_frame(view, rows.all())
+
+    def beat(self, driver: DriverRecord) -> int:
+        """Say that a driver of this database lives, first of all that it is there; return how many others live.
+
+        This and what follows is for PostgreSQL, where drivers share a database.
+        """
+        with self._database.writing() as connection:
+            return leasing.beat(connection, driver)
+
+    def claim(
+        self, driver: DriverRecord, tiles: Sequence[Tile], *, dead: Collection[str] = (), patient: bool = False
+    ) -> set[Tile]:
+        """Lease tiles for a driver, and return those that are its own now; see :func:`leasing.claim`."""
+        with self._database.writing() as connection:
+            return leasing.claim(connection, driver, tiles, dead=dead, patient=patient)
+
+    def release(self, driver: DriverRecord, tiles: Sequence[Tile]) -> None:
+        """Give leases of a driver back."""
+        with self._database.writing() as connection:
+            leasing.release(connection, driver, tiles)
+
+    def leave(self, driver: DriverRecord) -> None:
+        """Forget a driver, with everything that it has leased."""
+        with self._database.writing() as connection:
+            leasing.leave(connection, driver)
+
+    def neighbours(self, driver: DriverRecord) -> dict[str, int]:
+        """Return the processes of the other drivers on the same machine by their ids; they need not live."""
+        with self._database.reading() as connection:
+            return leasing.neighbours(connection, driver)
+
+    def _ids_of(self, connection: Connection, keys: set[str]) -> Mapping[str, int]:
+        """Return the ids of cells, which never change, by their keys; asked for once."""
+        unknown = keys - self._ids.keys()
+        if unknown:
+            self._ids.update(cell_ids(connection, unknown))
+        return self._ids
 
     def _update_run(self, run_id: str, **values: object) -> None:
         with self._database.writing() as connection:

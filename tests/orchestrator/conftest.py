@@ -1,8 +1,38 @@
-"""Specifications and grids that need no model, for the orchestrator's tests."""
+"""Specifications and grids that need no model, and real databases, for the orchestrator's tests."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import count
+
+import pytest
+
 from orchestrator.identity import Cell, ComponentSpec, DatasetSpec, ModelSpec
+from tests.orchestrator.postgresql import Server
+
+_NUMBERS = count()
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Server]:
+    """A server that every test leaves running."""
+    server = Server()
+    yield server
+    server.remove()
+
+
+@pytest.fixture
+def postgresql_url(postgresql: Server) -> str:
+    """A new, empty PostgreSQL schema."""
+    return postgresql.schema(f"test_{next(_NUMBERS)}")
+
+
+@pytest.fixture
+def stoppable_postgresql() -> Iterator[Server]:
+    """A server of the test's own."""
+    server = Server()
+    yield server
+    server.remove()
 
 
 def component(name: str, **parameters: object) -> ComponentSpec:

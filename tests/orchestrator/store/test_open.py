@@ -14,9 +14,10 @@ from sqlalchemy import text
 from orchestrator.store import ResultStore, StoreUnavailableError, database_exists, read_only_query
 from orchestrator.store.engine import Database, parse_url, shown
 from scc_core.errors import UserError
+from tests.orchestrator.postgresql import PASSWORD, Server
 from tests.orchestrator.store.builders import make_cell, make_record, start
 
-SECRET = "s3cr3t-w0rd"
+SECRET = PASSWORD
 
 
 def _open_error(url: str, *, create: bool = True) -> str:
@@ -45,7 +46,7 @@ def test_sqlite_keeps_a_log_and_foreign_keys_and_waits(sqlite_url: str) -> None:
     with Database(parse_url(sqlite_url)).reading() as connection:
         pragmas = ("journal_mode", "foreign_keys", "busy_timeout", "synchronous")
         values = [connection.execute(text(f"PRAGMA {name}")).scalar() for name in pragmas]
-    assert values == ["wal", 1, 30_000, 1]
+    assert values == ["wal", 1, 10_000, 1]
 
 
 def test_a_directory_is_named_with_an_example(tmp_path: Path) -> None:
@@ -147,20 +148,20 @@ def test_an_unreachable_server() -> None:
     assert "Connection refused" in message
 
 
-def test_a_wrong_password(postgresql_server: str) -> None:
-    url = postgresql_server.replace(SECRET, f"{SECRET}-wrong")
+def test_a_wrong_password(postgresql: Server) -> None:
+    url = postgresql.url.replace(SECRET, f"{SECRET}-wrong")
     assert 'password authentication failed for user "bench"' in _open_error(url)
     with pytest.raises(StoreUnavailableError) as caught:
         read_only_query(url, "SELECT 1")
     assert SECRET not in str(caught.value)
 
 
-def test_a_database_that_does_not_exist(postgresql_server: str) -> None:
-    assert 'database "nowhere" does not exist' in _open_error(postgresql_server.replace("/postgres", "/nowhere"))
+def test_a_database_that_does_not_exist(postgresql: Server) -> None:
+    assert 'database "nowhere" does not exist' in _open_error(postgresql.url.replace("/postgres", "/nowhere"))
 
 
-def test_a_password_among_the_options_is_hidden(postgresql_server: str) -> None:
-    url = postgresql_server.replace(f":{SECRET}@", "@")
+def test_a_password_among_the_options_is_hidden(postgresql: Server) -> None:
+    url = postgresql.url.replace(f":{SECRET}@", "@")
     assert read_only_query(f"{url}?password={SECRET}", "SELECT 1").item() == 1
     assert shown(parse_url(f"{url}?password={SECRET}")) == url
     assert "password authentication failed" in _open_error(f"{url}?password={SECRET}-wrong")
