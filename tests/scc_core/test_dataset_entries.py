@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from scc_core.datasets import carded_names, dataset_facts, datasets, open_dataset
-from scc_core.datasets.cards import describe_card, read_description
+from scc_core.datasets.cards import DATA_FOLDER, describe_card, read_description
 from scc_core.datasets.sampling import sample_order
 from scc_core.datasets.stored import IncompleteDatasetWarning
 from scc_core.errors import NotFetchedError, UserError
@@ -25,6 +25,14 @@ def test_every_card_is_whole_and_its_templates_can_be_filled(name):
     assert len(describe_card(name).digest) == 64
     for prompts in dataset_facts(name).prompts().values():
         assert all("{" not in prompt for prompt in prompts)
+
+
+def test_every_list_says_where_it_comes_from_and_belongs_to_a_card():
+    lists = list(DATA_FOLDER.rglob("*.txt"))
+    assert len(lists) > 50
+    for path in lists:
+        assert path.read_text(encoding="utf-8").startswith("# "), path
+        assert path.stem.partition("@")[0] in carded_names(), path
 
 
 @pytest.mark.parametrize("name", carded_names())
