@@ -11,6 +11,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from scc_core.prompts import render_prompts
+
 Uint8Image = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]
 
@@ -101,15 +103,3 @@ class Dataset(ABC):
     def prompts(self) -> Mapping[str, tuple[str, ...]]:
         """Return for every class name its rendered prompts, in label order."""
         return render_prompts(self.class_names, self.templates)
-
-
-def render_prompts(class_names: Sequence[str], templates: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
-    """Return for every class its rendered prompts, in label order, by its name.
-
-    Where several classes share a name (ImageNet has two cranes), the later ones are told apart by their label.
-    """
-    rendered: dict[str, tuple[str, ...]] = {}
-    for label, name in enumerate(class_names):
-        key = name if name not in rendered else f"{name} (class {label})"
-        rendered[key] = tuple(template.format(name) for template in templates)
-    return rendered

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from scc_core.datasets.base import Dataset, DatasetCard, render_prompts
+from scc_core.datasets.base import Dataset, DatasetCard
 from scc_core.datasets.cards import ENSEMBLE, Description
 from scc_core.datasets.stored import StoredEntry, open_described
 from scc_core.errors import UserError, unknown_name
+from scc_core.prompts import render_prompts
 from scc_core.registry import Registry
 
 datasets: Registry[Callable[[], Dataset]] = Registry("dataset", "sccbench.datasets")

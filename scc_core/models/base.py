@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from scc_core.errors import UserError, unknown_name
 from scc_core.outcomes import Cost
+from scc_core.prompts import plain_name
 
 PRECISIONS: Mapping[str, torch.dtype] = {
     "float32": torch.float32,
@@ -195,7 +196,7 @@ class ZeroShotModel:
         self.meter = Meter()
         self.text_features = _class_embeddings(model, prompts)
         self.prompts = dict(prompts)
-        self.class_names = tuple(prompts)
+        self.class_names = tuple(plain_name(key) for key in prompts)
         self._text_embeddings: dict[tuple[str, ...], Tensor] = {}
 
     @property

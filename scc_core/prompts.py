@@ -1,0 +1,26 @@
+"""Class names and templates as prompts, by class: also where several classes have the same name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+_REPEATED = re.compile(r" \(class \d+\)$")
+
+
+def render_prompts(class_names: Sequence[str], templates: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
+    """Return for every class its rendered prompts, in label order, by its name.
+
+    Where several classes share a name (Caltech-101 has two kinds of faces that the published tables call a person), the
+    keys of the later ones end in their label; the prompts have the plain name.
+    """
+    rendered: dict[str, tuple[str, ...]] = {}
+    for label, name in enumerate(class_names):
+        key = name if name not in rendered else f"{name} (class {label})"
+        rendered[key] = tuple(template.format(name) for template in templates)
+    return rendered
+
+
+def plain_name(key: str) -> str:
+    """Return the class name behind a key of :func:`render_prompts`."""
+    return _REPEATED.sub("", key)
