@@ -37,6 +37,7 @@ def examine(db: str, address: str | None) -> list[Finding]:
         _devices(),
         *_models(),
         _hub_cache(),
+        _check("prepared images", _prepared_images),
         _disk(),
         _check("database", lambda: _database(db)),
         _check("ray", lambda: _ray(address)),
@@ -80,6 +81,19 @@ def _hub_cache() -> Finding:
     home = Path(os.environ.get("HF_HOME", "~/.cache/huggingface")).expanduser()
     offline = " (offline: HF_HUB_OFFLINE is set)" if os.environ.get("HF_HUB_OFFLINE") else ""
     return Finding("model hub cache", "ok", f"{home}{'' if home.exists() else ', not made yet'}{offline}")
+
+
+def _prepared_images() -> Finding:
+    from scc_core.datasets.image_store.contents import preparations
+    from scc_core.datasets.image_store.settings import LIMIT_VARIABLE, is_writable, store_folder, store_limit
+
+    folder, limit = store_folder(), store_limit()
+    if not limit:
+        return Finding("prepared images", "note", f"no store: {LIMIT_VARIABLE} is 0, so every worker decodes anew")
+    if not is_writable(folder):
+        return Finding("prepared images", "note", f"{folder} cannot be written, so every worker decodes anew")
+    used = sum(each.num_bytes for each in preparations(folder))
+    return Finding("prepared images", "ok", f"{used / 2**30:.2f} of at most {limit / 2**30:.1f} GiB in {folder}")
 
 
 def _disk() -> Finding:

@@ -33,6 +33,7 @@ from orchestrator.store import ResultStore, RunRecord, StoreUnavailableError
 from orchestrator.store.engine import is_sqlite
 from orchestrator.versions import code_version, package_versions, python_version, this_machine
 from orchestrator.writer import Writer, replay
+from scc_core.datasets.image_store.settings import store_limit
 from scc_core.errors import SccBenchError, UserError
 
 
@@ -125,10 +126,12 @@ def resume(
 
 @contextmanager
 def _compute(plan: Plan, options: RunOptions) -> Iterator[Pool | None]:
-    """Connect to Ray if there is anything to measure; the address and the workers are checked before a run exists."""
+    """Connect to Ray if there is anything to measure; what the user can mend is found before a run exists."""
     if not plan.missing:
         yield None
         return
+    # A local Ray's workers inherit this variable, and each of them would only fail its cells.
+    store_limit()
     with ray_session(options.address):
         yield make_pool(options.num_workers, options.batch_size)
 

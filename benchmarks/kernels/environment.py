@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-_PACKAGES = ("torch", "torchvision", "open_clip_torch", "timm", "transformers", "numpy", "scc-bench")
+_PACKAGES = ("torch", "torchvision", "open_clip_torch", "timm", "transformers", "numpy", "pillow", "scc-bench")
 _CPU_LIST = Path("/proc/cpuinfo")
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli import compare, fetch, info, metrics, read, run, submit
+from orchestrator.cli import cache, compare, fetch, info, metrics, read, run, submit
 from orchestrator.cli.options import messages
 from orchestrator.cli.warned import show_warnings_in_one_line
 from scc_core.errors import SccBenchError
@@ -47,6 +47,7 @@ metrics.register(app)
 compare.register(app)
 info.register(app)
 fetch.register(app)
+cache.register(app)
 # The packages above this one bring their own commands, so that imports run only downwards.
 for _entry in sorted(entry_points(group="sccbench.commands"), key=lambda entry: entry.name):
     app.command(_entry.name)(_entry.load())

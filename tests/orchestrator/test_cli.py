@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sqlite3
 import subprocess
 
@@ -55,6 +56,7 @@ def test_help_names_every_command(tmp_path):
         "list",
         "doctor",
         "fetch",
+        "cache",
     )
     for command in commands:
         assert f"\n  {command} " in text
@@ -195,6 +197,34 @@ def test_doctor_says_what_is_there(tmp_path):
     text = succeeds("doctor", folder=tmp_path)
     for expected in ("torch", "model demo-clip", "database", "not made yet", "ray"):
         assert expected in text
+
+
+def test_cache_shows_what_a_run_prepared_and_empties_it(tmp_path):
+    own = {"SCCBENCH_CACHE": str(tmp_path / "cache"), "SCCBENCH_PREPARED_GIB": "0.5"}
+    folder = tmp_path / "cache" / "prepared"
+    assert f"0.00 GiB in {folder}; at most 0.5 GiB" in succeeds("cache", folder=tmp_path, **own)
+    grid = write_grid(tmp_path, {"defenses": "[none]", "epsilons": "[0]", "max_samples": "75"})
+    succeeds("run", str(grid), "--workers", "1", folder=tmp_path, **own)
+    row = re.compile(r"tests\.components-noise_images-native-8-\w{16} +│ +2 +│ +0\.0 +│ 20\d\d-\d\d-\d\d \d\d:\d\d UTC")
+    assert row.search(succeeds("cache", folder=tmp_path, **own))
+    assert f"0.00 of at most 0.5 GiB in {folder}" in succeeds("doctor", folder=tmp_path, COLUMNS="400", **own)
+    assert f"removed from {folder}" in succeeds("cache", "--clear", folder=tmp_path, **own)
+    assert [path.name for path in folder.iterdir()] == ["bytes-used"]
+
+
+def test_doctor_says_that_images_are_not_kept(tmp_path):
+    (tmp_path / "file").touch()
+    unwritable = succeeds("doctor", folder=tmp_path, SCCBENCH_CACHE=str(tmp_path / "file" / "cache"), COLUMNS="400")
+    assert "cannot be written, so every worker decodes anew" in unwritable
+    switched_off = succeeds("doctor", folder=tmp_path, SCCBENCH_PREPARED_GIB="0", COLUMNS="400")
+    assert "no store: SCCBENCH_PREPARED_GIB is 0, so every worker decodes anew" in switched_off
+
+
+def test_a_bound_that_is_no_number_is_refused_before_the_run(tmp_path):
+    grid = write_grid(tmp_path, {"defenses": "[none]"})
+    assert "give a number of GiB" in refused("run", str(grid), folder=tmp_path, SCCBENCH_PREPARED_GIB="20G")
+    with ResultStore.open(f"sqlite:///{tmp_path}/sccbench.db", create=False) as store:
+        assert list(store.runs()) == []
 
 
 def test_doctor_names_what_is_missing(tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from scc_core.cache import cache_folder
@@ -29,7 +30,7 @@ def store_limit() -> int:
     """
     given = os.environ.get(LIMIT_VARIABLE)
     if not given:
-        return shutil.disk_usage(_existing(store_folder())).total // _DISK_SHARE
+        return shutil.disk_usage(_nearest(store_folder())).total // _DISK_SHARE
     try:
         gib = float(given)
     except ValueError:
@@ -37,6 +38,12 @@ def store_limit() -> int:
     if not 0 <= gib < math.inf:
         raise UserError(f"{LIMIT_VARIABLE} is {given!r}; give a number of GiB such as 20 or 0.5, or 0 for no store")
     return int(gib * _GIB)
+
+
+def is_writable(folder: Path) -> bool:
+    """Whether this user may make files in the folder, or may make the folder."""
+    nearest = _nearest(folder)
+    return nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)
 
 
 def open_store() -> ImageStore | None:
@@ -49,5 +56,11 @@ def open_store() -> ImageStore | None:
     return ImageStore(store_folder(), limit) if limit else None
 
 
-def _existing(folder: Path) -> Path:
-    return next(path for path in (folder, *folder.parents) if path.is_dir())
+def _nearest(folder: Path) -> Path:
+    """Return what exists of the path to a folder."""
+    for path in (folder, *folder.parents):
+        # A parent that may not be entered is no answer, and no reason to fail.
+        with suppress(OSError):
+            if path.exists():
+                return path
+    return Path(folder.anchor)

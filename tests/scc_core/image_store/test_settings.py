@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from scc_core.datasets.image_store import open_store
-from scc_core.datasets.image_store.settings import store_folder, store_limit
+from scc_core.datasets.image_store.settings import is_writable, store_folder, store_limit
 from scc_core.errors import UserError
 
 
@@ -37,3 +37,10 @@ def test_what_is_no_number_of_gib_is_refused(monkeypatch, given):
     monkeypatch.setenv("SCCBENCH_PREPARED_GIB", given)
     with pytest.raises(UserError, match=f"SCCBENCH_PREPARED_GIB is '{given}'; give a number of GiB"):
         open_store()
+
+
+def test_a_folder_is_writable_if_it_could_be_made(tmp_path):
+    assert is_writable(tmp_path)
+    assert is_writable(tmp_path / "not" / "there")
+    (tmp_path / "file").touch()
+    assert not is_writable(tmp_path / "file" / "there")
