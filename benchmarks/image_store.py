@@ -32,6 +32,7 @@ BATCH_SIZE = 50
 IMAGE_SIZE = 224
 DEMONSTRATIONS = ("demo/shapes", "demo/photos", "demo/digits", "phantom/histology")
 DEMONSTRATION_SIZE = 64
+OVERLAPS = ("overlap: none", "overlap: next batch")
 CPU = torch.device("cpu")
 _FORMAT = 1
 _NO_BOUND = 2**62
@@ -128,15 +129,14 @@ def overlaps(dataset: Dataset, images: int) -> Iterator[Timing]:
     tower = get_model("demo-clip").load(CPU)
     model = ZeroShotModel(tower, dataset.prompts())
     groups = _groups(min(images, len(dataset)))
-    ways = {
-        "overlap: none": lambda prepared: (prepared.batch(group, CPU) for group in groups),
-        "overlap: next batch": lambda prepared: prepared.batches(groups, CPU),
-    }
-    for way, read in ways.items():
+    for way in OVERLAPS:
         prepared = PreparedDataset(dataset, "native", tower.image_size, cache_bytes=1)
         start = time.perf_counter()
         with torch.inference_mode():
-            for batch in read(prepared):
+            for group, following in zip(groups, [*groups[1:], None], strict=True):
+                batch = prepared.batch(group, CPU)
+                if following is not None and way == OVERLAPS[1]:
+                    prepared.read_ahead(following, CPU)
                 model(batch.pixels)
         yield way, sum(map(len, groups)), time.perf_counter() - start
 

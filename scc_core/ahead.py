@@ -2,29 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
+import threading
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from typing import Generic, TypeVar
 
-ItemT = TypeVar("ItemT")
+KeyT = TypeVar("KeyT")
 ResultT = TypeVar("ResultT")
 
 
-def one_ahead(function: Callable[[ItemT], ResultT], items: Iterable[ItemT]) -> Generator[ResultT, None, None]:
-    """Yield ``function(item)`` for every item in turn, the next one being computed meanwhile.
+class OneAhead(Generic[KeyT, ResultT]):
+    """A function of which one result may be computed before it is asked for.
 
-    The calls are made by one thread, one after another, and at most one result waits. Closing the iterator waits for
-    the call that runs.
-
-    Raises:
-        Exception: what ``function`` raises, when it is that item's turn.
+    Args:
+        function: never called by two threads at once.
     """
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="ahead") as thread:
-        pending: Future[ResultT] | None = None
-        for item in items:
-            upcoming = thread.submit(function, item)
-            if pending is not None:
-                yield pending.result()
-            pending = upcoming
-        if pending is not None:
-            yield pending.result()
+
+    def __init__(self, function: Callable[[KeyT], ResultT]) -> None:
+        self._function = function
+        self._one_at_a_time = threading.Lock()
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ahead")
+        self._pending: tuple[KeyT, Future[ResultT]] | None = None
+
+    def begin(self, key: KeyT) -> None:
+        """Begin to compute the result of ``key``, which takes the place of one that was not asked for."""
+        self._drop()
+        self._pending = (key, self._thread.submit(self._call, key))
+
+    def get(self, key: KeyT) -> ResultT:
+        """Return the result of ``key``: the one that was begun, if it is that, else computed now.
+
+        Raises:
+            Exception: what the function raises.
+        """
+        if self._pending is not None and self._pending[0] == key:
+            begun, self._pending = self._pending[1], None
+            return begun.result()
+        self._drop()
+        return self._call(key)
+
+    def _drop(self) -> None:
+        if self._pending is not None:
+            self._pending[1].cancel()
+            self._pending = None
+
+    def _call(self, key: KeyT) -> ResultT:
+        with self._one_at_a_time:
+            return self._function(key)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -38,6 +37,7 @@ def measure(
     batch_size: int,
     worker: str,
     adaptive: Adaptive | None = None,
+    next_blocks: Sequence[int] = (),
 ) -> Measurement:
     """Measure ``blocks`` of one attack group under every defense.
 
@@ -52,6 +52,7 @@ def measure(
         batch_size: images at a time; changes speed and memory, never a result.
         worker: stored with the results.
         adaptive: None for threat model ``transfer``; otherwise there is exactly one defense.
+        next_blocks: what the caller will measure after these; their first images are read meanwhile.
 
     Raises:
         Exception: whatever the model or the attack raises; a defense's exception only fails its own cell.
@@ -64,24 +65,26 @@ def measure(
         measurement.failures[key] = Failure.of(error)
         del active[key]
 
-    positions = [position for block in blocks for position in block_positions(block, len(dataset))]
-    chunks = list(_chunks(positions, batch_size))
-    with closing(dataset.batches(chunks, model.model.device)) as batches:
-        for chunk, batch in zip(chunks, batches, strict=True):
-            evaluation = evaluate(
-                model,
-                batch,
-                attack=attack,
-                epsilon=epsilon,
-                defenses=dict(active),
-                seed=seed,
-                adaptive=adaptive,
-                on_error=fail,
-            )
-            for key, defended in evaluation.defended.items():
-                parts[key] += _split(chunk, evaluation, defended)
-            if not active:
-                break
+    chunks = list(_chunks(_positions(blocks, dataset), batch_size))
+    upcoming = _positions(next_blocks, dataset)[:batch_size]
+    for chunk, following in zip(chunks, [*chunks[1:], upcoming], strict=True):
+        if not active:
+            break
+        batch = dataset.batch(chunk, model.model.device)
+        if following:
+            dataset.read_ahead(following, model.model.device)
+        evaluation = evaluate(
+            model,
+            batch,
+            attack=attack,
+            epsilon=epsilon,
+            defenses=dict(active),
+            seed=seed,
+            adaptive=adaptive,
+            on_error=fail,
+        )
+        for key, defended in evaluation.defended.items():
+            parts[key] += _split(chunk, evaluation, defended)
     device = device_name(model.model.device)
     for key in active:
         measurement.results += _join(key, parts[key], device, worker)
@@ -104,6 +107,10 @@ class _Part:
     gradients: npt.NDArray[np.float32]
     attack: Cost
     defense: Cost
+
+
+def _positions(blocks: Sequence[int], dataset: PreparedDataset) -> list[int]:
+    return [position for block in blocks for position in block_positions(block, len(dataset))]
 
 
 def _chunks(positions: Sequence[int], size: int) -> Iterator[Sequence[int]]:

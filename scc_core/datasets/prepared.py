@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Generator, Sequence
-from contextlib import closing
+from collections.abc import Sequence
 
-import numpy as np
 import torch
-from torch import Tensor
 
-from scc_core.ahead import one_ahead
+from scc_core.ahead import OneAhead
 from scc_core.batch import Batch
 from scc_core.datasets.base import Dataset
+from scc_core.datasets.host_batch import HostBatches, Request
 from scc_core.datasets.image_store import ImageStore, Preparation
-from scc_core.datasets.pixels import DecodedPixels, Pixels, Positions, StoredPixels, order_digest
+from scc_core.datasets.pixels import DecodedPixels, Pixels, StoredPixels, order_digest
 from scc_core.datasets.preparer import Preparer
 from scc_core.datasets.sampling import sample_order
 
@@ -45,13 +42,13 @@ class PreparedDataset:
         self.image_size = image_size
         self.order = sample_order(dataset)
         preparer = Preparer(dataset, preprocessing, image_size)
-        self._pixels: Pixels = DecodedPixels(preparer, self.order, cache_bytes)
+        pixels: Pixels = DecodedPixels(preparer, self.order, cache_bytes)
         if store is not None:
-            preparation = Preparation(
-                dataset.images_name, dataset.version, order_digest(self.order), preprocessing, image_size
-            )
-            self._pixels = StoredPixels(store, preparation, preparer, self.order, cache_bytes)
-        self._one_at_a_time = threading.Lock()
+            digest = order_digest(self.order)
+            preparation = Preparation(dataset.images_name, dataset.version, digest, preprocessing, image_size)
+            pixels = StoredPixels(store, preparation, preparer, self.order, cache_bytes)
+        # A dataset need not be prepared for two threads at once; this is never in two.
+        self._host_batches = OneAhead(HostBatches(pixels, dataset.name, len(self.order), image_size))
 
     def __len__(self) -> int:
         return len(self.order)
@@ -63,31 +60,18 @@ class PreparedDataset:
             ComponentError: the dataset cannot read a sample; names both.
             IndexError: a position is out of range.
         """
-        return self._on_device(positions, self._gather(positions, device), device)
-
-    def batches(self, groups: Sequence[Sequence[int]], device: torch.device) -> Generator[Batch, None, None]:
-        """Yield :meth:`batch` of every group of positions, the next one's images being read meanwhile."""
-        with closing(one_ahead(lambda positions: self._gather(positions, device), groups)) as gathered:
-            for positions, pixels in zip(groups, gathered, strict=True):
-                yield self._on_device(positions, pixels, device)
-
-    def _gather(self, positions: Sequence[int], device: torch.device) -> Tensor:
-        """Return ``(n, side, side, 3)`` uint8 in this machine's memory, pinned for a GPU."""
-        chosen: Positions = np.asarray(positions, dtype=np.int64)
-        if len(chosen) and not (chosen.min() >= 0 and chosen.max() < len(self)):
-            raise IndexError(f"{self.dataset.name} has {len(self)} samples, not {chosen.min()} to {chosen.max()}")
-        shape = (len(chosen), self.image_size, self.image_size, 3)
-        pixels = torch.empty(shape, dtype=torch.uint8, pin_memory=device.type == "cuda")
-        # A dataset need not be prepared for two threads at once.
-        with self._one_at_a_time:
-            self._pixels.gather(chosen, pixels.numpy())
-        return pixels
-
-    def _on_device(self, positions: Sequence[int], pixels: Tensor, device: torch.device) -> Batch:
+        pixels = self._host_batches.get(_request(positions, device)).to(device, non_blocking=True)
         indices = self.order[list(positions)]
-        pixels = pixels.to(device, non_blocking=True)
         return Batch(
             pixels=pixels.permute(0, 3, 1, 2).contiguous().float().div_(255.0),
             labels=torch.from_numpy(self.dataset.labels[indices]).to(device),
             sample_ids=torch.from_numpy(indices).to(device),
         )
+
+    def read_ahead(self, positions: Sequence[int], device: torch.device) -> None:
+        """Begin to read the images of the next :meth:`batch` in a thread; it may be another one all the same."""
+        self._host_batches.begin(_request(positions, device))
+
+
+def _request(positions: Sequence[int], device: torch.device) -> Request:
+    return Request(tuple(positions), device.type == "cuda")

@@ -143,13 +143,18 @@ def test_an_unreadable_image_is_an_error_that_names_dataset_and_sample(tmp_path,
     assert list(tmp_path.glob("*/*")) == []
 
 
-def test_batches_are_those_that_are_asked_for_one_by_one():
-    prepared = PreparedDataset(Labelled(np.arange(20) % 5), "native", 8)
-    groups = [range(7), range(7, 14), range(14, 20)]
-    for group, batch in zip(groups, prepared.batches(groups, torch.device("cpu")), strict=True):
-        alone = prepared.batch(group, torch.device("cpu"))
-        assert batch.pixels.equal(alone.pixels)
-        assert batch.sample_ids.equal(alone.sample_ids)
+def test_a_batch_is_the_same_whatever_was_read_ahead():
+    dataset = Labelled(np.arange(20) % 5)
+    prepared = PreparedDataset(dataset, "native", 8)
+    alone = PreparedDataset(Labelled(np.arange(20) % 5), "native", 8)
+    for ahead, positions in [(range(7), range(7)), ([9], range(7, 14)), (range(14, 20), [14]), ([25], [19])]:
+        prepared.read_ahead(ahead, torch.device("cpu"))
+        batch, expected = (each.batch(positions, torch.device("cpu")) for each in (prepared, alone))
+        assert batch.pixels.equal(expected.pixels)
+        assert batch.sample_ids.equal(expected.sample_ids)
+    prepared.read_ahead([25], torch.device("cpu"))
+    with pytest.raises(IndexError, match="labelled has 20 samples, not 25 to 25"):
+        prepared.batch([25], torch.device("cpu"))
 
 
 def test_prompts_are_rendered_in_label_order():

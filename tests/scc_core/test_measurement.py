@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+from dataclasses import dataclass
+from typing import ClassVar
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -38,7 +42,7 @@ def dataset() -> PreparedDataset:
     return PreparedDataset(RandomImages(), "native", 8)
 
 
-def measured(dataset, blocks, batch_size, defenses):
+def measured(dataset, blocks, batch_size, defenses, next_blocks=()):
     return measure(
         ZeroShotModel(ConvTower(), prompts(4)),
         dataset,
@@ -49,6 +53,7 @@ def measured(dataset, blocks, batch_size, defenses):
         seed=0,
         batch_size=batch_size,
         worker="test",
+        next_blocks=next_blocks,
     )
 
 
@@ -71,6 +76,43 @@ def test_predictions_do_not_depend_on_the_layout_of_shards(dataset):
     apart.sort(key=lambda result: result.block)
     for one, two in zip(apart, together, strict=True):
         assert one.outcomes.predictions.tolist() == two.outcomes.predictions.tolist()
+
+
+class CountedImages(RandomImages):
+    """Notes every sample that is decoded, and tells when one is."""
+
+    def __init__(self, awaited: int) -> None:
+        super().__init__()
+        self.reads: list[int] = []
+        self.awaited = awaited
+        self.arrived = threading.Event()
+
+    def image(self, index):
+        self.reads.append(index)
+        if index == self.awaited:
+            self.arrived.set()
+        return super().image(index)
+
+
+@dataclass(frozen=True)
+class Awaits(NoDefense):
+    """Computes nothing before the images that come next are being read."""
+
+    arrived: ClassVar[threading.Event]
+
+    def classify(self, model, images, noise):
+        assert self.arrived.wait(60)
+        return super().classify(model, images, noise)
+
+
+@pytest.mark.parametrize(("blocks", "next_blocks"), [([0, 1], []), ([0], [1]), ([0], [1, 2])])
+def test_the_next_images_are_read_while_a_batch_is_computed_and_none_twice(monkeypatch, blocks, next_blocks):
+    order = PreparedDataset(RandomImages(), "native", 8).order
+    images = CountedImages(awaited=int(order[99]))
+    monkeypatch.setattr(Awaits, "arrived", images.arrived, raising=False)
+    measurement = measured(PreparedDataset(images, "native", 8), blocks, 50, {"awaits": Awaits()}, next_blocks)
+    assert measurement.failures == {}
+    assert images.reads == order[:100].tolist()
 
 
 @given(st.integers(1, 150))

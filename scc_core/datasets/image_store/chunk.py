@@ -109,36 +109,22 @@ class Chunk:
             stream.flush()
             os.fsync(stream.fileno())
 
-    def map(self, file: int) -> Uint8Images:
-        """Map the open file, read-only; the mapping outlives the descriptor and the file's name.
+    def map(self, path: Path) -> Uint8Images:
+        """Map a file, read-only; the mapping outlives the file's name.
 
         Raises:
             CorruptChunkError: it is shorter or longer than it should be, of something else, or damaged.
+            OSError: it is not there or cannot be read.
         """
-        size = os.fstat(file).st_size
-        if size != self.num_bytes:
-            raise CorruptChunkError(f"it has {size} bytes instead of {self.num_bytes}")
-        mapped = mmap.mmap(file, size, access=mmap.ACCESS_READ)
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if size != self.num_bytes:
+                raise CorruptChunkError(f"it has {size} bytes instead of {self.num_bytes}")
+            mapped = mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ)
         images: Uint8Images = np.frombuffer(mapped, np.uint8, offset=HEADER_BYTES).reshape(self.shape)
         if mapped[: _HEADER.size] != self._header(zlib.crc32(images.data)):
             raise CorruptChunkError("its header and its pixels do not belong together")
         return images
-
-    def open(self, folder: Path) -> Uint8Images | None:
-        """Map the chunk's file under ``folder``; None where there is none.
-
-        Raises:
-            CorruptChunkError: as in :meth:`map`.
-            OSError: the file is there and cannot be read.
-        """
-        try:
-            file = os.open(folder / self.name, os.O_RDONLY)
-        except FileNotFoundError:
-            return None
-        try:
-            return self.map(file)
-        finally:
-            os.close(file)
 
     def _header(self, checksum: int) -> bytes:
         return _HEADER.pack(_MAGIC, self.preparation.digest, self.count, self.preparation.image_size, checksum)

@@ -53,7 +53,7 @@ class ImageStore:
                 self._budget.reserve(file, chunk.num_bytes)
                 images = decode()
                 chunk.write(file, images)
-                stored = chunk.map(file)
+                stored = chunk.map(part)
                 part.replace(path)
                 return stored
         except (OSError, CorruptChunkError) as error:
@@ -67,16 +67,17 @@ class ImageStore:
             os.utime(self.folder / chunk.name)
 
     def _open(self, chunk: Chunk) -> Uint8Images | None:
+        path = self.folder / chunk.name
         try:
-            stored = chunk.open(self.folder)
+            stored = chunk.map(path)
+        except FileNotFoundError:
+            return None
         except CorruptChunkError as error:
-            path = self.folder / chunk.name
             warnings.warn(
                 f"prepared images {path} are damaged ({error}); they are made anew", SccBenchWarning, stacklevel=2
             )
             return None
-        if stored is not None:
-            self.touch(chunk)
+        self.touch(chunk)
         return stored
 
     def _warn(self, error: Exception) -> None:
