@@ -33,7 +33,9 @@ def cache(
         _clear(folder)
         return
     used = _show(folder)
-    bound = f"at most {limit / _GIB:.1f} GiB ({LIMIT_VARIABLE} sets it)" if limit else f"{LIMIT_VARIABLE} is 0: no store"
+    bound = f"at most {limit / _GIB:.1f} GiB ({LIMIT_VARIABLE} sets it)"
+    if not limit:
+        bound = f"{LIMIT_VARIABLE} is 0, so nothing is added"
     output().print(f"{used / _GIB:.2f} GiB in {folder}; {bound}", highlight=False, soft_wrap=True)
 
 
