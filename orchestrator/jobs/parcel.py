@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from orchestrator.credentials import SECRET_VARIABLES
 from orchestrator.jobs.order import GRID_VARIABLE, Order, pack_grid
 from scc_core.errors import UserError, unknown_name
 
+_RUNTIME_ENV_KEYS = ("pip", "uv", "conda", "py_modules", "env_vars", "config")
 RUN_METADATA = "sccbench_run"
 NAME_METADATA = "sccbench_name"
 EXCLUDES = ("*.db", "*.db-wal", "*.db-shm", "*.pem", "*.key", ".env", ".pgpass", "auth_token", "sccbench-dashboard/")
@@ -49,7 +50,6 @@ class Surroundings:
     working_dir: Path | None = None
     image: str | None = None
     runtime_env: Path | None = None
-    _keys: tuple[str, ...] = field(default=("pip", "uv", "conda", "py_modules", "env_vars", "config"), repr=False)
 
     def build(self) -> dict[str, Any]:
         """Return Ray's runtime environment.
@@ -76,10 +76,10 @@ class Surroundings:
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             raise UserError(f"cannot read --runtime-env {self.runtime_env}: {' '.join(str(error).split())}") from None
         if not isinstance(document, dict):
-            raise UserError(f"--runtime-env {self.runtime_env}: expected a mapping with {', '.join(self._keys)}")
+            raise UserError(f"--runtime-env {self.runtime_env}: expected a mapping with {', '.join(_RUNTIME_ENV_KEYS)}")
         for key in document:
-            if key not in self._keys:
-                raise UserError(f"--runtime-env {self.runtime_env}: {unknown_name('key', str(key), self._keys)}")
+            if key not in _RUNTIME_ENV_KEYS:
+                raise UserError(f"--runtime-env {self.runtime_env}: {unknown_name('key', str(key), _RUNTIME_ENV_KEYS)}")
         _check_variables(document.get("env_vars") or {})
         return document
 

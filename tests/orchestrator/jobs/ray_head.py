@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -69,7 +70,6 @@ def start_head(variables: Mapping[str, str] | None = None, num_cpus: int = 2) ->
     command += ["--port", port, "--ray-client-server-port", client, "--temp-dir", str(folder / "ray")]
     command += ["--dashboard-host", "127.0.0.1", "--dashboard-port", dashboard, "--dashboard-agent-listen-port", "0"]
     command += ["--min-worker-port", "0", "--max-worker-port", "0", "--object-store-memory", "100000000"]
-    command += ["--node-ip-address", "127.0.0.1"]
     started = {
         **environment(folder),
         "PATH": f"{BIN}:{os.environ['PATH']}",
@@ -86,12 +86,21 @@ def start_head(variables: Mapping[str, str] | None = None, num_cpus: int = 2) ->
     try:
         wait_for(lambda: process.poll() is not None or "Ray runtime started" in log.read_text(), "the head")
         assert process.poll() is None, log.read_text()
-        yield RayHead(
-            folder, f"127.0.0.1:{port}", f"ray://127.0.0.1:{client}", f"http://127.0.0.1:{dashboard}", process.pid
-        )
+        # Ray's client server listens on the machine's own address alone, whatever the head is told.
+        own = re.findall(r"Local node IP\S*: \S*?([\d.]+\d)", log.read_text(encoding="utf-8"))[0]
+        addresses = (f"127.0.0.1:{port}", f"ray://{own}:{client}", f"http://127.0.0.1:{dashboard}")
+        yield RayHead(folder, *addresses, process.pid)
     finally:
         _stop(process)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def release(folder: Path) -> None:
+    """Let go who waits at the gate, and let through who comes later."""
+    (folder / "open").touch()
+    writer = os.open(folder / "gate", os.O_WRONLY)
+    (folder / "open").replace(folder / "gate")
+    os.close(writer)
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
