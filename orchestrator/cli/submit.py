@@ -8,13 +8,25 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli.options import BatchSize, GridPath, HeadAddress, NoPlugins, Workers, messages, output
+from orchestrator.cli.options import (
+    DEFAULT_DATABASE,
+    BatchSize,
+    Database,
+    GridPath,
+    HeadAddress,
+    NoPlugins,
+    OptionalHeadAddress,
+    Workers,
+    messages,
+    output,
+)
 
 if TYPE_CHECKING:
     from orchestrator.jobs import Head, Parcel
     from orchestrator.options import RunOptions
 
 _START_PATIENCE_SECONDS = 600.0
+_KEPT = "what was measured is stored, `sccbench resume"
 SubmittedId = Annotated[
     str | None, typer.Argument(metavar="[RUN]", help="A run's id or its beginning. Default: the latest.")
 ]
@@ -116,16 +128,30 @@ def logs(
         _show(head.log(found))
 
 
-def cancel(address: HeadAddress, run: SubmittedId = None) -> None:
-    """Stop a submitted run; what it has measured is kept, and `sccbench resume` continues it."""
+def cancel(run: SubmittedId = None, address: OptionalHeadAddress = None, db: Database = DEFAULT_DATABASE) -> None:
+    """Stop a run, through the head that it was sent to or through the database; what it has measured is kept."""
+    run_id, told = _cancel_in_database(db, run) if address is None else _cancel_on_head(address, run)
+    output().print(f"run {run_id}: {told}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _cancel_on_head(address: str, run: str | None) -> tuple[str, str]:
     from orchestrator.jobs import Head
 
     head = Head(address)
     found = head.run(run)
-    told = f"had ended already: {found.state}"
-    if not found.finished:
-        told = f"{head.stop(found).state}; what was measured is stored, `sccbench resume {found.run}` continues"
-    output().print(f"run {found.run}: {told}", highlight=False, markup=False, soft_wrap=True)
+    if found.finished:
+        return found.run, f"had ended already: {found.state}"
+    return found.run, f"{head.stop(found).state}; {_KEPT} {found.run}` continues"
+
+
+def _cancel_in_database(db: str, run: str | None) -> tuple[str, str]:
+    from orchestrator.store import ResultStore
+
+    with ResultStore.open(db, create=False) as store:
+        found = store.run(run)
+        if not store.cancel_run(found.id):
+            return found.id, f"had ended already: {found.state}"
+    return found.id, f"cancelled; its driver stops within seconds; {_KEPT} {found.id}` continues"
 
 
 def drive(order: Annotated[str, typer.Argument(help="What `sccbench submit` sends.")]) -> None:

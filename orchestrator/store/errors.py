@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError
 
-from scc_core.errors import UserError
+from scc_core.errors import SccBenchError, UserError
 
 SECRET_OPTIONS = ("password", "sslpassword")
 """Options of a PostgreSQL URL that hold a secret."""
@@ -13,6 +13,15 @@ SECRET_OPTIONS = ("password", "sslpassword")
 
 class StoreUnavailableError(UserError):
     """The database cannot be reached or cannot work now; the same call may succeed later."""
+
+
+class RunCancelledError(SccBenchError):
+    """A run was ended by `sccbench cancel` while its driver worked on it; everything measured so far is stored."""
+
+    exit_status = 130
+
+    def __init__(self, run: str) -> None:
+        super().__init__(f"run {run} was cancelled; what was measured is stored, `sccbench resume {run}` continues")
 
 
 class RefusedQueryError(UserError):

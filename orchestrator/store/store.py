@@ -17,14 +17,14 @@ from orchestrator.store import leasing
 from orchestrator.store.cells import StoredCell, stored_cells
 from orchestrator.store.columns import RESULTS, RUN_RESULTS
 from orchestrator.store.engine import Database, parse_url, require_file, shown
-from orchestrator.store.errors import database_words, without_password
+from orchestrator.store.errors import RunCancelledError, database_words, without_password
 from orchestrator.store.frames import PackedBlock, outcomes_frame, view_frame
 from orchestrator.store.held import held_blocks, held_within
 from orchestrator.store.hits import Hits
 from orchestrator.store.insertion import insert_blocks
 from orchestrator.store.leasing import DriverRecord, Tile
 from orchestrator.store.migrate import migrate
-from orchestrator.store.records import OUTCOMES, RunRecord, RunSummary
+from orchestrator.store.records import INTERRUPTED, OUTCOMES, RunRecord, RunSummary
 from orchestrator.store.rows import BlockRow, block_rows, cell_row, new_run_id, run_row
 from orchestrator.store.runs import find_run, summaries
 from orchestrator.store.schema import Block, CellRow, Run, RunCell
@@ -137,9 +137,21 @@ class ResultStore:
         """Store that the run's driver is alive.
 
         Raises:
+            RunCancelledError: somebody has ended the run meanwhile.
             UserError: no such run.
         """
-        self._update_run(run_id, heartbeat_at=datetime.now(UTC))
+        alive = update(Run).where(Run.id == run_id, Run.outcome.is_(None)).values(heartbeat_at=datetime.now(UTC))
+        with self._database.writing() as connection:
+            if connection.execute(alive).rowcount == 0:
+                raise RunCancelledError(find_run(connection, run_id))
+
+    def cancel_run(self, run_id: str) -> bool:
+        """End a run that is under way; its driver notices at its next sign of life. Return whether it was under way."""
+        under_way = update(Run).where(Run.id == run_id, Run.outcome.is_(None))
+        with self._database.writing() as connection:
+            return (
+                connection.execute(under_way.values(outcome=INTERRUPTED, finished_at=datetime.now(UTC))).rowcount == 1
+            )
 
     def set_submission(self, run_id: str, submission: str | None) -> None:
         """Store by which job a cluster was asked to carry out a run; None for a command that does it itself.

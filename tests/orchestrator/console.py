@@ -11,7 +11,7 @@ from pathlib import Path
 
 SCRIPT = Path(sys.executable).parent / "sccbench"
 ROOT = Path(__file__).parents[2]
-PATIENCE = 120.0
+PATIENCE = 300.0
 
 
 def environment(folder: Path, **extra: str) -> dict[str, str]:

@@ -47,6 +47,9 @@ def test_help_names_every_command(tmp_path):
         "demo",
         "plan",
         "run",
+        "submit",
+        "logs",
+        "cancel",
         "resume",
         "status",
         "query",
@@ -257,6 +260,19 @@ def test_doctor_names_what_is_missing(tmp_path):
 def test_a_wrong_grid_is_refused_before_any_compute(tmp_path, lines, message):
     assert message in refused("run", str(write_grid(tmp_path, lines)), folder=tmp_path)
     assert list(tmp_path.glob("*.db*")) == []
+
+
+@pytest.mark.parametrize("command", ["plan", "run"])
+def test_a_grid_that_names_code_is_refused_without_plugins(tmp_path, command):
+    (tmp_path / "mine.py").write_text(
+        "from pathlib import Path\nPath('ran').touch()\nattack = None\n", encoding="utf-8"
+    )
+    grid = str(
+        write_grid(tmp_path, {"models": "[demo-clip]", "datasets": "[demo/shapes]", "attacks": "['mine:attack']"})
+    )
+    words = refused(command, grid, "--no-plugins", folder=tmp_path)
+    assert words == "error: attack 'mine:attack' is code of its own, which --no-plugins refuses"
+    assert not (tmp_path / "ran").exists()
 
 
 def test_a_wrong_database_is_refused(tmp_path, measured):

@@ -85,6 +85,7 @@ def test_versions_that_differ_are_named():
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_a_cluster_of_another_ray_and_python_is_told(tmp_path):
     patch, elsewhere = tmp_path / "patch", tmp_path / "elsewhere"
     patch.mkdir()

@@ -16,7 +16,7 @@ from tests.orchestrator.jobs.ray_head import RayHead, release, start_head
 from tests.orchestrator.store.conftest import postgresql_server  # noqa: F401 - a fixture
 from tests.orchestrator.test_runs import GATE
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 GRID = {"defenses": f"[none, '{GATE}']", "epsilons": "[0]", "max_samples": "100"}
 TABLES = "SELECT relname FROM pg_class WHERE relkind IN ('r', 'v') AND relnamespace = 'public'::regnamespace"
 PAGES = ("api/jobs/", "nodes?view=summary", "logical/actors", "api/cluster_status", "api/v0/actors?detail=1")

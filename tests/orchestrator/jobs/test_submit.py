@@ -13,7 +13,7 @@ import pytest
 from orchestrator.store import ResultStore
 from tests.orchestrator.console import sccbench, wait_for, write_grid
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 GATE = "tests.components:WaitsForGate"
 SMALL = {"defenses": "[none, flip]", "max_samples": "100"}
 OWN_DATASET = """

@@ -21,7 +21,7 @@ from tests.orchestrator.jobs.ray_head import BIN, TOKEN, release
 from tests.orchestrator.jobs.two_hosts import Host, joined_namespaces, refusal
 from tests.orchestrator.test_runs import GATE, outcomes
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 SECOND = "second-host"
 ATTEMPTS = 3
 """Ray gives up on a node that takes more than 30 s to start, which happens on a busy machine."""

@@ -15,6 +15,7 @@ import pytest
 from orchestrator.identity import canonical_json
 from orchestrator.intervals import Intervals
 from orchestrator.store import ResultStore, StoreUnavailableError, read_only_query
+from orchestrator.store.errors import RunCancelledError
 from orchestrator.store.records import RunRecord
 from scc_core.errors import UserError
 from scc_core.outcomes import BLOCK_SIZE, BlockResult, Cost, Outcomes
@@ -75,6 +76,21 @@ def test_a_run_knows_the_job_that_asked_for_it(store: ResultStore) -> None:
     assert store.run(run).submission == "job-1"
     store.set_submission(run, "job-2")
     assert [summary.submission for summary in store.runs()] == ["job-2"]
+
+
+def test_a_cancelled_run_refuses_its_driver_s_sign_of_life_until_it_is_continued(store: ResultStore) -> None:
+    run = store.start_run(make_record(), {make_cell(): 50})
+    store.heartbeat(run)
+    assert store.cancel_run(run)
+    assert store.run(run).state == "interrupted"
+    with pytest.raises(RunCancelledError, match=f"run {run} was cancelled; .* `sccbench resume {run}` continues"):
+        store.heartbeat(run)
+    assert not store.cancel_run(run)
+    store.clear_failures(run)
+    store.heartbeat(run)
+    assert store.run(run).state == "running"
+    with pytest.raises(UserError, match="no run 'nonsense'"):
+        store.heartbeat("nonsense")
 
 
 def test_replaying_blocks_changes_nothing(store: ResultStore) -> None:
