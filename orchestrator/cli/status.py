@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from orchestrator.cli.options import output
 
@@ -91,8 +92,10 @@ def _runs_table(runs: list[RunSummary]) -> Table:
 def _submitted_table(head: Head, runs: list[SubmittedRun]) -> Table:
     table = Table("run", "name", "sent", "state", "last said", caption="no runs yet" if not runs else None)
     for run in runs:
-        lines = head.log(run).splitlines()
-        table.add_row(run.run, run.name, run.started_at.strftime("%Y-%m-%d %H:%M:%S"), run.state, "".join(lines[-1:]))
+        # Logs travel whole, so those of a list's finished runs stay where they are.
+        said = head.log(run).splitlines()[-1:] if len(runs) == 1 or not run.finished else []
+        sent = run.started_at.strftime("%Y-%m-%d %H:%M:%S")
+        table.add_row(run.run, Text(run.name), sent, run.state, Text("".join(said)))
     return table
 
 

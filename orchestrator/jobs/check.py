@@ -8,10 +8,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from orchestrator.expansion import expand, resolve_component
+from orchestrator.expansion import expand_provisionally
 from orchestrator.grid import Grid
-from scc_core.attacks import attacks
-from scc_core.defenses import defenses
 from scc_core.errors import NotFetchedError, UserError
 from scc_core.registry import is_dotted_path
 
@@ -28,15 +26,9 @@ def check_grid(grid: Grid, *, sends_code: bool) -> None:
     """
     if not sends_code:
         _check_code_is_installed(grid)
-    for attack in grid.attacks:
-        with suppress(NotFetchedError):
-            resolve_component("attack", attacks, attack)
-    for defense in grid.defenses:
-        with suppress(NotFetchedError):
-            resolve_component("defense", defenses, defense)
     # The head expands the grid again, with the weights and data that it has.
     with suppress(NotFetchedError):
-        expand(grid)
+        expand_provisionally(grid)
 
 
 def _check_code_is_installed(grid: Grid) -> None:

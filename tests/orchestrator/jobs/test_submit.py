@@ -33,8 +33,8 @@ def database(head, tmp_path) -> str:
     return f"sqlite:///{tmp_path}/cluster.db"
 
 
-def known_runs(call) -> list[str]:
-    return re.findall(r"\d{8}-\d{6}-[0-9a-f]{6}", call("status").stdout)
+def known_runs(call) -> set[str]:
+    return set(re.findall(r"\d{8}-\d{6}-[0-9a-f]{6}", call("status").stdout))
 
 
 def test_a_submitted_grid_runs_on_the_head_and_is_seen_from_both_sides(call, database, tmp_path):
