@@ -16,6 +16,7 @@ from orchestrator.cli.options import (
     HeadAddress,
     NoPlugins,
     OptionalHeadAddress,
+    Strict,
     Workers,
     messages,
     output,
@@ -60,6 +61,7 @@ def submit(
     workers: Workers = None,
     batch_size: BatchSize = None,
     no_plugins: NoPlugins = False,
+    strict: Strict = False,
     wait: Wait = True,
 ) -> None:
     """Send a grid to a Ray cluster as a job, and print the id of its run."""
@@ -80,7 +82,7 @@ def submit(
     Registry.plugins_allowed = not no_plugins
     check_grid(checked, sends_code=working_dir is not None or image is not None)
     run = new_run_id(datetime.now(UTC))
-    order = Order(run, run, options=RunOptions("auto", workers, batch_size), plugins=not no_plugins)
+    order = Order(run, run, options=RunOptions("auto", workers, batch_size), plugins=not no_plugins, strict=strict)
     parcel = pack_run(order, checked.name, text, surroundings)
     _send(Head(address), parcel, wait=wait)
 

@@ -12,6 +12,7 @@ from orchestrator.driver import RunResult, resume, start
 from orchestrator.expansion import expand
 from orchestrator.grid import parse_grid
 from orchestrator.jobs.order import GRID_VARIABLE, Order, unpack_grid
+from orchestrator.left_out import refuse_left_out
 from orchestrator.store import ResultStore
 from scc_core.registry import Registry
 
@@ -37,7 +38,10 @@ def carry_out(text: str, console: Console) -> None:
 def _start(order: Order, store: ResultStore, console: Console) -> RunResult:
     text = unpack_grid(os.environ.get(GRID_VARIABLE, ""))
     grid = parse_grid(text, "the submitted grid")
-    return start(grid, text, expand(grid), store, order.options, console, submission=order.submission)
+    cells = expand(grid)
+    if order.strict:
+        refuse_left_out(cells)
+    return start(grid, text, cells, store, order.options, console, submission=order.submission)
 
 
 def _resume(order: Order, store: ResultStore, console: Console) -> RunResult:

@@ -32,6 +32,7 @@ class Order:
         resume: whether the database holds the run already.
         options: how to use the cluster.
         plugins: whether the grid may name code.
+        strict: whether datasets that leave something out are refused.
         sender: versions of the machine that sent it.
     """
 
@@ -40,6 +41,7 @@ class Order:
     resume: bool = False
     options: RunOptions = dataclasses.field(default_factory=RunOptions)
     plugins: bool = True
+    strict: bool = False
     sender: Mapping[str, str] = dataclasses.field(default_factory=lambda: versions_here())
 
     def command(self) -> str:

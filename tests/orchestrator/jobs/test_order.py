@@ -13,7 +13,9 @@ from orchestrator.jobs.parcel import Surroundings
 from orchestrator.options import RunOptions
 from scc_core.errors import UserError
 
-ORDER = Order("20260101-000000-000abc", "20260101-000000-000abc.2", True, RunOptions("auto", 3, 7), plugins=False)
+ORDER = Order(
+    "20260101-000000-000abc", "20260101-000000-000abc.2", True, RunOptions("auto", 3, 7), plugins=False, strict=True
+)
 GRID = 'name: it\'s a "grid"\n# with ümlauts and $VARIABLES\n'
 
 
