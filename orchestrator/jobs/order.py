@@ -11,6 +11,8 @@ import zlib
 from collections.abc import Mapping
 from importlib import metadata
 
+from pydantic import TypeAdapter
+
 from orchestrator.options import RunOptions
 from orchestrator.versions import python_version
 from scc_core.errors import UserError
@@ -56,9 +58,8 @@ class Order:
             UserError: it was written by another version of this program.
         """
         try:
-            fields = json.loads(text)
-            check_sender(fields["sender"])
-            return cls(**{**fields, "options": RunOptions(**fields["options"])})
+            check_sender(json.loads(text)["sender"])
+            return TypeAdapter(cls).validate_json(text)
         except (ValueError, TypeError, KeyError):
             raise UserError("this order was written by another scc-bench; install the same version there") from None
 
