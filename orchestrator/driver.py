@@ -31,6 +31,7 @@ from orchestrator.sole import sole_driver
 from orchestrator.spool import spool_of
 from orchestrator.store import ResultStore, RunRecord, StoreUnavailableError
 from orchestrator.store.engine import is_sqlite
+from orchestrator.store.errors import RunCancelledError
 from orchestrator.versions import code_version, package_versions, python_version, this_machine
 from orchestrator.writer import Writer, replay
 from scc_core.datasets.image_store.settings import store_limit
@@ -85,6 +86,7 @@ def start(
     Raises:
         UserError: the address or the number of workers is wrong, or another run has the database; nothing was computed.
         RunInterruptedError: interrupted; what was measured is stored and the run can be resumed.
+        RunCancelledError: another process has cancelled it; what was measured is stored and the run can be resumed.
     """
     with sole_driver(store):
         replay(store, _sayer(console))
@@ -159,6 +161,9 @@ def _carry_out(run: str, plan: Plan, store: ResultStore, pool: Pool | None, cons
                 writer.insist(lambda: store.finish_run(run, "failed" if failed else "complete"))
         except KeyboardInterrupt:
             raise _interrupted(run, store, contact, writer) from None
+        except RunCancelledError:
+            writer.stop()
+            raise
     return RunResult(run, failed, plan.missing)
 
 

@@ -10,6 +10,7 @@ from rich.console import Console
 from orchestrator.credentials import database_of_head
 from orchestrator.driver import RunResult, resume, start
 from orchestrator.expansion import expand
+from orchestrator.fetching import fetch_models_of
 from orchestrator.grid import parse_grid
 from orchestrator.jobs.order import GRID_VARIABLE, Order, unpack_grid
 from orchestrator.left_out import refuse_left_out
@@ -38,6 +39,7 @@ def carry_out(text: str, console: Console) -> None:
 def _start(order: Order, store: ResultStore, console: Console) -> RunResult:
     text = unpack_grid(os.environ.get(GRID_VARIABLE, ""))
     grid = parse_grid(text, "the submitted grid")
+    fetch_models_of(grid, console)
     cells = expand(grid)
     if order.strict:
         refuse_left_out(cells)
