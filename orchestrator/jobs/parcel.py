@@ -16,7 +16,7 @@ from scc_core.errors import UserError, unknown_name
 _RUNTIME_ENV_KEYS = ("pip", "uv", "conda", "py_modules", "env_vars", "config")
 RUN_METADATA = "sccbench_run"
 NAME_METADATA = "sccbench_name"
-EXCLUDES = ("*.db", "*.db-wal", "*.db-shm", "*.pem", "*.key", ".env", ".pgpass", "auth_token", "sccbench-dashboard/")
+EXCLUDES = ("*.db", "*.db-*", "*.pem", "*.key", ".env", ".pgpass", "auth_token", "sccbench-dashboard/")
 """Never sent with a working directory: results, and what is likely to be secret; Ray leaves out .git and .venv."""
 
 
