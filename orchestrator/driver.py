@@ -21,7 +21,7 @@ from orchestrator.identity import Cell
 from orchestrator.leases import Alone, Claims, Leases
 from orchestrator.left_out import left_out_of, print_left_out
 from orchestrator.options import RunOptions
-from orchestrator.plan import Plan, make_plan
+from orchestrator.plan import Plan, describe_plan, make_plan
 from orchestrator.pool import Pool, make_pool
 from orchestrator.progress import Progress, make_reporter
 from orchestrator.queue import WorkQueue
@@ -192,14 +192,6 @@ def _interrupted(run: str, store: ResultStore, contact: Contact, writer: Writer)
 
 def _sayer(console: Console) -> Say:
     return lambda line: console.print(line, highlight=False, markup=False, soft_wrap=True)
-
-
-def describe_plan(plan: Plan) -> str:
-    """Return one line: how many cells, what is measured already, what is missing."""
-    total = plan.measured + plan.missing
-    if not plan.missing:
-        return f"all {len(plan.cells)} cells are measured already; nothing to compute"
-    return f"{len(plan.cells)} cells in {total} blocks, {plan.measured} measured already, {plan.missing} to measure"
 
 
 def _check_same_cells(run: str, cells: Mapping[Cell, int], store: ResultStore) -> None:

@@ -120,7 +120,7 @@ def _from_database(passes: Mapping[str, Passes], stored: Mapping[str, Mapping[st
             for model, count in passes.items()
             if model in speeds
         }
-        yield DeviceEstimate(device, sum(seconds.values()), "database", _without(passes, seconds), "measured")
+        yield DeviceEstimate(device, sum(seconds.values()), "database", _without(passes, seconds), "in this database")
 
 
 def _from_kernels(passes: Mapping[str, Passes], towers: Mapping[str, str], precision: str) -> Iterable[DeviceEstimate]:
@@ -141,7 +141,7 @@ def _bounds(passes: Mapping[str, Passes], towers: Mapping[str, str], precision: 
     for device, peaks in reference().peaks.items():
         for name, peak in peaks.items():
             if name == precision:
-                detail = f"{peak:g} TFLOP/s of the data sheet"
+                detail = f"{peak:g} TFLOP/s, {name}"
                 seconds = sum(counted.values()) / (peak * _TERA)
                 yield DeviceEstimate(device, seconds, "bound", _without(passes, counted), detail)
 

@@ -112,6 +112,14 @@ def make_plan(cells: Mapping[Cell, int], measured_blocks: Callable[[Iterable[str
     return Plan(cells, spans, measured=measured, missing=count)
 
 
+def describe_plan(plan: Plan) -> str:
+    """Return one line: how many cells, what is measured already, what is missing."""
+    total = plan.measured + plan.missing
+    if not plan.missing:
+        return f"all {len(plan.cells)} cells are measured already; nothing to compute"
+    return f"{len(plan.cells)} cells in {total} blocks, {plan.measured} measured already, {plan.missing} to measure"
+
+
 def num_blocks(samples: int) -> int:
     """Return how many blocks hold the first ``samples`` samples of a dataset."""
     return -(-samples // BLOCK_SIZE)

@@ -20,7 +20,6 @@ from orchestrator.estimate import (
 from orchestrator.grid import Grid
 from orchestrator.passes import Effort, effort
 from orchestrator.plan import Plan
-from orchestrator.pool import available_cpus
 from orchestrator.progress import format_seconds
 from orchestrator.reference import tower_of
 from orchestrator.store import ResultStore
@@ -29,11 +28,10 @@ from scc_core.models import get_model
 
 _DAY = 24 * 3600
 _PETA = 1e15
-_WORDS = {
-    "database": "measured, by this database",
-    "kernels": "measured",
-    "bound": "NOT measured: no run can be faster",
-}
+_WORDS = {"database": "measured here", "kernels": "measured", "bound": "not measured"}
+_CAPTION = (
+    "at least: all operations at the peak of the data sheet. No run is faster, none reaches it: it estimates no run."
+)
 
 
 def print_effort(grid: Grid, plan: Plan, store: ResultStore | None, workers: int | None, console: Console) -> None:
@@ -46,7 +44,7 @@ def print_effort(grid: Grid, plan: Plan, store: ResultStore | None, workers: int
     stored = stored_speeds(store.device_totals(), grid.precision) if store else {}
     _say(_work(left, flops(left.passes, towers)), console)
     if not any(cell.provisional for cell in plan.cells):
-        _say(_here(grid, plan, stored, workers or available_cpus()), console)
+        _say(_here(grid, plan, stored, workers), console)
     estimates = device_estimates(left.passes, towers, stored, grid.precision)
     if estimates:
         console.print(_table(estimates, len(left.passes)))
@@ -61,8 +59,12 @@ def _work(left: Effort, operations: float | None) -> str:
     )
 
 
-def _here(grid: Grid, plan: Plan, stored: Mapping[str, Mapping[str, Speed]], workers: int) -> str:
+def _here(grid: Grid, plan: Plan, stored: Mapping[str, Mapping[str, Speed]], workers: int | None) -> str:
     """Say what the plan takes here, by what this machine or a device of its name has measured, else by a probe."""
+    # Ray is loaded for it, which takes a second.
+    from orchestrator.pool import available_cpus
+
+    workers = workers or available_cpus()
     known = stored.get(_this_device(), {})
     speeds: dict[str, Speed] = {}
     for span in plan.spans:
@@ -82,12 +84,13 @@ def _this_device() -> str:
 
 
 def _table(estimates: list[DeviceEstimate], models: int) -> Table:
-    table = Table("one device", "time", "basis", title="compute per kind of device", title_justify="left")
+    bounded = any(estimate.basis == "bound" for estimate in estimates)
+    table = Table("compute on one", "takes", "basis", caption=_CAPTION if bounded else None, caption_justify="left")
     for estimate in estimates:
         floor = "at least " if estimate.basis == "bound" else "about "
-        basis = f"{_WORDS[estimate.basis]} ({estimate.detail})"
+        basis = f"{_WORDS[estimate.basis]}: {estimate.detail}"
         if estimate.unknown:
-            basis += f"; {len(estimate.unknown)} of {models} models not counted: {', '.join(estimate.unknown)}"
+            basis += f"; {len(estimate.unknown)} of {models} models left out: {', '.join(estimate.unknown)}"
         table.add_row(estimate.device, f"{floor}{_duration(estimate.seconds)}", basis)
     return table
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from orchestrator.absent import Absences
 from orchestrator.cli.estimate_view import print_effort
-from orchestrator.driver import describe_plan
 from orchestrator.expansion import expand_provisionally
 from orchestrator.grid import Grid
 from orchestrator.identity import Cell
 from orchestrator.left_out import print_left_out, refuse_left_out
-from orchestrator.plan import Plan, make_plan
+from orchestrator.plan import Plan, describe_plan, make_plan
 from orchestrator.store import ResultStore, database_exists
 from workers.bench import build_attack
 from workers.shard import ComponentRequest
@@ -33,7 +32,7 @@ def show_plan(grid: Grid, db: str, workers: int | None, console: Console, *, str
     store = ResultStore.open(db, create=False) if database_exists(db) else None
     plan = make_plan(expansion.cells, store.measured_blocks if store else lambda _keys: {})
     console.print(f"{grid.name}: {describe_plan(plan)}", highlight=False, soft_wrap=True)
-    console.print(_cells_table(plan))
+    _print_cells(plan, console)
     if expansion.absent:
         _print_absent(expansion.absent, expansion.cells, console)
     if plan.missing:
@@ -55,22 +54,29 @@ def _print_absent(absent: Absences, cells: Iterable[Cell], console: Console) -> 
         console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
-def _cells_table(plan: Plan) -> Table:
-    """Return one row per model and dataset."""
+def _print_cells(plan: Plan, console: Console) -> None:
+    """Print one row per model and dataset; a single model once for all."""
     missing = plan.missing_blocks()
     groups: dict[tuple[str, str, int], list[Cell]] = {}
     for cell, samples in plan.cells.items():
         groups.setdefault((cell.model.name, cell.dataset.name, samples), []).append(cell)
-    table = Table()
-    for column in ("model", "dataset", "attacks"):
-        table.add_column(column, overflow="fold")
+    models = {model for model, _, _ in groups}
+    if len(models) == 1:
+        console.print(f"model {models.pop()}", highlight=False, markup=False, soft_wrap=True)
+    table = Table(*(["model"] if models else []), Column("dataset", overflow="fold"), "attacks")
     for column in ("images", "cells", "measured"):
         table.add_column(column, justify="right")
     for (model, dataset, samples), cells in groups.items():
         measured = sum(cell.key not in missing for cell in cells)
-        runs = "\n".join(dict.fromkeys(_runs(cell) for cell in cells))
-        table.add_row(model, dataset, runs, f"{samples:,}", str(len(cells)), str(measured))
-    return table
+        subject = [model, dataset] if models else [dataset]
+        table.add_row(*subject, _attacks(cells), f"{samples:,}", str(len(cells)), str(measured))
+    console.print(table)
+
+
+def _attacks(cells: Iterable[Cell]) -> str:
+    """Name what is done to a dataset's images, in one line if every attack is of one part."""
+    runs = list(dict.fromkeys(_runs(cell) for cell in cells))
+    return ("\n" if any(": " in run for run in runs) else ", ").join(runs)
 
 
 def _runs(cell: Cell) -> str:
