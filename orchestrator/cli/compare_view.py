@@ -44,6 +44,7 @@ def _readable(table: pl.DataFrame) -> pl.DataFrame:
         "dataset",
         "defense",
         pl.when(pl.col("attack") == "none").then(pl.lit("clean")).otherwise(_attack()).alias("attack"),
+        _copy().alias("as"),
         pl.col("seed").cast(pl.String),
         _samples().alias("n"),
         measured.alias("measured / %"),
@@ -55,6 +56,12 @@ def _readable(table: pl.DataFrame) -> pl.DataFrame:
     )
     silent = [name for name in readable.columns if readable[name].fill_null("").eq("").all()]
     return readable.drop(silent)
+
+
+def _copy() -> pl.Expr:
+    """Name the measured copy where several copies of a dataset's images are."""
+    several = pl.col("measured_dataset").n_unique().over("dataset") > 1
+    return pl.when(several & ~pl.col("dataset").str.starts_with("mean")).then("measured_dataset")
 
 
 def _attack() -> pl.Expr:

@@ -63,7 +63,8 @@ def _print_cells(plan: Plan, console: Console) -> None:
     models = {model for model, _, _ in groups}
     if len(models) == 1:
         console.print(f"model {models.pop()}", highlight=False, markup=False, soft_wrap=True)
-    table = Table(*(["model"] if models else []), Column("dataset", overflow="fold"), "attacks")
+    names = ["model", "dataset"] if models else ["dataset"]
+    table = Table(*(Column(name, overflow="fold") for name in names), "attacks")
     for column in ("images", "cells", "measured"):
         table.add_column(column, justify="right")
     for (model, dataset, samples), cells in groups.items():

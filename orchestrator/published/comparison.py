@@ -25,6 +25,7 @@ COMPARISON_SCHEMA: Schema = {
     "defense": pl.String(),
     "table_epsilon_255": pl.Float64(),
     "measured_model": pl.String(),
+    "measured_dataset": pl.String(),
     "seed": pl.Int64(),
     "samples": pl.Int64(),
     "images": pl.Int64(),
@@ -44,12 +45,14 @@ class Measured:
     """What stands beside a published number: a cell, or the mean of one cell of each member.
 
     Attributes:
+        dataset: as the grid names it; of a mean the names of all.
         accuracy: 0 to 1; of a mean, every member has the same weight.
         interval: 95 %.
         samples: measured samples, over all members.
     """
 
     model: str
+    dataset: str
     seed: int
     accuracy: float
     interval: Interval
@@ -149,7 +152,7 @@ class Comparison:
         """Return what is measured of a number, or why nothing is; a mean only where all of its members are."""
         members = self._members(number)
         matches = [self._matcher.match(replace(number, dataset=member)) for member in members]
-        by_subject = _by_subject(matches)
+        by_subject = _by_subject(matches) if len(members) > 1 else _by_copy(matches[0])
         complete = [cells for cells in by_subject.values() if len(cells) == len(members)]
         if complete:
             return [self._measured(list(cells.values())) for cells in complete], ""
@@ -163,6 +166,7 @@ class Comparison:
         badges = dict.fromkeys(badge for row in rows for badge in row["badges"].split(", ") if badge)
         return Measured(
             model=cells[0].model,
+            dataset=", ".join(cell.dataset for cell in cells),
             seed=cells[0].seed,
             accuracy=sum(row["accuracy"] for row in rows) / len(rows),
             interval=mean_interval([(row["correct"], row["samples"]) for row in rows]),
@@ -172,13 +176,21 @@ class Comparison:
 
 
 def _by_subject(matches: Sequence[Match]) -> Mapping[str, dict[int, StoredCell]]:
-    """Return one cell of each member, by the weights and the seed that the members share; the latest where several."""
+    """Return one cell of each member by what they share, weights and seed: of the best copy, of that the latest."""
     found: dict[str, dict[int, StoredCell]] = {}
     for index, match in enumerate(matches):
-        for cell in match.cells:
-            subject = canonical_json([cell.specification["model"], cell.seed])
-            found.setdefault(subject, {})[index] = cell
+        for cell in reversed(match.cells):
+            found.setdefault(_subject(cell), {})[index] = cell
     return found
+
+
+def _by_copy(match: Match) -> Mapping[str, dict[int, StoredCell]]:
+    """Return the cells of a single dataset, each copy of its images apart; of a copy the latest version."""
+    return {f"{cell.dataset} {_subject(cell)}": {0: cell} for cell in reversed(match.cells)}
+
+
+def _subject(cell: StoredCell) -> str:
+    return canonical_json([cell.specification["model"], cell.seed])
 
 
 def _why_not(members: Sequence[str], matches: Sequence[Match], partial: Iterable[Mapping[int, StoredCell]]) -> str:
@@ -194,6 +206,7 @@ def _why_not(members: Sequence[str], matches: Sequence[Match], partial: Iterable
 def _columns(measured: Measured, published: float, resolution: float) -> Row:
     return {
         "measured_model": measured.model,
+        "measured_dataset": measured.dataset,
         "seed": measured.seed,
         "samples": measured.samples,
         "accuracy": measured.accuracy,

@@ -20,7 +20,10 @@ _NO_ATTACK = {"name": "none", "parameters": {}}
 
 @dataclass(frozen=True)
 class Match:
-    """The cells that are comparable with a number, one per seed and name of the model; or why there is none."""
+    """The cells that are comparable with a number, or why there is none.
+
+    In the order of the dataset's names, of each the latest first.
+    """
 
     cells: Sequence[StoredCell] = ()
     reason: str = ""
@@ -45,16 +48,16 @@ class Matcher:
             return Match(reason=f"no counterpart: {number.model} is {model.absent}")
         left = [
             cell
-            for name in model.names
             for dataset in names.datasets[number.dataset].names
-            for cell in self._by_subject.get((name, dataset), ())
+            for name in model.names
+            for cell in reversed(self._by_subject.get((name, dataset), ()))
         ]
         for fits, explain in self._conditions(number):
             fitting = [cell for cell in left if fits(cell)]
             if not fitting:
                 return Match(reason=_reason(left, explain))
             left = fitting
-        return Match(cells=sorted(left, key=lambda cell: (cell.model, cell.seed)))
+        return Match(cells=left)
 
     @cached_property
     def _by_subject(self) -> Mapping[tuple[str, str], list[StoredCell]]:

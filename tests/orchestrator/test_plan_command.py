@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.orchestrator.console import sccbench, write_grid
+from tests.orchestrator.console import ROOT, sccbench, write_grid
 
 FAR = {"models": "[tests.components:far]", "datasets": "[cifar10]", "defenses": "[none, ttc]"}
 
@@ -37,3 +37,25 @@ def test_a_plan_fits_the_terminal(tmp_path, width):
     tables = [line for line in plan(tmp_path, grid, COLUMNS=str(width)).splitlines() if line[:1] in "│┃┏└"]
     assert tables
     assert max(len(line) for line in tables) <= width
+
+
+PUBLISHED = {
+    # 355,228 images: the sum of the 16 test sets; cells: 16 sets, 7 defenses, 2 epsilons.
+    "paper-table1": ("224 cells", "355,228 images, 3,552,280 attack steps"),
+    "paper-eps4": ("160 cells", "355,228 images, 3,552,280 attack steps"),
+    # 13,469 images of six sets, two models.
+    "paper-medical": ("72 cells", "13,469 images, 269,380 attack steps"),
+}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_the_grids_of_the_published_tables_are_planned_without_a_download(tmp_path, name):
+    cells, work = PUBLISHED[name]
+    text = plan(tmp_path, ROOT / "grids" / f"{name}.yaml", HF_HOME=str(tmp_path / "hub"))
+    assert f"{name}: {cells} in " in text
+    assert f"to measure: {work} " in text
+    assert "  sccbench fetch models openai/ViT-B-32" in text
+    assert "  sccbench fetch datasets " in text
+    assert "AMD EPYC, 1 thread" in text
+    assert "not measured: 19.5 TFLOP/s, float32" in text
+    assert list(tmp_path.iterdir()) == []

@@ -65,7 +65,7 @@ def test_a_row_gives_the_measured_cell_its_interval_and_the_difference(store, tm
         measured = result(store, "demo/shapes", epsilon)
         assert list(found) == list(COMPARISON_SCHEMA)
         assert (found["samples"], found["images"], found["seed"]) == (50, 1200, 0)
-        assert found["measured_model"] == "demo-clip"
+        assert (found["measured_model"], found["measured_dataset"]) == ("demo-clip", "demo/shapes")
         assert found["accuracy"] == measured["accuracy"]
         low, high = wilson_interval(measured["correct"], 50)
         assert (found["accuracy_low"], found["accuracy_high"]) == pytest.approx((low, high))
@@ -111,6 +111,20 @@ def test_a_mean_is_not_computed_while_a_member_is_missing(store, tmp_path):
     for found in (robust, clean):
         assert found["accuracy"] is None
         assert found["reason"] == "1 of the 2 members of the mean are missing: Digits"
+
+
+def test_every_copy_of_a_dataset_is_a_row_and_the_first_enters_the_mean(store, tmp_path):
+    copies = {
+        **NAMES["datasets"],
+        "Shapes": {"names": ["demo/digits", "demo/shapes"], "images": 1200},
+        "Digits": {"names": ["demo/shapes"], "images": 600},
+    }
+    tables = published(tmp_path, row("Shapes", 40.0), row("mean of 2", 40.0), names={**NAMES, "datasets": copies})
+    *singles, mean = rows_of(store, tables)
+    accuracies = {name: result(store, name, 4.0)["accuracy"] for name in ("demo/shapes", "demo/digits")}
+    assert {one["measured_dataset"]: one["accuracy"] for one in singles} == accuracies
+    assert mean["measured_dataset"] == "demo/digits, demo/shapes"
+    assert mean["accuracy"] == pytest.approx(sum(accuracies.values()) / 2)
 
 
 def test_a_number_without_a_counterpart_says_why(store, tmp_path):

@@ -6,12 +6,16 @@ from collections import Counter
 
 import pytest
 
+from orchestrator.grid import load_grid
 from orchestrator.published import load_published, shipped
 from orchestrator.published.tables import CLEAN, PublishedNumber
 from scc_core.attacks import attacks
+from scc_core.datasets import dataset_facts
 from scc_core.defenses import defenses
 from scc_core.errors import UserError
+from scc_core.models import get_model
 from scc_core.parameters import build
+from tests.orchestrator.console import ROOT
 from tests.orchestrator.published.tables import NAMES, published, row, write_published
 
 
@@ -122,3 +126,39 @@ def test_a_folder_without_the_files_or_with_other_columns_is_refused(tmp_path):
     (folder / "published.csv").write_text("model,accuracy\n", encoding="utf-8")
     with pytest.raises(UserError, match="its first line must be source,model,dataset,attack"):
         load_published(folder)
+
+
+def test_the_names_of_the_tables_are_names_of_datasets_and_models_of_the_same_size():
+    names = shipped().names
+    for dataset in names.datasets.values():
+        for name in dataset.names:
+            assert dataset_facts(name).card.images == dataset.images
+    for model in names.models.values():
+        for name in model.names:
+            assert get_model(name).card.image_size == 224
+
+
+@pytest.mark.parametrize(
+    ("grid", "source", "epsilon", "gaps"),
+    [
+        # The table on the page leaves eight of its sixteen datasets out; their means are there.
+        ("paper-table1", "SCC project page, Table 1", 1, {"CLIP-FT", "TeCoA", "PMG-AFT", "FARE"}),
+        ("paper-eps4", "DOC paper, Table 1", 4, set()),
+        ("paper-medical", "SCC project page, Table 3", 1, set()),
+    ],
+)
+def test_a_grid_of_a_table_asks_for_every_number_that_has_a_counterpart(grid, source, epsilon, gaps):
+    names = shipped().names
+    loaded, _ = load_grid(ROOT / "grids" / f"{grid}.yaml")
+    numbers = [number for number in shipped().numbers if number.source == source]
+    assert {number.model.split()[0] for number in numbers if names.models[number.model].absent} == gaps
+    assert (loaded.preprocessing, loaded.precision) == ("paper", "float32")
+    for number in numbers:
+        members = names.means.get(number.dataset, (number.dataset,))
+        assert all(set(names.datasets[member].names) & set(loaded.datasets) for member in members)
+        assert number.table_epsilon_255 / 255 in [pytest.approx(value) for value in loaded.epsilons]
+        assert names.defenses[number.defense] in loaded.defenses
+        if not names.models[number.model].absent:
+            assert set(names.models[number.model].names) & set(loaded.models)
+        if number.attack:
+            assert names.attacks[number.attack] in loaded.attacks
