@@ -44,6 +44,9 @@ _ONLY_IN_JSON = frozenset(
 )
 """Parts of a record for which a table has no room."""
 
+_COLUMNS = {Kind.DATASETS: ("name", "title", "images", "classes", "split", "modality", "licence", "demonstration")}
+"""What a table shows where the records have more than it has room for; what else there is, JSON shows."""
+
 
 def register(app: typer.Typer) -> None:
     """Add this module's commands."""
@@ -62,7 +65,7 @@ def list_components(
     if form is ListFormat.JSON:
         print(json.dumps(records, indent=2))
         return
-    columns = [name for name in records[0] if name not in _ONLY_IN_JSON]
+    columns = _COLUMNS.get(kind) or [name for name in records[0] if name not in _ONLY_IN_JSON]
     table = Table()
     for column in columns:
         # A name is there to be copied, so it is never cut short.
