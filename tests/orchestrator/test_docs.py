@@ -7,6 +7,7 @@ from pathlib import Path
 
 from orchestrator.expansion import expand
 from orchestrator.grid import Grid, parse_grid
+from orchestrator.published import shipped
 from orchestrator.store import list_views
 from scc_core.datasets import carded_names
 from scc_core.datasets.own import folder, webdataset
@@ -44,3 +45,16 @@ def test_the_page_of_datasets_says_what_the_cards_say():
     assert text == dataset_page.with_generated_parts(text), "python -m tests.orchestrator.dataset_page writes it anew"
     for name in carded_names():
         assert f"`{name}`" in text
+
+
+def test_the_grid_in_the_page_on_reproduction_asks_for_numbers_that_were_published():
+    text = (DOCS / "reproduction.md").read_text(encoding="utf-8")
+    example = re.search(r"```yaml\n(.*?)```", text, flags=re.DOTALL).group(1)
+    grid = parse_grid(example, "docs/reproduction.md")
+    names = shipped().names
+    wanted = [number for number in shipped().numbers if number.source == "SCC project page, Table 4"]
+    assert len(wanted) == 3
+    for number in wanted:
+        assert set(names.datasets[number.dataset].names) == set(grid.datasets)
+        assert names.defenses[number.defense] in grid.defenses
+        assert names.attacks[number.attack] in grid.attacks

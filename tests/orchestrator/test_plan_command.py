@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.orchestrator.console import ROOT, sccbench, write_grid
@@ -59,3 +61,14 @@ def test_the_grids_of_the_published_tables_are_planned_without_a_download(tmp_pa
     assert "AMD EPYC, 1 thread" in text
     assert "not measured: 19.5 TFLOP/s, float32" in text
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_page_on_reproduction_gives_the_work_that_plan_counts(tmp_path):
+    text = plan(tmp_path, ROOT / "grids" / "paper-table1.yaml", HF_HOME=str(tmp_path / "hub"))
+    page = (ROOT / "docs" / "reproduction.md").read_text(encoding="utf-8")
+    steps, forwards, backwards, operations = re.search(
+        r"([\d,]+) attack steps .* ([\d,]+) forward and ([\d,]+) backward passes, ([\d,]+ PFLOP)", text
+    ).groups()
+    for count, digits in ((steps, 1), (forwards, 0), (backwards, 0)):
+        assert f"{int(count.replace(',', '')) / 1e6:.{digits}f} million" in page
+    assert operations in page
