@@ -9,6 +9,8 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from orchestrator import probe
+from orchestrator.jobs import access
 from orchestrator.jobs.access import connect
 from orchestrator.probe import check_cluster, check_versions
 from scc_core.errors import UserError
@@ -22,6 +24,13 @@ import ray
 ray.__version__ = "2.1.0"
 sys.version_info = (3, 9, 1, "final", 0)
 """
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch) -> None:
+    """What never answers as Ray does is waited for in vain, however long."""
+    for module in (probe, access):
+        monkeypatch.setattr(module, "PATIENCE_SECONDS", 1.0)
 
 
 @pytest.fixture(scope="module")
