@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import socket
+from contextlib import closing
 from typing import Any
 
 import grpc
@@ -34,13 +35,12 @@ def check_cluster(address: str) -> None:
     host_and_port = address.removeprefix(CLIENT_SCHEME)
     _check_port(address, host_and_port)
     try:
-        channel = init_grpc_channel(host_and_port, options=(), asynchronous=False)
-        grpc.channel_ready_future(channel).result(timeout=PATIENCE_SECONDS)
-        if address.startswith(CLIENT_SCHEME):
-            ray_client_pb2_grpc.RayletDriverStub(channel).ClusterInfo(_PING, timeout=PATIENCE_SECONDS)
-        else:
-            check_versions(address, _cluster_versions(channel))
-        channel.close()
+        with closing(init_grpc_channel(host_and_port, options=(), asynchronous=False)) as channel:
+            grpc.channel_ready_future(channel).result(timeout=PATIENCE_SECONDS)
+            if address.startswith(CLIENT_SCHEME):
+                ray_client_pb2_grpc.RayletDriverStub(channel).ClusterInfo(_PING, timeout=PATIENCE_SECONDS)
+            else:
+                check_versions(address, _cluster_versions(channel))
     except AuthenticationError:
         raise UserError(f"the Ray cluster at {address!r} asks for a token: {TOKEN_HINT}") from None
     except grpc.FutureTimeoutError:
