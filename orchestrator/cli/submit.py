@@ -91,15 +91,15 @@ def submit_resume(run: str | None, address: str, options: RunOptions, *, plugins
     """Send an order to continue a run to the head whose database holds it.
 
     Raises:
-        UserError: the head knows no such run, or cannot continue it.
+        UserError: no such run, or the head cannot continue it.
     """
     from orchestrator.jobs import Head, Order, pack_run
     from orchestrator.jobs.parcel import Surroundings
 
     head = Head(address)
-    known = head.run(run)
-    order = Order(known.run, head.next_submission(known.run), resume=True, options=options, plugins=plugins)
-    _send(head, pack_run(order, known.name, None, Surroundings()), wait=True)
+    run_id, name = head.run_to_continue(run)
+    order = Order(run_id, head.next_submission(run_id), resume=True, options=options, plugins=plugins)
+    _send(head, pack_run(order, name, None, Surroundings()), wait=True)
 
 
 def _send(head: Head, parcel: Parcel, *, wait: bool) -> None:

@@ -13,6 +13,7 @@ from ray.job_submission import JobDetails, JobStatus
 
 from orchestrator.jobs.access import connect, explained
 from orchestrator.jobs.parcel import NAME_METADATA, RUN_METADATA, Parcel
+from orchestrator.store.rows import is_run_id
 from scc_core.errors import UserError
 
 LOOK_SECONDS = 0.5
@@ -98,6 +99,21 @@ class Head:
         if not runs:
             raise UserError(f"the head at {self.address} knows no run; send one with `sccbench submit GRID`")
         raise UserError(f"the head at {self.address} knows no run {given!r}; the latest are {listed}")
+
+    def run_to_continue(self, given: str | None) -> tuple[str, str]:
+        """Return id and name of a run that another job shall continue.
+
+        A head that was started again has forgotten its jobs, and the run may come from elsewhere, so that a whole id
+        is taken as it is; the driver looks for it in the database.
+
+        Raises:
+            UserError: part of an id, which is that of no run here or of several.
+        """
+        names = {run.run: run.name for run in self.runs()}
+        if given is not None and is_run_id(given):
+            return given, names.get(given, "")
+        found = self.run(given)
+        return found.run, found.name
 
     def next_submission(self, run: str) -> str:
         """Return an id for a further job of a run; Ray takes none twice."""

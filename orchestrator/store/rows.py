@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 import secrets
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -34,6 +35,8 @@ _FINITE = (
     "defense_peak_memory_mib",
 )
 
+_RUN_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
+
 STATE_FIELDS = ("id", "heartbeat_at", "finished_at", "outcome")
 
 
@@ -42,6 +45,11 @@ def new_run_id(started_at: datetime) -> str:
     moment = started_at.astimezone(UTC)
     milliseconds = moment.microsecond // 1000
     return f"{moment:%Y%m%d-%H%M%S}-{milliseconds:03d}{secrets.randbelow(16**3):03x}"
+
+
+def is_run_id(text: str) -> bool:
+    """Tell whether ``text`` is a whole id, of the form that :func:`new_run_id` gives."""
+    return _RUN_ID.fullmatch(text) is not None
 
 
 def run_row(run_id: str, record: RunRecord) -> dict[str, Any]:

@@ -156,6 +156,20 @@ def test_a_driver_elsewhere_uses_the_cluster(head, call, tmp_path, way):
     assert "all cells done" in done.stdout
 
 
+def test_a_head_continues_a_run_that_it_has_never_seen(head, call, refused, tmp_path):
+    lines = {"defenses": "[none, 'tests.components:BrokenOnce']", "epsilons": "[0]", "max_samples": "50"}
+    done = call("run", str(write_grid(tmp_path, lines)), "--workers", "1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    head.use_database(f"sqlite:///{tmp_path}/sccbench.db")
+    with ResultStore.open(f"sqlite:///{tmp_path}/sccbench.db", create=False) as store:
+        run = store.run().id
+    resumed = call("resume", run, "--address", head.jobs)
+    assert (resumed.returncode, resumed.stdout.strip()) == (0, run), resumed.stderr
+    assert f"run {run}: all 2 cells are measured already; nothing to compute" in resumed.stderr
+    assert call("status", run, "--watch").returncode == 0
+    assert "no run '20200101-000000-000000'" in refused("resume", "20200101-000000-000000", "--address", head.jobs)
+
+
 def test_an_unknown_run_is_told(refused):
     assert "knows no run 'nonsense'" in refused("logs", "nonsense")
     assert "knows no run 'nonsense'" in refused("cancel", "nonsense")
