@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 
 import numpy as np
 import pytest
 
 from orchestrator import dataset_doctor
 from orchestrator.dataset_doctor import examine_dataset
+from scc_core.datasets import dataset_facts
 from scc_core.errors import UserError
+from tests.miniatures import MINIATURES
 from tests.miniatures.images import write_image
 from tests.miniatures.medical import write_medmnist, write_split
 from tests.miniatures.own import write_bad_folder
@@ -89,6 +92,18 @@ def test_what_is_off_is_named_with_the_layout(data_root, change, name, detail):
     assert detail in {finding.name: finding.detail for finding in report.findings}[name]
     assert not report.is_sound(strict=False)
     assert "  BUSI/BUSI/malignant_tumor/..." in report.steps
+
+
+def test_a_class_folder_that_is_missing_and_one_too_many_are_named(data_root):
+    MINIATURES["eurosat"](data_root)
+    root = data_root / dataset_facts("eurosat").card.layout.split("/Annual")[0].strip()
+    assert (root / "AnnualCrop").is_dir()
+    shutil.rmtree(root / "Forest")
+    (root / "Forrest").mkdir()
+    report = examine_dataset("eurosat")
+    assert details(report, "note")["class 1"] == "'a forest' has no image"
+    assert "that no image of the all split lies in" in details(report, "note")["Forrest"]
+    assert [each.images for each in report.classes][1] == 0
 
 
 def test_checksums_of_downloaded_files_are_compared(data_root, monkeypatch):
