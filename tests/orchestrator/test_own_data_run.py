@@ -8,16 +8,19 @@ import json
 import pytest
 from rich.console import Console
 
+from orchestrator.cli.fetch import fetch_datasets
 from orchestrator.cli.plan_view import show_plan
 from orchestrator.cli.run import start
-from orchestrator.grid import load_grid
+from orchestrator.expansion import expand_provisionally
+from orchestrator.grid import load_grid, parse_grid
 from orchestrator.options import RunOptions
 from orchestrator.store import ResultStore
 from scc_core.datasets import open_dataset
 from scc_core.errors import UserError
 from tests.miniatures.medical import write_medmnist, write_split
-from tests.miniatures.own import write_bad_folder
+from tests.miniatures.own import write_bad_folder, write_webdataset
 from tests.orchestrator.console import sccbench, write_grid
+from tests.scc_core.http_server import serve
 
 DATASETS = ("folder:bad", "busi", "dermamnist")
 LEFT_OUT = ["README.txt", "cat/notes.txt", "cat/truncated.jpg", "bird"]
@@ -84,3 +87,15 @@ def test_the_plan_names_what_is_left_out_and_strictly_refuses_it(grid, tmp_path,
     assert "test: 24 cells in 24 blocks" in console.file.getvalue()
     with pytest.raises(UserError, match="--strict"):
         show_plan(checked, f"sqlite:///{tmp_path}/sccbench.db", 1, console, strict=True)
+
+
+def test_archives_behind_a_url_are_fetched_by_the_command_that_the_plan_names(data_root, tmp_path, capsys):
+    write_webdataset(tmp_path / "site")
+    with serve(tmp_path / "site") as server:
+        name = f"webdataset:{server.url}"
+        text = f"{{name: t, models: [demo-clip], datasets: ['{name}', demo/shapes], max_samples: 50}}"
+        absent = expand_provisionally(parse_grid(text, "the test")).absent
+        assert absent.commands() == [f"sccbench fetch datasets {name}"]
+        fetch_datasets([name])
+        assert f"{name}: 5 images, version {open_dataset(name).version[:12]}" in capsys.readouterr().err
+    assert not expand_provisionally(parse_grid(text, "the test")).absent
