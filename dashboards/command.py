@@ -47,15 +47,19 @@ def draw(db: str, run: str | None, out: Path) -> Path:
     from datetime import UTC, datetime
 
     from dashboards.provenance import Provenance
+    from dashboards.published import Published
     from dashboards.site import write_site
+    from orchestrator.published import shipped
+    from orchestrator.published.comparison import Comparison
     from orchestrator.store import ResultStore
 
     with ResultStore.open(db, create=False) as store:
         runs = store.runs() if run is None else [store.run(run)]
         frame = store.results(None if run is None else runs[0].id)
+        published = Published.of(Comparison(store, shipped(), None if run is None else runs[0].id))
     title = "Robustness against accuracy" if run is None else f"Robustness against accuracy: {runs[0].name}"
     provenance = Provenance(title, datetime.now(UTC), db, [_provenance(one) for one in runs])
-    return write_site(frame, provenance, out).resolve()
+    return write_site(frame, provenance, out, published).resolve()
 
 
 def _provenance(run: RunSummary) -> RunProvenance:

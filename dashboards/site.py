@@ -15,9 +15,11 @@ from dashboards.markup import template
 from dashboards.page import Frame, Page, render
 from dashboards.pages.figures import datasets_page, epsilon_page, models_page, tradeoff_page
 from dashboards.pages.overview import overview_page
+from dashboards.pages.published import published_page
 from dashboards.pages.results import CSV_FILE, csv_lines, results_page
 from dashboards.pages.sources import sources_page
 from dashboards.provenance import Provenance
+from dashboards.published import Published
 from dashboards.study import Study
 from scc_core.errors import UserError
 
@@ -27,7 +29,7 @@ MARKER = ".sccbench-dashboard"
 _ASSETS = ("style.css", "figures.js", "table.js", "theme.js")
 
 
-def write_site(results: pl.DataFrame, provenance: Provenance, folder: Path) -> Path:
+def write_site(results: pl.DataFrame, provenance: Provenance, folder: Path, published: Published | None = None) -> Path:
     """Write the site of some results; it opens from ``file://`` without a network.
 
     Args:
@@ -35,6 +37,7 @@ def write_site(results: pl.DataFrame, provenance: Provenance, folder: Path) -> P
             column ``badges`` (a list, or text with commas) is shown beside the status.
         provenance: where the results come from.
         folder: where the site goes. An older site there is replaced as a whole; a crash leaves the older one.
+        published: what the results are compared with; they get a page of it where anything is comparable.
 
     Returns:
         The path of ``index.html``.
@@ -43,7 +46,7 @@ def write_site(results: pl.DataFrame, provenance: Provenance, folder: Path) -> P
         UserError: ``folder`` holds something that is not a site of ours.
     """
     _refuse_foreign(folder)
-    pages = site_pages(results, provenance)
+    pages = site_pages(results, provenance, published)
     frame = _frame(results, provenance)
     with _replacing(folder) as fresh:
         for page in pages:
@@ -54,15 +57,17 @@ def write_site(results: pl.DataFrame, provenance: Provenance, folder: Path) -> P
     return folder / "index.html"
 
 
-def site_pages(results: pl.DataFrame, provenance: Provenance) -> list[Page]:
+def site_pages(results: pl.DataFrame, provenance: Provenance, published: Published | None = None) -> list[Page]:
     """Return every page of the site, in the order of its navigation."""
     study = Study.of(results)
+    compared = [] if published is None or published.rows.is_empty() else [published_page(published)]
     return [
         overview_page(study, provenance.title),
         tradeoff_page(study),
         epsilon_page(study),
         datasets_page(study),
         models_page(study),
+        *compared,
         results_page(results),
         sources_page(provenance),
     ]
