@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import secrets
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -13,7 +12,7 @@ import pytest
 
 from tests.orchestrator.console import sccbench, start_sccbench, wait_for, write_grid
 from tests.orchestrator.jobs.ray_head import RayHead, release, start_head
-from tests.orchestrator.store.conftest import postgresql_server  # noqa: F401 - a fixture
+from tests.orchestrator.postgresql import Server
 from tests.orchestrator.test_runs import GATE
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
@@ -29,9 +28,9 @@ def secret() -> str:
 
 
 @pytest.fixture
-def url(request, secret) -> Iterator[str]:
+def url(postgresql: Server, secret) -> str:
     """A database of its own on a real server, whose role has the secret for a password."""
-    server = request.getfixturevalue("postgresql_server")
+    server = postgresql.url
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"CREATE ROLE {secret[:12]} LOGIN PASSWORD '{secret}'".encode())
         connection.execute(f"CREATE DATABASE {secret[:12]} OWNER {secret[:12]}".encode())
