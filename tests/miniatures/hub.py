@@ -46,6 +46,7 @@ class Hub:
         repositories: what it holds, by name.
         address: for ``HF_ENDPOINT``.
         requests: (method, path, range) of every request.
+        tokens: the paths of the requests that carried a token.
         stall_after: bytes of a large file after which it sends no more until ``release`` is set; None never stalls.
         damage: whether large files arrive with one byte changed.
     """
@@ -53,6 +54,7 @@ class Hub:
     repositories: Repositories
     address: str = ""
     requests: list[tuple[str, str, str | None]] = field(default_factory=list)
+    tokens: list[str] = field(default_factory=list)
     stall_after: int | None = None
     damage: bool = False
     stalled: threading.Event = field(default_factory=threading.Event)
@@ -98,6 +100,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, *, with_body: bool) -> None:
         self.hub.requests.append((self.command, self.path, self.headers.get("Range")))
+        if self.headers.get("Authorization"):
+            self.hub.tokens.append(self.path)
         for pattern, answer in (
             (r"/api/models/(?P<repository>[^/]+/[^/]+)/revision/[^/]+", self._info),
             (r"/content/(?P<repository>[^/]+/[^/]+)/(?P<name>.+)", self._content),
@@ -128,7 +132,8 @@ class _Handler(BaseHTTPRequestHandler):
         etag = etag_of(name, content)
         if name.endswith(_LARGE):
             headers = {"X-Linked-Etag": f'"{etag}"', "X-Linked-Size": str(len(content))}
-            location = f"{self.hub.address}/content/{repository}/{name}?signature=1"
+            # Another host than the hub's own, to which the hub's token must not go.
+            location = f"{self.hub.address.replace('127.0.0.1', 'localhost')}/content/{repository}/{name}?signature=1"
             self._send(302, {**headers, "X-Repo-Commit": COMMIT, "Location": location}, b"")
             return
         self._send(200, {"ETag": f'"{etag}"', "X-Repo-Commit": COMMIT}, content, with_body=with_body)
