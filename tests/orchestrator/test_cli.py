@@ -10,8 +10,12 @@ import subprocess
 
 import polars as pl
 import pytest
+import torch
 
 from orchestrator.store import ResultStore
+from scc_core.datasets import PreparedDataset
+from scc_core.datasets.image_store import ImageStore
+from tests.components import noise_images
 from tests.orchestrator.console import sccbench, write_grid
 
 
@@ -202,12 +206,12 @@ def test_doctor_says_what_is_there(tmp_path):
         assert expected in text
 
 
-def test_cache_shows_what_a_run_prepared_and_empties_it(tmp_path):
+def test_cache_shows_what_is_prepared_and_empties_it(tmp_path):
     own = {"SCCBENCH_CACHE": str(tmp_path / "cache"), "SCCBENCH_PREPARED_GIB": "0.5"}
     folder = tmp_path / "cache" / "prepared"
     assert f"0.00 GiB in {folder}; at most 0.5 GiB" in succeeds("cache", folder=tmp_path, **own)
-    grid = write_grid(tmp_path, {"defenses": "[none]", "epsilons": "[0]", "max_samples": "75"})
-    succeeds("run", str(grid), "--workers", "1", folder=tmp_path, **own)
+    prepared = PreparedDataset(noise_images(), "native", 8, store=ImageStore(folder, 2**29))
+    prepared.batch(range(75), torch.device("cpu"))
     row = re.compile(r"tests\.components-noise_images-native-8-\w{16} +│ +2 +│ +0\.0 +│ 20\d\d-\d\d-\d\d \d\d:\d\d UTC")
     assert row.search(succeeds("cache", folder=tmp_path, **own))
     assert f"0.00 of at most 0.5 GiB in {folder}" in succeeds("doctor", folder=tmp_path, COLUMNS="400", **own)
