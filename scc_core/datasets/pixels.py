@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 from itertools import pairwise
 from typing import Protocol
 
@@ -43,7 +44,7 @@ class DecodedPixels:
     def gather(self, positions: Positions, out: Uint8Images) -> None:
         """Decode what is not in memory."""
         for row, index in enumerate(self._order[positions].tolist()):
-            out[row] = self._images.get(index, lambda index=index: self._preparer.image(index))  # type: ignore[misc]
+            out[row] = self._images.get(index, partial(self._preparer.image, index))
 
 
 class StoredPixels:

@@ -38,12 +38,13 @@ class Preparer:
             raise ComponentError(
                 f"dataset {self._dataset.name} could not read sample {index}: {type(error).__name__}: {error}"
             ) from error
-        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
+        if not _is_image(image):
             raise ComponentError(
-                f"dataset {self._dataset.name} returned {image.dtype} of shape {image.shape} for sample {index}; "
-                "images are uint8 of shape (H, W, 3)"
+                f"dataset {self._dataset.name} returned {_described(image)} for sample {index}; "
+                "images are uint8 arrays of shape (H, W, 3)"
             )
-        return self._transform(image, self.image_size)
+        # A copy of the crop, so that what it was cut from is not kept with it.
+        return np.ascontiguousarray(self._transform(image, self.image_size))
 
     def images(self, indices: Iterable[int]) -> npt.NDArray[np.uint8]:
         """Return several samples as ``(n, side, side, 3)`` uint8.
@@ -52,3 +53,19 @@ class Preparer:
             ComponentError: as in :meth:`image`.
         """
         return np.stack([self.image(int(index)) for index in indices])
+
+
+def _is_image(value: object) -> bool:
+    return (
+        isinstance(value, np.ndarray)
+        and value.dtype == np.uint8
+        and value.ndim == 3
+        and value.shape[2] == 3
+        and value.size > 0
+    )
+
+
+def _described(value: object) -> str:
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype} of shape {value.shape}"
+    return f"a {type(value).__name__}"

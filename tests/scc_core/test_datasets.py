@@ -130,8 +130,9 @@ def cannot_be_read():
     ("broken", "message"),
     [
         (cannot_be_read, r"could not read sample 3: OSError: image file is truncated \(5 bytes not processed\)"),
-        (lambda: np.zeros((8, 8), np.uint8), r"returned uint8 of shape \(8, 8\) for sample 3; images are uint8"),
-        (lambda: np.zeros((8, 8, 3)), r"returned float64 of shape \(8, 8, 3\) for sample 3; images are uint8"),
+        (lambda: np.zeros((8, 8), np.uint8), r"returned uint8 of shape \(8, 8\) for sample 3; images are uint8 arrays"),
+        (lambda: np.zeros((8, 8, 3)), r"returned float64 of shape \(8, 8, 3\) for sample 3; images are uint8 arrays"),
+        (lambda: Image.new("RGB", (8, 8)), r"returned a Image for sample 3; images are uint8 arrays"),
         (lambda: np.zeros((0, 8, 3), np.uint8), r"returned uint8 of shape \(0, 8, 3\) for sample 3"),
     ],
 )
