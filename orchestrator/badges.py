@@ -237,9 +237,13 @@ def update_badges(store: ResultStore, run_id: str) -> None:
     touched = {_defended(cell) for cell in cells if cell.key in asked}
     affected = [cell for cell in cells if _defended(cell) in touched]
     draws = Counter(_without_seed(cell) for cell in affected if cell.samples)
+    badges: dict[str, str] = {}
     for group in _by_seed(affected):
-        cases = [case for cell in group if (case := _case(store, cell, draws[_without_seed(cell)])) is not None]
-        store.set_badges({case.cell.key: ", ".join(badges_of(case, cases)) for case in cases})
+        hits = store.hits_of([cell.key for cell in group])
+        possible = [_case(cell, hits[cell.key], draws[_without_seed(cell)]) for cell in group]
+        cases = [case for case in possible if case is not None]
+        badges |= {case.cell.key: ", ".join(badges_of(case, cases)) for case in cases}
+    store.set_badges(badges)
 
 
 def _by_seed(cells: Iterable[StoredCell]) -> Iterator[list[StoredCell]]:
@@ -259,13 +263,13 @@ def _without_seed(cell: StoredCell) -> str:
     return canonical_json({**cell.specification, "seed": None})
 
 
-def _case(store: ResultStore, cell: StoredCell, draws: int) -> Case | None:
+def _case(cell: StoredCell, hits: Hits, draws: int) -> Case | None:
     try:
         attack = _attack(cell)
         randomised = defenses.get(cell.defense_component["name"]).randomised
     except UserError:
         return None
-    return Case(cell, store.hits(cell.key), attack, randomised, draws)
+    return Case(cell, hits, attack, randomised, draws)
 
 
 def _attack(cell: StoredCell) -> Attack | None:

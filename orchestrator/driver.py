@@ -144,7 +144,7 @@ def _carry_out(run: str, plan: Plan, store: ResultStore, pool: Pool | None, cons
     progress = Progress(plan)
     spool = spool_of(store.url, run)
     contact = Contact(store, say, f"results wait in {spool.path.parent} until it is back")
-    with _leases(run, store, progress, contact) as leases:
+    with leases_of(run, store, progress, contact) as leases:
         writer = Writer(run, store, spool, contact, say, leases)
         try:
             with _terminate_as_interrupt():
@@ -168,7 +168,7 @@ def _carry_out(run: str, plan: Plan, store: ResultStore, pool: Pool | None, cons
 
 
 @contextmanager
-def _leases(run: str, store: ResultStore, progress: Progress, contact: Contact) -> Iterator[Claims]:
+def leases_of(run: str, store: ResultStore, progress: Progress, contact: Contact) -> Iterator[Claims]:
     """Give the claims of this driver: leases where it may not be the only one."""
     if is_sqlite(store.url):
         yield Alone()

@@ -28,13 +28,15 @@ class Hits:
     @classmethod
     def of_blocks(cls, blocks: Iterable[tuple[int, str]], limit: int | None = None) -> Hits:
         """Read the numbers of blocks with a ``0`` or ``1`` per sample, leaving out positions from ``limit`` on."""
-        numbered = sorted(blocks)
-        length = max((number * BLOCK_SIZE + len(text) for number, text in numbered), default=0)
+        numbers, texts = zip(*sorted(blocks), strict=True) if (blocks := list(blocks)) else ((), ())
+        lengths = np.fromiter(map(len, texts), np.int64, len(texts))
+        # Of each sample, the position in the dataset less the place in the texts is that of its block.
+        shifts = np.asarray(numbers, np.int64) * BLOCK_SIZE - (np.cumsum(lengths) - lengths)
+        positions = np.arange(lengths.sum()) + np.repeat(shifts, lengths)
+        length = int(positions[-1]) + 1 if len(positions) else 0
         known, correct = np.zeros(length, bool), np.zeros(length, bool)
-        for number, text in numbered:
-            rows = slice(number * BLOCK_SIZE, number * BLOCK_SIZE + len(text))
-            known[rows] = True
-            correct[rows] = np.frombuffer(text.encode("ascii"), np.uint8) == ord("1")
+        known[positions] = True
+        correct[positions] = np.frombuffer("".join(texts).encode("ascii"), np.uint8) == ord("1")
         return cls(known[:limit], correct[:limit])
 
     @property

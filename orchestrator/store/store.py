@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Self
 
 import polars as pl
-from sqlalchemy import URL, Connection, CursorResult, insert, select, text, update
+from sqlalchemy import URL, Connection, CursorResult, bindparam, insert, select, text, update
 from sqlalchemy.exc import DBAPIError
 
 from orchestrator.identity import Cell
@@ -255,16 +255,26 @@ class ResultStore:
 
     def set_badges(self, badges: Mapping[str, str]) -> None:
         """Store the badges of cells by their keys, in place of those that they have."""
+        if not badges:
+            return
+        statement = update(CellRow).where(CellRow.key == bindparam("of")).values(badges=bindparam("joined"))
+        rows = [{"of": key, "joined": joined} for key, joined in badges.items()]
         with self._database.writing() as connection:
-            for key, joined in badges.items():
-                connection.execute(update(CellRow).where(CellRow.key == key).values(badges=joined))
+            connection.execute(statement, rows)
 
     def hits(self, cell_key: str, limit: int | None = None) -> Hits:
         """Return which samples of a cell are right, of the first ``limit`` or of all."""
-        query = select(Block.number, Block.hits).join(CellRow, CellRow.id == Block.cell_id)
+        return self.hits_of([cell_key], limit)[cell_key]
+
+    def hits_of(self, cell_keys: Iterable[str], limit: int | None = None) -> dict[str, Hits]:
+        """Return which samples are right, of the first ``limit`` or of all, by the key of the cell."""
+        blocks: dict[str, list[tuple[int, str]]] = {key: [] for key in cell_keys}
+        query = select(CellRow.key, Block.number, Block.hits).join(CellRow, CellRow.id == Block.cell_id)
         with self._database.reading() as connection:
-            rows = connection.execute(query.where(CellRow.key == cell_key)).all()
-        return Hits.of_blocks([(row.number, row.hits) for row in rows], limit)
+            for chunk in chunks(blocks):
+                for key, number, text in connection.execute(query.where(CellRow.key.in_(chunk))):
+                    blocks[key].append((number, text))
+        return {key: Hits.of_blocks(own, limit) for key, own in blocks.items()}
 
     def device_totals(self) -> list[DeviceTotals]:
         """Return seconds and passes of all that is measured, by device, model and precision."""

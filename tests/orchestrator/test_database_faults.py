@@ -87,7 +87,7 @@ def test_a_server_that_stops_in_the_middle_costs_nothing(tmp_path, undisturbed, 
     text, _ = process.communicate(timeout=120)
     assert process.returncode == 0, text
     assert text.count("results wait in") == 1
-    assert text.count("is back") == 1
+    assert text.count("is back; ") == 1
     assert "all cells done" in text
     assert outcomes(server.url).equals(undisturbed)
     assert list(tmp_path.rglob("*.spool")) == []

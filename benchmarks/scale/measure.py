@@ -1,0 +1,128 @@
+"""One run, in a process of its own so that its peak memory is its own: prints its figures as one line of JSON."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+import ray
+from rich.console import Console
+
+from benchmarks.scale import pretend, workload
+from orchestrator.badges import update_badges
+from orchestrator.cluster import ray_session
+from orchestrator.contact import Contact
+from orchestrator.driver import leases_of
+from orchestrator.identity import Cell
+from orchestrator.plan import Plan, make_plan
+from orchestrator.progress import PlainReporter, Progress
+from orchestrator.queue import WorkQueue
+from orchestrator.schedule import Schedule
+from orchestrator.sink import RunSink
+from orchestrator.spool import spool_of
+from orchestrator.store import ResultStore, RunRecord
+from orchestrator.writer import Writer
+
+T = TypeVar("T")
+
+
+@dataclass
+class Figures:
+    """What was measured.
+
+    Attributes:
+        blocks: of the run.
+        workers: pretend workers.
+        pause: seconds that a block takes a worker.
+        seconds: wall time by part: ``open``, ``plan``, ``start`` (store the run and its cells), ``workers`` (start the
+            pool), ``measure`` (schedule and write), ``badges``, ``plan_again`` (everything is measured), ``list_runs``.
+        driver_cpu_seconds: processor time of this process in ``measure``.
+        peak_mib: largest resident set of this process after each part, in MiB.
+        load_average_start: of the last minute.
+        load_average_end: of the last minute.
+    """
+
+    blocks: int
+    workers: int
+    pause: float
+    seconds: dict[str, float] = field(default_factory=dict)
+    driver_cpu_seconds: float = 0.0
+    peak_mib: dict[str, float] = field(default_factory=dict)
+    load_average_start: float = field(default_factory=lambda: os.getloadavg()[0])
+    load_average_end: float = 0.0
+
+    def timed(self, part: str, action: Callable[[], T]) -> T:
+        """Do a part and note how long it took and the peak after it."""
+        start = time.perf_counter()
+        result = action()
+        self.seconds[part] = time.perf_counter() - start
+        self.peak_mib[part] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        return result
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure one run and print its figures."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.scale.measure", description=__doc__)
+    parser.add_argument("--db", required=True, metavar="URL")
+    parser.add_argument("--blocks", type=int, required=True)
+    parser.add_argument("--workers", type=int, required=True)
+    parser.add_argument("--pause", type=float, default=0.0)
+    options = parser.parse_args(arguments)
+    figures = Figures(options.blocks, options.workers, options.pause)
+    alone = options.pause > 0
+    cells = workload.lone_cells(options.workers, options.blocks) if alone else workload.grid(options.blocks)
+    measure(cells, options.db, figures)
+    figures.load_average_end = os.getloadavg()[0]
+    print(json.dumps(asdict(figures)))
+    return 0
+
+
+def measure(cells: Mapping[Cell, int], url: str, figures: Figures) -> None:
+    """Carry a run out and fill ``figures``."""
+    with figures.timed("open", lambda: ResultStore.open(url)) as store:
+        plan = figures.timed("plan", lambda: make_plan(cells, store.measured_blocks))
+        record = RunRecord(name="scale", grid_text="", grid={}, code_version="", python_version=sys.version)
+        run = figures.timed("start", lambda: store.start_run(record, cells))
+        with ray_session(None):
+            workers = figures.timed("workers", lambda: _start_workers(figures))
+            before = time.process_time()
+            figures.timed("measure", lambda: _carry_out(run, plan, store, workers))
+            figures.driver_cpu_seconds = time.process_time() - before
+        figures.timed("badges", lambda: update_badges(store, run))
+        again = figures.timed("plan_again", lambda: make_plan(cells, store.measured_blocks))
+        summary = figures.timed("list_runs", lambda: store.runs())[0]
+        if (again.missing, summary.cells_done) != (0, len(cells)):
+            raise RuntimeError(f"{again.missing} blocks are missing at the end, {summary.cells_done} cells are done")
+
+
+def _start_workers(figures: Figures) -> list[object]:
+    workers = [pretend.start(pretend.PretendResources(figures.pause)) for _ in range(figures.workers)]
+    ray.get([worker.ready.remote() for worker in workers])
+    return list(workers)
+
+
+def _carry_out(run: str, plan: Plan, store: ResultStore, workers: list[object]) -> None:
+    progress = Progress(plan)
+    with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
+        console = Console(file=nowhere)
+        spool = spool_of(store.url, run)
+        contact = Contact(store, console.print, "results wait")
+        with leases_of(run, store, progress, contact) as leases, PlainReporter(console, progress) as reporter:
+            writer = Writer(run, store, spool, contact, console.print, leases)
+            sink = RunSink(run, store, contact, writer, leases, progress, reporter)
+            queue = WorkQueue(plan, len(workers), leases)
+            waiting = iter(workers)
+            Schedule(queue, None, len(workers), sink, start=lambda _resources: next(waiting)).run()
+            writer.finish()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,62 @@
+"""Workers that answer a shard with random outcomes at once, or after a pause for every block; they import no torch."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import ray
+
+from scc_core.outcomes import BLOCK_SIZE, BlockResult, Cost, Measurement, Outcomes
+from workers.shard import Shard
+
+_CLASSES = 10
+_COST = Cost(0.01, 500, 500)
+
+
+@dataclass(frozen=True)
+class PretendResources:
+    """What a pretend worker is told: the seconds that a block takes it."""
+
+    pause: float = 0.0
+
+
+class PretendWorker:
+    """Stands for a worker with a device; every array of its answers is one of its own, as in real answers."""
+
+    def __init__(self, resources: PretendResources) -> None:
+        self._pause = resources.pause
+        self._name = f"{socket.gethostname()}:{os.getpid()}"
+        self._rng = np.random.default_rng(os.getpid())
+
+    def ready(self) -> None:
+        """Answer when the process has started."""
+
+    def run(self, shard: Shard) -> Measurement:
+        """Answer a shard."""
+        results = [self._block(cell, block) for block in shard.blocks for cell in shard.defenses]
+        time.sleep(self._pause * len(results))
+        return Measurement(results)
+
+    def _block(self, cell: str, block: int) -> BlockResult:
+        labels = self._rng.integers(0, _CLASSES, BLOCK_SIZE, np.int32)
+        outcomes = Outcomes(
+            sample_ids=np.arange(block * BLOCK_SIZE, (block + 1) * BLOCK_SIZE, dtype=np.int64),
+            labels=labels,
+            predictions=np.where(self._rng.random(BLOCK_SIZE) < 0.5, labels, (labels + 1) % _CLASSES).astype(np.int32),
+            margins=self._rng.standard_normal(BLOCK_SIZE, np.float32),
+            confidences=self._rng.random(BLOCK_SIZE, np.float32),
+        )
+        return BlockResult(cell, block, outcomes, _COST, _COST, "pretend", self._name, zero_gradients=0)
+
+
+def start(resources: PretendResources) -> Any:
+    """Start a worker that takes nothing of the machine in Ray's eyes."""
+    return _ACTOR.remote(resources)
+
+
+_ACTOR: Any = ray.remote(num_cpus=0, max_restarts=0, max_task_retries=0)(PretendWorker)

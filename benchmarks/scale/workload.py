@@ -1,0 +1,60 @@
+"""A grid of a thousand cells, as large as one asks, whose models and datasets are names alone."""
+
+from __future__ import annotations
+
+from functools import cache
+from itertools import product
+
+from orchestrator.identity import Cell, ComponentSpec, DatasetSpec, ModelSpec
+from orchestrator.plan import num_blocks
+from scc_core.attacks import attacks
+from scc_core.defenses import defenses
+from scc_core.outcomes import BLOCK_SIZE
+
+_MODELS = 5
+_SEEDS = 5
+_EPSILONS_255 = (1.0, 2.0, 4.0, 8.0)
+_DEFENSES = ("none", "flip", "shift", "random-noise", "ttc", "scc", "jpeg", "tte", "hedge", "doc")
+CELLS = _MODELS * _SEEDS * len(_EPSILONS_255) * len(_DEFENSES)
+
+
+def grid(blocks: int) -> dict[Cell, int]:
+    """Return a thousand cells in a hundred attack groups with their samples, ``blocks`` blocks in all.
+
+    Raises:
+        ValueError: ``blocks`` is no multiple of the number of cells.
+    """
+    if blocks % CELLS:
+        raise ValueError(f"{blocks} blocks cannot be shared out to {CELLS} cells")
+    samples = blocks // CELLS * BLOCK_SIZE
+    parts = product(range(_MODELS), range(_SEEDS), _EPSILONS_255, _DEFENSES)
+    return {_cell(model, seed, epsilon, defense, samples): samples for model, seed, epsilon, defense in parts}
+
+
+def lone_cells(cells: int, blocks: int) -> dict[Cell, int]:
+    """Return cells that share no attack, each with its samples, ``blocks`` blocks in all."""
+    samples = blocks // cells * BLOCK_SIZE
+    assert num_blocks(samples) * cells == blocks
+    return {_cell(0, seed, 4.0, "none", samples): samples for seed in range(cells)}
+
+
+def _cell(model: int, seed: int, epsilon_255: float, defense: str, size: int) -> Cell:
+    return Cell(
+        model=ModelSpec(f"model-{model}", "0" * 64),
+        dataset=DatasetSpec("images", "1", "test", "v1", "native", "0" * 64, classes=10, size=size),
+        attack=_attack("pgd"),
+        epsilon_255=epsilon_255,
+        defense=_defense(defense),
+        seed=seed,
+        precision="float32",
+    )
+
+
+@cache
+def _attack(name: str) -> ComponentSpec:
+    return ComponentSpec(name, attacks.get(name)().parameters(), name)
+
+
+@cache
+def _defense(name: str) -> ComponentSpec:
+    return ComponentSpec(name, defenses.get(name)().parameters(), name)
