@@ -53,13 +53,22 @@ class MirroredEntry(TinyEntry):
         return MirroredTower()
 
 
+class LargeTower(ConvTower):
+    """The same convolution of larger images."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.image_size = 16
+
+    def encode_image(self, pixels):
+        return super().encode_image(pixels[..., ::2, ::2])
+
+
 class LargeEntry(TinyEntry):
     """A model of larger images."""
 
     def load(self, device: torch.device) -> ConvTower:
-        tower = ConvTower()
-        tower.image_size = 16
-        return tower
+        return LargeTower()
 
 
 class FarEntry(TinyEntry):

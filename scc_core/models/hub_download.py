@@ -80,6 +80,9 @@ def _fetch(url: str, metadata: Any, blob: Path, name: str) -> None:
         if blob.exists():
             return
         with partial.open("ab") as stream:
+            if metadata.size is not None and stream.tell() > metadata.size:
+                stream.seek(0)
+                stream.truncate()
             http_get(
                 metadata.location or url,
                 stream,

@@ -15,7 +15,7 @@ from scc_core.models.hub_cache import check_blob, find_file
 from scc_core.models.hub_download import download_file
 from scc_core.models.sources import OpenClipSourceError
 from tests.miniatures import biomedclip
-from tests.miniatures.hub import COMMIT, Hub, running_hub, write_cache
+from tests.miniatures.hub import COMMIT, Hub, etag_of, running_hub, write_cache
 
 WEIGHTS = "open_clip_model.safetensors"
 TINY = "owner/tiny"
@@ -102,6 +102,18 @@ def test_an_interrupted_download_continues_where_it_ended(hub: Hub, cache):
         partial.truncate(30_000)
     assert download_file(TINY, WEIGHTS, "main", lambda _line: None).read_bytes() == content
     assert hub.ranges(f"{WEIGHTS}?signature=1") == [None, "bytes=30000-"]
+
+
+@pytest.mark.parametrize("left", [b"x" * 30_000, b"x" * 200_000], ids=["other bytes", "too many bytes"])
+def test_what_an_interrupted_download_left_is_not_believed(hub: Hub, cache, left):
+    content = hub.repositories[TINY][WEIGHTS]
+    blobs = cache / "models--owner--tiny" / "blobs"
+    blobs.mkdir(parents=True)
+    (blobs / f"{etag_of(WEIGHTS, content)}.sccbench-partial").write_bytes(left)
+    if len(left) < len(content):
+        with pytest.raises(OpenClipSourceError, match="arrived damaged"):
+            download_file(TINY, WEIGHTS, "main", lambda _line: None)
+    assert download_file(TINY, WEIGHTS, "main", lambda _line: None).read_bytes() == content
 
 
 def test_what_arrives_damaged_is_refused_and_not_kept(hub: Hub, cache):
