@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
-from orchestrator.identity import Cell, DatasetSpec
+from orchestrator.identity import Cell, DatasetSpec, canonical_json
 from orchestrator.intervals import Intervals
 from orchestrator.plan import Plan
 from scc_core.outcomes import BLOCK_SIZE, Cost
@@ -78,12 +80,22 @@ def _attack_passes(cell: Cell) -> Passes:
 def _attack_cost(cell: Cell) -> Cost:
     if cell.epsilon_255 == 0:
         return Cost()
-    request = ComponentRequest(cell.attack.name, cell.attack.parameters)
-    return build_attack(request).nominal_cost(cell.dataset.classes)
+    return _nominal_attack_cost(cell.attack.name, canonical_json(cell.attack.parameters), cell.dataset.classes)
 
 
 def _defense_cost(cell: Cell) -> Cost:
-    return build_defense(ComponentRequest(cell.defense.name, cell.defense.parameters)).nominal_cost()
+    return _nominal_defense_cost(cell.defense.name, canonical_json(cell.defense.parameters))
+
+
+# A grid asks for the cost of a few components a great many times.
+@lru_cache(maxsize=1024)
+def _nominal_attack_cost(name: str, parameters: str, classes: int) -> Cost:
+    return build_attack(ComponentRequest(name, json.loads(parameters))).nominal_cost(classes)
+
+
+@lru_cache(maxsize=1024)
+def _nominal_defense_cost(name: str, parameters: str) -> Cost:
+    return build_defense(ComponentRequest(name, json.loads(parameters))).nominal_cost()
 
 
 def _passes(cost: Cost) -> Passes:

@@ -76,7 +76,8 @@ def _print_cells(plan: Plan, console: Console) -> None:
 
 def _attacks(cells: Iterable[Cell]) -> str:
     """Name what is done to a dataset's images, in one line if every attack is of one part."""
-    runs = list(dict.fromkeys(_runs(cell) for cell in cells))
+    distinct = {(cell.epsilon_255 == 0, cell.attack.label): cell for cell in cells}
+    runs = list(dict.fromkeys(_runs(cell) for cell in distinct.values()))
     return ("\n" if any(": " in run for run in runs) else ", ").join(runs)
 
 

@@ -6,7 +6,9 @@ import re
 
 import pytest
 
+from orchestrator.store import ResultStore
 from tests.orchestrator.console import ROOT, sccbench, write_grid
+from tests.orchestrator.measuring import evaluate_grid
 
 FAR = {"models": "[tests.components:far]", "datasets": "[cifar10]", "defenses": "[none, ttc]"}
 
@@ -31,6 +33,19 @@ def test_plan_counts_what_is_not_here_and_run_refuses_it_before_any_compute(tmp_
     assert len(done.stderr.splitlines()) == 1
     assert "error: not on this machine: models tests.components:far; datasets cifar10. To bring them:" in done.stderr
     assert list(tmp_path.glob("*.db*")) == []
+
+
+def test_plan_estimates_from_what_the_database_has_measured_on_each_device(tmp_path):
+    grid = write_grid(tmp_path, {"max_samples": "50"})
+    with ResultStore.open(f"sqlite:///{tmp_path}/sccbench.db") as store:
+        evaluate_grid(store, grid.read_text(encoding="utf-8"))
+        (totals,) = store.device_totals()
+    text = plan(tmp_path, write_grid(tmp_path, {"max_samples": "100"}), CUDA_VISIBLE_DEVICES="")
+    assert "6 cells in 12 blocks, 6 measured already, 6 to measure" in text
+    assert "speed from tests.components:tiny: database" in text
+    (row,) = [line for line in text.splitlines() if "measured here: in this database" in line]
+    assert totals.device == "cpu x 1"
+    assert "│ cpu x 1" in row
 
 
 @pytest.mark.parametrize("width", [80, 140])
