@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+from sqlalchemy import make_url
 
 from orchestrator.credentials import (
     check_not_on_command_line,
@@ -14,6 +15,7 @@ from orchestrator.credentials import (
     database_of_head,
     hidden_secrets,
 )
+from orchestrator.store import ResultStore, StoreUnavailableError
 from scc_core.errors import UserError
 from tests.orchestrator.console import sccbench
 
@@ -121,3 +123,15 @@ def test_a_command_takes_the_url_from_the_file(tmp_path, file):
     file.write_text("sqlite:///missing.db", encoding="utf-8")
     done = sccbench("status", folder=tmp_path, SCCBENCH_DB_FILE=str(file))
     assert f"no results database at {tmp_path}/missing.db" in done.stderr
+
+
+def test_postgresql_s_own_password_file_serves_a_url_without_a_password(tmp_path, monkeypatch, postgresql_url):
+    given = make_url(postgresql_url)
+    (tmp_path / "pgpass").write_text(f"*:*:*:{given.username}:{given.password}\n", encoding="utf-8")
+    (tmp_path / "pgpass").chmod(0o600)
+    without = postgresql_url.replace(f":{given.password}@", "@")
+    with pytest.raises(StoreUnavailableError, match="password"):
+        ResultStore.open(without)
+    monkeypatch.setenv("PGPASSFILE", str(tmp_path / "pgpass"))
+    with ResultStore.open(without) as store:
+        assert store.runs() == []
