@@ -18,12 +18,13 @@ from tests.orchestrator.console import sccbench, write_grid
 from tests.orchestrator.jobs.ray_head import start_head
 
 OTHER_VERSIONS = """
-import sys
 import ray
+import ray._private.utils
 
 ray.__version__ = "2.1.0"
-sys.version_info = (3, 9, 1, "final", 0)
+ray._private.utils.compute_version_info = lambda: ("2.1.0", "3.9.1")
 """
+"""What a head of another version stores of itself, in a head of this one."""
 
 
 @pytest.fixture(autouse=True)
@@ -110,4 +111,4 @@ def test_a_cluster_of_another_ray_and_python_is_told(tmp_path):
         assert "and Python 3.9.1" in done.stderr
         client = sccbench("run", grid, "--address", head.client, folder=elsewhere, **head.as_user)
         assert (client.returncode, len(client.stderr.splitlines())) == (2, 1), client.stderr
-        assert "is of another version" in client.stderr
+        assert "is of another version: Version mismatch: The cluster was started with: Ray: 2.1.0" in client.stderr
