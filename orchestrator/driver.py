@@ -28,6 +28,7 @@ from orchestrator.queue import WorkQueue
 from orchestrator.schedule import Schedule
 from orchestrator.sink import RunSink
 from orchestrator.sole import sole_driver
+from orchestrator.speeds import HANG_SECONDS, Speeds
 from orchestrator.spool import spool_of
 from orchestrator.store import ResultStore, RunRecord, StoreUnavailableError
 from orchestrator.store.engine import is_sqlite
@@ -135,7 +136,7 @@ def _compute(plan: Plan, options: RunOptions) -> Iterator[Pool | None]:
     # A local Ray's workers inherit this variable, and each of them would only fail its cells.
     store_limit()
     with ray_session(options.address):
-        yield make_pool(options.num_workers, options.batch_size)
+        yield make_pool(options)
 
 
 def _carry_out(run: str, plan: Plan, store: ResultStore, pool: Pool | None, console: Console) -> RunResult:
@@ -151,9 +152,8 @@ def _carry_out(run: str, plan: Plan, store: ResultStore, pool: Pool | None, cons
                 if pool is not None:
                     with make_reporter(console, progress) as reporter:
                         sink = RunSink(run, store, contact, writer, leases, progress, reporter)
-                        Schedule(
-                            WorkQueue(plan, pool.num_workers, leases), pool.resources, pool.num_workers, sink
-                        ).run()
+                        speeds = Speeds(pool.options.hang_seconds or HANG_SECONDS)
+                        Schedule(WorkQueue(plan, leases), pool, sink, speeds).run()
                         # The workers are released by now: who waits for a database should not hold devices.
                         writer.finish()
                 writer.insist(lambda: update_badges(store, run))

@@ -42,6 +42,8 @@ class Progress:
     clock: Callable[[], float] = time.monotonic
     workers: dict[int, WorkerProgress] = field(default_factory=dict)
     failed_cells: set[str] = field(default_factory=set)
+    staff: str = ""
+    ready: int = 0
 
     def __post_init__(self) -> None:
         self._missing = self.plan.missing_blocks()
@@ -79,7 +81,27 @@ class Progress:
         seconds = sum(worker.seconds for worker in self.workers.values())
         if not seconds or self.fraction <= 0:
             return None
-        return self.remaining_work * seconds / (self._work * self.fraction) / len(self.workers)
+        return self.remaining_work * seconds / (self._work * self.fraction) / (self.ready or len(self.workers))
+
+    @property
+    def images_per_second(self) -> float:
+        """Return defended predictions per second of all the workers there are."""
+        seconds = sum(worker.seconds for worker in self.workers.values())
+        images = sum(worker.images for worker in self.workers.values())
+        return images / seconds * (self.ready or len(self.workers)) if seconds else 0.0
+
+    @property
+    def stage(self) -> str:
+        """Return ``starting``, ``working`` once a worker is ready, or ``measuring`` once there are results."""
+        return "measuring" if self.workers else "working" if self.ready else "starting"
+
+    def staffed(self, ready: int, loading: int, wished: int) -> None:
+        """Take how many workers there are, how many are getting ready, and for how many there is no room yet."""
+        self.ready = ready
+        parts = [f"{ready} worker{'s' * (ready != 1)}"]
+        parts += [f"{loading} getting ready"] if loading else []
+        parts += [f"{wished} asked for"] if wished else []
+        self.staff = " and ".join(parts)
 
     def add(self, number: int, model: str, results: Sequence[BlockResult]) -> None:
         """Count the results that worker ``number`` delivered."""
@@ -92,7 +114,8 @@ class Progress:
             worker.seconds += result.defense.seconds
             attacks_seen[result.block] = result.attack.seconds
             self._missing[result.cell] -= 1
-            self.remaining_work -= self._block_work[result.cell]
+            if result.cell not in self.failed_cells:
+                self.remaining_work -= self._block_work[result.cell]
         # The cells of a shard share its attack, so it is counted once per block.
         worker.seconds += sum(attacks_seen.values())
 
@@ -110,12 +133,13 @@ class Progress:
 
 
 class PlainReporter:
-    """Prints a line at most every ten seconds, for logs and pipes."""
+    """Prints a line when workers start and when the first result is there, then every ten seconds at most."""
 
     def __init__(self, console: Console, progress: Progress) -> None:
         self._console = console
         self._progress = progress
         self._last = progress.clock()
+        self._stage = "starting"
         self._line = ""
 
     def __enter__(self) -> PlainReporter:
@@ -125,12 +149,12 @@ class PlainReporter:
         self._print()
 
     def refresh(self) -> None:
-        """Print a line if the last one is old enough."""
-        if self._progress.clock() - self._last >= _LINE_SECONDS:
+        """Print a line if the last one is old enough, or if the run has got further than a wait."""
+        if self._progress.stage != self._stage or self._progress.clock() - self._last >= _LINE_SECONDS:
             self._print()
 
     def _print(self) -> None:
-        self._last = self._progress.clock()
+        self._last, self._stage = self._progress.clock(), self._progress.stage
         line = summary_line(self._progress)
         if line != self._line:
             self._console.print(line, highlight=False, soft_wrap=True)
@@ -180,14 +204,15 @@ def make_reporter(console: Console, progress: Progress) -> Reporter:
 
 def summary_line(progress: Progress) -> str:
     """Return one line: cells done, share of the work, speed, time passed and left."""
-    rate = sum(worker.images_per_second for worker in progress.workers.values())
     left = progress.seconds_left
     parts = [
         f"{progress.cells_done} of {progress.cells} cells done",
         f"{progress.fraction:.0%} of the work",
-        f"{rate:,.1f} images/s",
+        f"{progress.images_per_second:,.1f} images/s",
         f"{format_seconds(progress.elapsed)} passed",
     ]
+    if progress.staff:
+        parts.insert(2, progress.staff)
     if progress.failed_cells:
         parts.insert(1, f"{len(progress.failed_cells)} failed")
     if left is not None and progress.remaining_work > 0:

@@ -1,160 +1,211 @@
-"""The schedule: bounded work in flight on a pool of actors, and a second life for what a dead one held."""
+"""The schedule: bounded work in flight on workers that come and go, and a second life for what a dead one held."""
 
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
-import ray
-from ray.exceptions import OutOfMemoryError, RayActorError, RayError, WorkerCrashedError
-
-from orchestrator.queue import Task, WorkQueue
-from scc_core.errors import SccBenchError
-from scc_core.measurement import Failure, Measurement
-from workers.actor import WorkerHandle, WorkerResources, start_worker
+from orchestrator.crew import CallFailedError, Crew, RayCrew, WorkerLostError
+from orchestrator.pool import Pool
+from orchestrator.queue import Piece, Task, WorkQueue
+from orchestrator.speeds import Speeds
+from orchestrator.staff import Call, Staff, Worker
+from scc_core.outcomes import Failure, Measurement
+from workers.report import Introduction, Report
 
 TASKS_PER_WORKER = 2
-"""One that runs and one that waits at the actor, so that it never idles while the driver writes."""
-MAX_FRUITLESS_STARTS = 10
-"""Actors in a row that may die before any shard is done; then something is wrong with the machine."""
+"""One that runs and one that waits at the worker, so that it never idles while the driver writes."""
 _WAKE_SECONDS = 1.0
-_WORKER_IS_GONE = (RayActorError, WorkerCrashedError, OutOfMemoryError)
-"""What Ray says of an actor that will not answer again; anything else is an error of the task alone."""
+_LATE = 2.0
+"""Times what it should take, after which a shard is given to an idle worker as well."""
+_NODE_SECONDS = 60.0
+"""A run that is over sooner is not worth another node."""
 
 
 class Sink(Protocol):
     """Where results go as they come; called in the driver only."""
 
     def measured(self, worker: int, task: Task, measurement: Measurement) -> None:
-        """Take the results of a shard."""
+        """Take the results of a shard, none of which it was given before."""
 
     def failed(self, failures: dict[str, Failure]) -> None:
         """Take the cells that are given up."""
+
+    def staffed(self, ready: int, loading: int, wished: int) -> None:
+        """Take how many workers there are, how many are getting ready, and for how many there is no room yet."""
 
     def tick(self) -> None:
         """Called about once a second, whatever happens."""
 
 
 @dataclass
-class _Worker:
-    """An actor and the tasks that it holds, the running one first."""
-
-    number: int
-    actor: WorkerHandle
-    model: str | None = None
-    held: deque[Task] = field(default_factory=deque)
-
-
-@dataclass
 class Schedule:
-    """Runs a queue on a pool of actors.
+    """Runs a queue on a pool of workers.
 
     Args:
         queue: what to do.
-        resources: what each actor asks of Ray.
-        num_workers: how many actors.
+        pool: how many workers there may be.
         sink: where results go.
-        start: makes an actor.
+        speeds: what is known of devices.
+        crew: starts workers and talks to them.
+        clock: in seconds.
     """
 
     queue: WorkQueue
-    resources: WorkerResources
-    num_workers: int
+    pool: Pool
     sink: Sink
-    start: Callable[[WorkerResources], WorkerHandle] = start_worker
+    speeds: Speeds = field(default_factory=Speeds)
+    crew: Crew = field(default_factory=RayCrew)
+    clock: Callable[[], float] = time.monotonic
 
     def __post_init__(self) -> None:
-        self._workers: list[_Worker] = []
-        self._flying: dict[ray.ObjectRef[Measurement], tuple[_Worker, Task]] = {}
-        self._fruitless_starts = 0
+        self._staff = Staff(self.pool, self.crew, self.clock)
+        self._calls: dict[Any, tuple[Worker, Call]] = {}
+        self._watched_at = self.clock()
 
     def run(self) -> None:
         """Return when the queue is empty and every result is in the sink.
 
         Raises:
-            SccBenchError: actors die one after another without finishing anything.
+            SccBenchError: workers die one after another without finishing anything.
         """
         try:
-            self._workers = [_Worker(number, self.start(self.resources)) for number in range(self.num_workers)]
-            while self._submit() or self.queue.waiting:
-                self._receive()
+            while self._unfinished():
+                self.queue.refresh()
+                self._fill()
+                self._staff.adjust(self.queue.waiting_blocks if self.queue.available else 0, busy=self._busy())
+                self.sink.staffed(*self._staff.counts())
+                for ticket in self.crew.wait([*self._calls, *self._staff.starting], _WAKE_SECONDS):
+                    self._take(ticket)
+                self._end_the_hung()
                 self.sink.tick()
         finally:
-            for worker in self._workers:
-                ray.kill(worker.actor)
+            self._staff.stop()
 
-    def _submit(self) -> bool:
-        """Fill every worker's share; return whether anything is in flight."""
-        for _ in range(TASKS_PER_WORKER):
-            for worker in sorted(self._workers, key=lambda worker: len(worker.held)):
-                self._submit_one(worker)
-        return bool(self._flying)
+    def _unfinished(self) -> bool:
+        in_hand = self.queue.available or self.queue.waiting
+        return in_hand or any(not call.task.settled for _, call in self._calls.values())
 
-    def _submit_one(self, worker: _Worker) -> None:
-        if len(worker.held) >= TASKS_PER_WORKER:
+    def _busy(self) -> bool:
+        """Whether what is left takes so long that another node is worth its start."""
+        seconds = self.speeds.seconds_of_work(self.queue.waiting_work)
+        return seconds is None or seconds > _NODE_SECONDS * max(1, len(self._staff.workers))
+
+    def _fill(self) -> None:
+        """Give everybody something to do, those with nothing first."""
+        for depth in range(TASKS_PER_WORKER):
+            for worker in self._staff.workers:
+                if len(worker.held) == depth and self.queue.available:
+                    self._give_next(worker)
+        if not self.queue.available:
+            self._copy_the_late()
+
+    def _give_next(self, worker: Worker) -> None:
+        fair = self.queue.waiting_blocks // (TASKS_PER_WORKER * len(self._staff.workers))
+
+        def size(piece: Piece) -> int:
+            return self.speeds.shard_blocks(worker.device, piece, fair)
+
+        task = self.queue.take(worker.model, self._staff.holders, size)
+        if task is not None:
+            self._give(worker, task)
+
+    def _give(self, worker: Worker, task: Task) -> None:
+        self._staff.assign(worker, task.shard.model)
+        batch_size = self.speeds.batch_size(worker.device, task.shard.model)
+        call = Call(task, self.crew.run(worker.handle, task.shard, batch_size), self.clock())
+        worker.held.append(call)
+        self._calls[call.ticket] = (worker, call)
+
+    def _copy_the_late(self) -> None:
+        """Give what waits or takes too long to idle workers as well; whoever answers first counts."""
+        idle = [worker for worker in self._staff.workers if not worker.held]
+        if idle:
+            for worker, task in zip(idle, list(self._late()), strict=False):
+                task.copies += 1
+                self._give(worker, task)
+
+    def _late(self) -> Iterator[Task]:
+        """Yield tasks that one worker holds for longer than they should take, the longest first."""
+        now = self.clock()
+        held = [pair for pair in self._calls.values() if pair[1].task.copies == 1 and not pair[1].task.settled]
+        for worker, call in sorted(held, key=lambda pair: pair[1].since):
+            expected = self.speeds.expected_seconds(worker.device, call.task)
+            running = call is worker.held[0]
+            patience = _WAKE_SECONDS if not running else None if expected is None else _LATE * expected + _WAKE_SECONDS
+            if patience is not None and now - call.since > patience:
+                yield call.task
+
+    def _take(self, ticket: Any) -> None:
+        """Take an answer."""
+        if ticket in self._staff.starting:
+            self._take_newcomer(ticket)
+        elif ticket in self._calls:
+            self._take_report(*self._calls[ticket])
+
+    def _take_newcomer(self, ticket: Any) -> None:
+        try:
+            answer = self.crew.answer(ticket)
+        except (WorkerLostError, CallFailedError) as error:
+            self._staff.lost(self._staff.starting.pop(ticket), str(error))
+        else:
+            self._staff.arrived(ticket, answer if isinstance(answer, Introduction) else None)
+
+    def _take_report(self, worker: Worker, call: Call) -> None:
+        try:
+            report = self.crew.answer(call.ticket)
+        except WorkerLostError as error:
+            self._bury(worker, str(error), out_of_memory=error.out_of_memory)
+        except CallFailedError as error:
+            self._done(worker, call, Report(failures=dict.fromkeys(call.task.shard.defenses, error.failure)))
+        else:
+            assert isinstance(report, Report)
+            self._done(worker, call, report)
+
+    def _done(self, worker: Worker, call: Call, report: Report) -> None:
+        del self._calls[call.ticket]
+        worker.held.remove(call)
+        worker.idle_since = self.clock()
+        if worker.held:
+            worker.held[0].since = worker.idle_since
+        self.speeds.record(worker.device, call.task, report)
+        accepted = self.queue.accept(call.task, report)
+        if accepted.results:
+            self._staff.fruitful()
+            self.sink.measured(worker.number, call.task, Measurement(accepted.results))
+        self._give_up(accepted.given_up)
+        if report.leaving:
+            self._part(worker, "it was told to go")
+            self._staff.release(worker)
+
+    def _bury(self, worker: Worker, reason: str, *, out_of_memory: bool = False) -> None:
+        self._part(worker, reason, blamed=worker.held[0], out_of_memory=out_of_memory)
+        self._staff.lost(worker, reason)
+
+    def _part(self, worker: Worker, reason: str, *, blamed: Call | None = None, out_of_memory: bool = False) -> None:
+        """Take back what a worker holds that will not answer."""
+        for call in worker.held:
+            self._calls.pop(call.ticket, None)
+            running = call is blamed
+            failures = self.queue.worker_died(call.task, running=running, reason=reason, out_of_memory=out_of_memory)
+            self._give_up(failures)
+        worker.held.clear()
+
+    def _end_the_hung(self) -> None:
+        """Treat workers as dead that take much too long."""
+        now = self.clock()
+        if now - self._watched_at < _WAKE_SECONDS:
             return
-        others = {other.model for other in self._workers if other is not worker and other.model is not None}
-        task = self.queue.take(worker.model, others)
-        if task is None:
-            return
-        worker.model = task.shard.model
-        worker.held.append(task)
-        self._flying[worker.actor.run.remote(task.shard)] = (worker, task)
-
-    def _receive(self) -> None:
-        if not self._flying:
-            time.sleep(_WAKE_SECONDS)
-            return
-        ready, _ = ray.wait(list(self._flying), num_returns=1, timeout=_WAKE_SECONDS)
-        if ready:
-            # Everything that is ready by now, so that one slow write does not become many.
-            ready, _ = ray.wait(list(self._flying), num_returns=len(self._flying), timeout=0)
-        for reference in ready:
-            worker, task = self._flying.pop(reference)
-            try:
-                measurement = ray.get(reference)
-            except _WORKER_IS_GONE as error:
-                self._bury(worker, task, error)
-            except RayError as error:
-                self._done(worker, task, Measurement(failures=dict.fromkeys(task.shard.defenses, Failure.of(error))))
-            else:
-                self._done(worker, task, measurement)
-
-    def _done(self, worker: _Worker, task: Task, measurement: Measurement) -> None:
-        self._fruitless_starts = 0
-        worker.held.remove(task)
-        self.sink.measured(worker.number, task, measurement)
-        if measurement.failures:
-            self._give_up(self.queue.component_failed(task, measurement.failures))
-
-    def _bury(self, worker: _Worker, task: Task, error: RayError) -> None:
-        """Take back the task of a dead actor; the first one to return also replaces the actor."""
-        out_of_memory = isinstance(error, OutOfMemoryError)
-        # Ray's report of an out-of-memory kill fills pages; its first line says who was killed and why.
-        reason = str(error).partition("\n")[0] if out_of_memory else _last_line(str(error))
-        running = bool(worker.held) and worker.held[0] is task
-        if worker in self._workers:
-            self._replace(worker, reason)
-        failures = self.queue.worker_died(task, running=running, reason=reason, out_of_memory=out_of_memory)
-        self._give_up(failures)
-
-    def _replace(self, worker: _Worker, reason: str) -> None:
-        self._fruitless_starts += 1
-        if self._fruitless_starts > MAX_FRUITLESS_STARTS:
-            raise SccBenchError(
-                f"{self._fruitless_starts} workers in a row died without finishing a shard; the last because: {reason}"
-            )
-        position = self._workers.index(worker)
-        self._workers[position] = _Worker(worker.number, self.start(self.resources))
+        self._watched_at = now
+        for worker in list(self._staff.workers):
+            if worker.held:
+                allowed = self.speeds.allowed_seconds(worker.device, worker.held[0].task)
+                if now - worker.held[0].since > allowed:
+                    self._bury(worker, f"worker {worker.number} gave no answer for {allowed:.0f} s and was ended")
+        self._staff.end_slow_starts(self.speeds.hang_seconds)
 
     def _give_up(self, failures: dict[str, Failure]) -> None:
         if failures:
             self.sink.failed(failures)
-
-
-def _last_line(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else "no reason given"

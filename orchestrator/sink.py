@@ -58,6 +58,10 @@ class RunSink:
         self._claims.give_up(failures.keys())
         self._progress.fail(list(failures))
 
+    def staffed(self, ready: int, loading: int, wished: int) -> None:
+        """Take how many workers there are."""
+        self._progress.staffed(ready, loading, wished)
+
     def tick(self) -> None:
         """Show how far the run is, write what is due, and tell the database that the run is alive."""
         self._reporter.refresh()

@@ -2,44 +2,83 @@
 
 from __future__ import annotations
 
+import signal
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from types import FrameType
+from typing import TYPE_CHECKING, Any
 
 import ray
 from ray.actor import ActorHandle
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from scc_core.measurement import Measurement
+from workers.report import Introduction, Report
 from workers.shard import Shard
+
+if TYPE_CHECKING:
+    from workers.bench import Bench
 
 
 @dataclass(frozen=True)
 class WorkerResources:
-    """What one actor asks of Ray.
+    """What one actor asks of Ray, and how it uses it.
 
     Attributes:
-        num_cpus: cores, which are also its threads.
+        num_cpus: cores, possibly a fraction.
         num_gpus: GPUs, possibly a fraction; 0 computes on the CPU.
-        batch_size: None takes the device's default.
+        batch_size: images at a time; None finds the best size.
+        threads: CPU threads of the process.
+        node: id of the node to be on; None takes any, and makes an autoscaler add one where there is no room.
     """
 
-    num_cpus: int
+    num_cpus: float
     num_gpus: float
     batch_size: int | None = None
+    threads: int = 1
+    node: str | None = None
 
 
 class BenchWorker:
-    """Keeps a model on its device and measures shards; holds no database credentials."""
+    """Keeps a model on its device and measures shards; holds no database credentials.
+
+    SIGTERM, which a machine that is about to be taken away sends, ends it after the blocks that it measures.
+    """
 
     def __init__(self, resources: WorkerResources) -> None:
+        self._resources = resources
+        self._busy = False
+        self._die = signal.signal(signal.SIGTERM, self._terminate)
+
+    def arrive(self) -> None:
+        """Answer at once: the worker has got its place."""
+
+    def introduce(self) -> Introduction:
+        """Get ready, and say so."""
+        return self._bench.introduce()
+
+    @cached_property
+    def _bench(self) -> Bench:
         # Imported here, so that the driver creates actors without importing torch's and open_clip's machinery.
         from workers.bench import Bench
 
+        resources = self._resources
         device = "cuda" if resources.num_gpus else "cpu"
-        self._bench = Bench(device, resources.batch_size, threads=resources.num_cpus)
+        share = resources.num_gpus if 0 < resources.num_gpus < 1 else 1.0
+        return Bench(device, resources.batch_size, threads=resources.threads, memory_fraction=share)
 
-    def run(self, shard: Shard) -> Measurement:
+    def run(self, shard: Shard, batch_size: int | None = None) -> Report:
         """Measure a shard."""
-        return self._bench.run(shard)
+        self._busy = True
+        try:
+            return self._bench.run(shard, batch_size)
+        finally:
+            self._busy = False
+
+    def _terminate(self, number: int, frame: FrameType | None) -> None:
+        if self._busy:
+            self._bench.leave()
+        elif callable(self._die):
+            self._die(number, frame)
 
 
 WorkerHandle = ActorHandle[Any]
@@ -47,8 +86,15 @@ WorkerHandle = ActorHandle[Any]
 
 def start_worker(resources: WorkerResources) -> WorkerHandle:
     """Start an actor; Ray neither restarts it nor repeats its tasks, because the driver does both."""
-    actor_class: Any = ray.remote(
-        num_cpus=resources.num_cpus, num_gpus=resources.num_gpus, max_restarts=0, max_task_retries=0
-    )(BenchWorker)
-    handle: WorkerHandle = actor_class.remote(resources)
+    place: Any = "DEFAULT" if resources.node is None else NodeAffinitySchedulingStrategy(resources.node, soft=False)
+    handle: WorkerHandle = _ACTOR.options(
+        num_cpus=resources.num_cpus,
+        num_gpus=resources.num_gpus,
+        max_restarts=0,
+        max_task_retries=0,
+        scheduling_strategy=place,
+    ).remote(resources)
     return handle
+
+
+_ACTOR: Any = ray.remote(BenchWorker)

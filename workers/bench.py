@@ -5,7 +5,9 @@ from __future__ import annotations
 import gc
 import os
 import socket
-from functools import lru_cache
+import time
+from collections.abc import Mapping, Sequence
+from functools import lru_cache, partial
 
 import torch
 
@@ -15,13 +17,14 @@ from scc_core.datasets.image_store import open_store
 from scc_core.defenses import Defense, defenses
 from scc_core.errors import SccBenchError
 from scc_core.evaluation import Adaptive
-from scc_core.measurement import Failure, Measurement, measure
+from scc_core.measurement import device_name, measure
 from scc_core.models import get_model
 from scc_core.models.base import VisionLanguageModel, ZeroShotModel
+from scc_core.outcomes import BLOCK_SIZE, BlockResult, Failure, Measurement
 from scc_core.parameters import build
+from workers.batch import FIRST, LARGEST, BatchSize
+from workers.report import Introduction, Report
 from workers.shard import AdaptiveRequest, ComponentRequest, Shard
-
-DEFAULT_BATCH_SIZES = {"cpu": 50, "cuda": 256}
 
 
 class Bench:
@@ -29,52 +32,95 @@ class Bench:
 
     Args:
         device: ``cpu`` or ``cuda``.
-        batch_size: images at a time; None takes the device's default. Halved for good when memory runs out.
+        batch_size: images at a time; None finds the best size for every model. Halved for good when memory runs out.
         threads: CPU threads of this process; None leaves torch's own choice.
+        memory_fraction: of the GPU's memory that this process may take.
     """
 
-    def __init__(self, device: str, batch_size: int | None = None, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        device: str,
+        batch_size: int | None = None,
+        threads: int | None = None,
+        memory_fraction: float = 1.0,
+    ) -> None:
         if threads is not None:
             torch.set_num_threads(threads)
         self.device = torch.device(device)
-        self.batch_size = batch_size or DEFAULT_BATCH_SIZES.get(self.device.type, 50)
+        if memory_fraction < 1.0:
+            torch.cuda.set_per_process_memory_fraction(memory_fraction)
         self.name = f"{socket.gethostname()}:{os.getpid()}"
+        self._leaving = False
+        self._given_size = batch_size
+        self._sizes: dict[str, BatchSize] = {}
         self._model: VisionLanguageModel | None = None
         self._classifiers: dict[tuple[str, str, str], ZeroShotModel] = {}
         self._dataset = lru_cache(maxsize=4)(_open_prepared)
 
-    def run(self, shard: Shard) -> Measurement:
-        """Measure a shard; a component that fails fails its cells and nothing else."""
+    def introduce(self) -> Introduction:
+        """Say who and what this is."""
+        return Introduction(self.name, device_name(self.device))
+
+    def leave(self) -> None:
+        """Stop after the blocks that are being measured, and begin no others."""
+        self._leaving = True
+
+    def run(self, shard: Shard, batch_size: int | None = None) -> Report:
+        """Measure a shard; a component that fails fails its cells and nothing else.
+
+        Args:
+            shard: what to measure.
+            batch_size: images at a time that another worker found for this model on such a device.
+        """
+        if self._leaving:
+            return Report(unfinished=shard.blocks, leaving=True)
         try:
-            return self._measure(shard)
+            return self._measure(shard, self._size(shard.model, batch_size))
         except Exception as error:
             failure = Failure.of(error)
-            return Measurement(failures=dict.fromkeys(shard.defenses, failure))
+            return Report(failures=dict.fromkeys(shard.defenses, failure), leaving=self._leaving)
 
-    def _measure(self, shard: Shard) -> Measurement:
+    def _measure(self, shard: Shard, size: BatchSize) -> Report:
+        report = Report()
         model = self._classifier(shard)
-        dataset = self._dataset(shard.dataset, shard.preprocessing, model.model.image_size)
-        attack = None if shard.attack is None else build_attack(shard.attack)
-        while True:
-            try:
-                return measure(
-                    model,
-                    dataset,
-                    shard.blocks,
-                    attack=attack,
-                    epsilon=shard.epsilon,
-                    defenses={key: build_defense(request) for key, request in shard.defenses.items()},
-                    seed=shard.seed,
-                    batch_size=min(self.batch_size, shard.max_batch_size or self.batch_size),
-                    worker=self.name,
-                    adaptive=_adaptive(shard.adaptive),
-                )
-            except torch.OutOfMemoryError:
-                if self.batch_size == 1:
-                    raise
-                self.batch_size //= 2
-            # Outside the except clause: the exception's frames keep the failed batch's tensors alive.
-            self._free_memory()
+        measure_blocks = partial(
+            measure,
+            model,
+            self._dataset(shard.dataset, shard.preprocessing, model.model.image_size),
+            attack=None if shard.attack is None else build_attack(shard.attack),
+            epsilon=shard.epsilon,
+            seed=shard.seed,
+            worker=self.name,
+            adaptive=_adaptive(shard.adaptive),
+        )
+        defending = {key: build_defense(request) for key, request in shard.defenses.items()}
+        blocks = shard.blocks
+        while blocks and defending and not self._leaving:
+            images = min(size.size, shard.max_batch_size or size.size)
+            now = blocks[: max(1, images // BLOCK_SIZE)]
+            start = time.perf_counter()
+            part = _unless_out_of_memory(measure_blocks, now, defending, images)
+            if part is None:
+                self._free_memory()
+                size.out_of_memory(images)
+                continue
+            seconds = time.perf_counter() - start
+            if images == size.size <= len(now) * BLOCK_SIZE and not part.failures:
+                size.record(_profile(shard), _passes(part.results) / seconds)
+            blocks = blocks[len(now) :]
+            defending = {key: value for key, value in defending.items() if key not in part.failures}
+            report.add(part, seconds)
+        report.unfinished = blocks if defending else ()
+        report.leaving, report.batch_size, report.growing = self._leaving, size.size, size.growing
+        return report
+
+    def _size(self, model: str, known: int | None) -> BatchSize:
+        if model not in self._sizes:
+            fixed = self._given_size or known
+            kind = self.device.type
+            first, largest = FIRST.get(kind, BLOCK_SIZE), LARGEST.get(kind, BLOCK_SIZE)
+            self._sizes[model] = BatchSize(fixed, fixed) if fixed else BatchSize(first, largest)
+        return self._sizes[model]
 
     def _classifier(self, shard: Shard) -> ZeroShotModel:
         if self._model is None or self._model.name != shard.model:
@@ -108,6 +154,19 @@ class Bench:
             torch.cuda.empty_cache()
 
 
+def _unless_out_of_memory(
+    measure_blocks: partial[Measurement], blocks: Sequence[int], defending: Mapping[str, Defense], images: int
+) -> Measurement | None:
+    """Measure some blocks; None if the memory did not suffice and a smaller batch is left to try."""
+    try:
+        return measure_blocks(blocks, defenses=defending, batch_size=images)
+    except torch.OutOfMemoryError:
+        if images == 1:
+            raise
+        # Memory is freed by the caller: here the exception's frames keep the failed batch's tensors alive.
+        return None
+
+
 def build_attack(request: ComponentRequest) -> Attack:
     """Build an attack from its name and parameters."""
     return build("attack", request.name, attacks.get(request.name), request.parameters)
@@ -116,6 +175,19 @@ def build_attack(request: ComponentRequest) -> Attack:
 def build_defense(request: ComponentRequest) -> Defense:
     """Build a defense from its name and parameters."""
     return build("defense", request.name, defenses.get(request.name), request.parameters)
+
+
+def _profile(shard: Shard) -> tuple[object, ...]:
+    """Return what decides how long an image of the shard takes."""
+    return (shard.dataset, shard.precision, shard.attack, shard.adaptive, tuple(shard.defenses.values()))
+
+
+def _passes(results: Sequence[BlockResult]) -> int:
+    """Return the passes of an image through the tower, a backward as two; images where there was no pass."""
+    attacks = {result.block: result.attack for result in results}
+    costs = [*attacks.values(), *(result.defense for result in results)]
+    passes = sum(cost.forwards + 2 * cost.backwards for cost in costs)
+    return passes or sum(len(result.outcomes) for result in results)
 
 
 def _adaptive(request: AdaptiveRequest | None) -> Adaptive | None:

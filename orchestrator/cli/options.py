@@ -10,6 +10,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from orchestrator.options import Devices
+
 DEFAULT_DATABASE = "sqlite:///sccbench.db"
 _PIPE_WIDTH = 200
 
@@ -89,7 +91,28 @@ Workers = Annotated[
 ]
 BatchSize = Annotated[
     int | None,
-    typer.Option(min=1, metavar="N", help="Images at a time; changes speed and memory, never a result."),
+    typer.Option(
+        min=1,
+        metavar="N",
+        help="Images at a time; changes speed and memory, never a result. Default: what is found to be fastest.",
+    ),
+]
+DeviceChoice = Annotated[
+    Devices,
+    typer.Option("--devices", help="What computes: GPUs, or CPUs where there are none; one of them; or all nodes."),
+]
+GpusPerWorker = Annotated[
+    float,
+    typer.Option(metavar="G", help="GPUs of a worker; 0.5 puts two workers on each GPU."),
+]
+HangSeconds = Annotated[
+    float | None,
+    typer.Option(
+        min=1.0,
+        metavar="S",
+        help="A worker is ended that is silent on a shard for ten times what it should take, but for S seconds at "
+        "least. Default: 600.",
+    ),
 ]
 Strict = Annotated[
     bool,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,17 +14,20 @@ from orchestrator.cli.options import (
     AnyAddress,
     BatchSize,
     Database,
+    DeviceChoice,
+    GpusPerWorker,
     GridPath,
+    HangSeconds,
     NoPlugins,
     Strict,
     Workers,
     messages,
     output,
 )
+from orchestrator.options import Devices, RunOptions
 
 if TYPE_CHECKING:
     from orchestrator.driver import RunResult
-    from orchestrator.options import RunOptions
 
 EXIT_FAILED = 1
 RunId = Annotated[str | None, typer.Argument(metavar="[RUN]", help="A run's id or its beginning. Default: the latest.")]
@@ -60,14 +64,16 @@ def run(
     address: Address = None,
     workers: Workers = None,
     batch_size: BatchSize = None,
+    devices: DeviceChoice = Devices.AUTO,
+    gpus_per_worker: GpusPerWorker = 1.0,
+    hang_seconds: HangSeconds = None,
     no_plugins: NoPlugins = False,
     strict: Strict = False,
 ) -> None:
     """Measure every cell of a grid that the database does not hold yet."""
-    from orchestrator.options import RunOptions
-
     _allow_plugins(not no_plugins)
-    finish(start(grid, db, RunOptions(address, workers, batch_size), strict=strict))
+    options = RunOptions(address, workers, batch_size, devices, gpus_per_worker, hang_seconds)
+    finish(start(grid, db, options, strict=strict))
 
 
 def resume(
@@ -76,22 +82,23 @@ def resume(
     address: AnyAddress = None,
     workers: Workers = None,
     batch_size: BatchSize = None,
+    devices: DeviceChoice = Devices.AUTO,
+    gpus_per_worker: GpusPerWorker = 1.0,
+    hang_seconds: HangSeconds = None,
     no_plugins: NoPlugins = False,
 ) -> None:
     """Continue a run that was interrupted; cells that failed are tried again."""
-    from orchestrator.options import RunOptions
-
+    options = RunOptions(address, workers, batch_size, devices, gpus_per_worker, hang_seconds)
     if address is not None and address.startswith(("http://", "https://")):
         from orchestrator.cli.submit import submit_resume
 
-        submit_resume(run, address, RunOptions("auto", workers, batch_size), plugins=not no_plugins)
+        submit_resume(run, address, replace(options, address="auto"), plugins=not no_plugins)
         return
 
     from orchestrator.driver import resume as resume_run
     from orchestrator.store import ResultStore
 
     _allow_plugins(not no_plugins)
-    options = RunOptions(address, workers, batch_size)
     with ResultStore.open(db, create=False) as store:
         finish(_report(resume_run(run, store, options, output())))
 

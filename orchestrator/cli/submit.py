@@ -12,7 +12,10 @@ from orchestrator.cli.options import (
     DEFAULT_DATABASE,
     BatchSize,
     Database,
+    DeviceChoice,
+    GpusPerWorker,
     GridPath,
+    HangSeconds,
     HeadAddress,
     NoPlugins,
     OptionalHeadAddress,
@@ -21,10 +24,10 @@ from orchestrator.cli.options import (
     messages,
     output,
 )
+from orchestrator.options import Devices, RunOptions
 
 if TYPE_CHECKING:
     from orchestrator.jobs import Head, Parcel
-    from orchestrator.options import RunOptions
 
 _START_PATIENCE_SECONDS = 600.0
 _KEPT = "what was measured is stored, `sccbench resume"
@@ -60,6 +63,9 @@ def submit(
     runtime_env: RuntimeEnv = None,
     workers: Workers = None,
     batch_size: BatchSize = None,
+    devices: DeviceChoice = Devices.AUTO,
+    gpus_per_worker: GpusPerWorker = 1.0,
+    hang_seconds: HangSeconds = None,
     no_plugins: NoPlugins = False,
     strict: Strict = False,
     wait: Wait = True,
@@ -74,7 +80,6 @@ def submit(
     from orchestrator.jobs import Head, Order, pack_run
     from orchestrator.jobs.check import check_grid
     from orchestrator.jobs.parcel import Surroundings
-    from orchestrator.options import RunOptions
     from orchestrator.store.rows import new_run_id
     from scc_core.registry import Registry
 
@@ -82,7 +87,8 @@ def submit(
     Registry.plugins_allowed = not no_plugins
     check_grid(checked, sends_code=working_dir is not None or image is not None)
     run = new_run_id(datetime.now(UTC))
-    order = Order(run, run, options=RunOptions("auto", workers, batch_size), plugins=not no_plugins, strict=strict)
+    options = RunOptions("auto", workers, batch_size, devices, gpus_per_worker, hang_seconds)
+    order = Order(run, run, options=options, plugins=not no_plugins, strict=strict)
     parcel = pack_run(order, checked.name, text, surroundings)
     _send(Head(address), parcel, wait=wait)
 

@@ -48,8 +48,8 @@ def test_a_shard_gives_every_cell_s_blocks():
     assert measurement.failures == {}
     assert [(result.cell, result.block, len(result.outcomes)) for result in measurement.results] == [
         ("n", 2, 50),
-        ("n", 3, 50),
         ("t", 2, 50),
+        ("n", 3, 50),
         ("t", 3, 50),
     ]
 
@@ -68,7 +68,7 @@ def test_running_out_of_memory_halves_the_batch_for_good_and_changes_no_predicti
     bench = Bench("cpu", batch_size=50)
     hungry = replace(SHARD, defenses={"h": ComponentRequest("tests.workers.test_bench:FitsTwelve")})
     measurement = bench.run(hungry)
-    assert bench.batch_size == 12
+    assert (measurement.batch_size, measurement.growing) == (12, False)
     calm = Bench("cpu", batch_size=50).run(replace(SHARD, defenses={"h": ComponentRequest("none")}))
     for one, two in zip(measurement.results, calm.results, strict=True):
         assert one.outcomes.predictions.tolist() == two.outcomes.predictions.tolist()
@@ -77,8 +77,81 @@ def test_running_out_of_memory_halves_the_batch_for_good_and_changes_no_predicti
 def test_a_shard_may_ask_for_a_smaller_batch_and_gets_it_alone():
     bench = Bench("cpu", batch_size=50)
     hungry = {"h": ComponentRequest("tests.workers.test_bench:FitsTwelve")}
-    assert bench.run(replace(SHARD, defenses=hungry, max_batch_size=10)).failures == {}
-    assert bench.batch_size == 50
+    report = bench.run(replace(SHARD, defenses=hungry, max_batch_size=10))
+    assert (report.failures, report.batch_size) == ({}, 50)
+
+
+def test_memory_that_runs_out_below_a_shard_s_own_batch_is_halved_from_there(monkeypatch):
+    sizes = []
+    classify = FitsTwelve.classify
+    monkeypatch.setattr(FitsTwelve, "classify", lambda *a: sizes.append(len(a[2])) or classify(*a))
+    hungry = {"h": ComponentRequest("tests.workers.test_bench:FitsTwelve")}
+    report = Bench("cpu", batch_size=200).run(replace(SHARD, defenses=hungry, max_batch_size=20, blocks=(2,)))
+    assert (report.failures, report.batch_size) == ({}, 10)
+    assert sizes == [20, 10, 10, 10, 10, 10]
+
+
+def test_memory_that_runs_out_in_the_middle_of_a_shard_repeats_only_the_blocks_at_hand(monkeypatch):
+    seen = []
+    monkeypatch.setattr(FitsTwelve, "classify", _second_block_is_large(seen))
+    hungry = {"h": ComponentRequest("tests.workers.test_bench:FitsTwelve")}
+    report = Bench("cpu", batch_size=50).run(replace(SHARD, defenses=hungry, blocks=(0, 1, 2)))
+    assert (report.failures, report.batch_size) == ({}, 25)
+    assert [result.block for result in report.results] == [0, 1, 2]
+    assert seen == [50, 50, 25, 25, 25, 25]
+
+
+def _second_block_is_large(seen):
+    def classify(self, model, images, noise):
+        seen.append(len(images))
+        if len(seen) == 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return model(images)
+
+    return classify
+
+
+def test_the_batch_is_found_by_doubling_and_changes_no_prediction():
+    bench = Bench("cpu")
+    many = replace(SHARD, blocks=tuple(range(16)))
+    found = bench.run(many)
+    assert found.batch_size in (25, 50, 100)
+    given = Bench("cpu").run(many, 7)
+    assert (given.batch_size, given.growing) == (7, False)
+    for one, two in zip(sorted(found.results, key=_place), sorted(given.results, key=_place), strict=True):
+        assert one.outcomes.predictions.tolist() == two.outcomes.predictions.tolist()
+
+
+def _place(result):
+    return result.cell, result.block
+
+
+def test_a_worker_that_is_told_to_leave_finishes_its_blocks_and_hands_the_others_back(monkeypatch):
+    bench = Bench("cpu", batch_size=50)
+    monkeypatch.setattr(FitsTwelve, "classify", lambda self, model, images, noise: bench.leave() or model(images))
+    told = {"n": ComponentRequest("none"), "h": ComponentRequest("tests.workers.test_bench:FitsTwelve")}
+    report = bench.run(replace(SHARD, defenses=told, blocks=(4, 5, 6)))
+    assert [(result.cell, result.block) for result in report.results] == [("n", 4), ("h", 4)]
+    assert (report.unfinished, report.leaving) == ((5, 6), True)
+    late = bench.run(SHARD)
+    assert (late.results, late.failures, late.unfinished, late.leaving) == ([], {}, SHARD.blocks, True)
+
+
+def test_a_cell_that_fails_in_the_middle_of_a_shard_brings_none_of_its_blocks(monkeypatch):
+    calls = []
+
+    def classify(self, model, images, noise):
+        calls.append(len(images))
+        if len(calls) == 2:
+            raise RuntimeError("the second block")
+        return model(images)
+
+    monkeypatch.setattr(FitsTwelve, "classify", classify)
+    mixed = {"n": ComponentRequest("none"), "h": ComponentRequest("tests.workers.test_bench:FitsTwelve")}
+    report = Bench("cpu", batch_size=50).run(replace(SHARD, defenses=mixed, blocks=(0, 1, 2)))
+    assert [(result.cell, result.block) for result in report.results] == [("n", 0), ("n", 1), ("n", 2)]
+    assert report.failures["h"].error == "RuntimeError: the second block"
+    assert len(calls) == 2
 
 
 def test_memory_that_never_suffices_fails_the_cells(monkeypatch):

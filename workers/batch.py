@@ -1,0 +1,57 @@
+"""The batch size of a model on a device: doubled while that makes it faster, halved when memory runs out."""
+
+from __future__ import annotations
+
+from scc_core.outcomes import BLOCK_SIZE
+
+FIRST = {"cpu": BLOCK_SIZE // 2, "cuda": BLOCK_SIZE}
+LARGEST = {"cpu": 2 * BLOCK_SIZE, "cuda": 64 * BLOCK_SIZE}
+"""On a CPU larger batches gain little, and their memory is that of the whole machine, which no error guards."""
+
+_GAIN = 1.1
+"""A doubled batch that is not faster by this factor is not worth its memory."""
+
+
+class BatchSize:
+    """Images at a time for one model on one device; none of it changes a result.
+
+    Args:
+        size: images at a time to begin with.
+        largest: images at a time at most; ``size`` or less keeps the size unless memory runs out.
+    """
+
+    def __init__(self, size: int, largest: int) -> None:
+        self.size = size
+        self._largest = largest
+        self._profile: object = None
+        self._rate: float | None = None
+        self._warm = False
+
+    @property
+    def growing(self) -> bool:
+        """Whether a larger size is still to be tried."""
+        return 2 * self.size <= self._largest
+
+    def record(self, profile: object, rate: float) -> None:
+        """Take the speed of a full batch of this size.
+
+        Args:
+            profile: what was computed; only speeds of the same are compared.
+            rate: forward and backward passes of an image per second.
+        """
+        if not self._warm:
+            # The first batch of a model also pays for its lazy initialisation.
+            self._warm = True
+        elif profile == self._profile and self._rate is not None and rate < _GAIN * self._rate:
+            self._settle(max(1, self.size // 2))
+        elif self.growing:
+            self._profile, self._rate = profile, rate
+            self.size *= 2
+
+    def out_of_memory(self, tried: int) -> int:
+        """Take that ``tried`` images did not fit; return how many to try next, and never try more again."""
+        self._settle(max(1, min(self.size, tried // 2)))
+        return self.size
+
+    def _settle(self, size: int) -> None:
+        self.size = self._largest = size
