@@ -18,19 +18,19 @@ class BatchSize:
     Args:
         size: images at a time to begin with.
         largest: images at a time at most; ``size`` or less keeps the size unless memory runs out.
+
+    Attributes:
+        size: images at a time to take now.
+        growing: whether a larger size is being tried, or still to be tried.
     """
 
     def __init__(self, size: int, largest: int) -> None:
         self.size = size
+        self.growing = 2 * size <= largest
         self._largest = largest
         self._profile: object = None
         self._rate: float | None = None
         self._warm = False
-
-    @property
-    def growing(self) -> bool:
-        """Whether a larger size is still to be tried."""
-        return 2 * self.size <= self._largest
 
     def record(self, profile: object, rate: float) -> None:
         """Take the speed of a full batch of this size.
@@ -39,12 +39,16 @@ class BatchSize:
             profile: what was computed; only speeds of the same are compared.
             rate: forward and backward passes of an image per second.
         """
+        if not self.growing:
+            return
         if not self._warm:
             # The first batch of a model also pays for its lazy initialisation.
             self._warm = True
         elif profile == self._profile and self._rate is not None and rate < _GAIN * self._rate:
             self._settle(max(1, self.size // 2))
-        elif self.growing:
+        elif 2 * self.size > self._largest:
+            self.growing = False
+        else:
             self._profile, self._rate = profile, rate
             self.size *= 2
 
@@ -54,4 +58,4 @@ class BatchSize:
         return self.size
 
     def _settle(self, size: int) -> None:
-        self.size = self._largest = size
+        self.size, self.growing = size, False

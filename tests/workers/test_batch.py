@@ -20,8 +20,9 @@ def settle(size: BatchSize, rate, batches=20):
 
 def test_a_batch_grows_while_it_is_faster_and_goes_back_when_it_is_not():
     """Twice as fast up to 200, no faster above. The first batch, which also warms up, is not counted."""
-    tried = settle(BatchSize(50, 3200), lambda size: min(size, 200), 6)
-    assert tried == [50, 50, 100, 200, 400, 200]
+    size = BatchSize(50, 3200)
+    assert settle(size, lambda size: min(size, 200), 8) == [50, 50, 100, 200, 400, 200, 200, 200]
+    assert not size.growing
 
 
 def test_a_batch_grows_to_the_largest_and_stays():
