@@ -190,6 +190,8 @@ class Schedule:
             self._calls.pop(call.ticket, None)
             running = call is blamed
             failures = self.queue.worker_died(call.task, running=running, reason=reason, out_of_memory=out_of_memory)
+            if failures:
+                self._staff.blameless()
             self._give_up(failures)
         worker.held.clear()
 
@@ -204,7 +206,7 @@ class Schedule:
                 allowed = self.speeds.allowed_seconds(worker.device, worker.held[0].task)
                 if now - worker.held[0].since > allowed:
                     self._bury(worker, f"worker {worker.number} gave no answer for {allowed:.0f} s and was ended")
-        self._staff.end_slow_starts(self.speeds.hang_seconds)
+        self._staff.end_slow_starts()
 
     def _give_up(self, failures: dict[str, Failure]) -> None:
         if failures:

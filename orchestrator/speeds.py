@@ -64,7 +64,8 @@ class Speeds:
 
     def record(self, device: str, task: Task, report: Report) -> None:
         """Learn from what a worker on ``device`` reports of a task; call it before the queue accepts the report."""
-        blocks = len({result.block for result in report.results})
+        whole = len(task.shard.defenses) == task.piece.cells
+        blocks = len({result.block for result in report.results}) if whole else 0
         model = task.piece.model
         if blocks:
             self._blocks.setdefault((task.piece.group, device), _Rate()).add(report.seconds, blocks)

@@ -19,6 +19,8 @@ MAX_FRUITLESS_STARTS = 10
 with the machine."""
 IDLE_SECONDS = 20.0
 """How long a worker is kept that has nothing to do; loading its model again would take about as long."""
+START_SECONDS = 600.0
+"""How long a worker that has got a place may take to be ready; it loads libraries, but no model yet."""
 _MOST_WISHES = 64
 """Workers to ask for at once beyond what the cluster has room for."""
 
@@ -69,7 +71,7 @@ class Staff:
         self._crew = crew
         self._clock = clock
         self._free_numbers: list[int] = []
-        self._fruitless = 0
+        self._fruitless, self._able = 0, False
         self._last_fruitless = float("-inf")
         self.workers: list[Worker] = []
         self.starting: dict[Any, Worker] = {}
@@ -110,19 +112,24 @@ class Staff:
             worker.device, worker.idle_since = introduction.device, self._clock()
             self.workers.append(worker)
 
-    def end_slow_starts(self, seconds: float) -> None:
-        """Treat workers as dead that have had a place for so long and are not ready.
+    def end_slow_starts(self) -> None:
+        """Treat workers as dead that have had a place for long and are not ready.
 
         Raises:
             SccBenchError: workers die one after another without finishing anything.
         """
         for ticket, worker in list(self.starting.items()):
-            if worker.arrived_at is not None and self._clock() - worker.arrived_at > seconds:
-                self.lost(self.starting.pop(ticket), f"it was not ready {seconds:.0f} s after its start")
+            if worker.arrived_at is not None and self._clock() - worker.arrived_at > START_SECONDS:
+                self.lost(self.starting.pop(ticket), f"it was not ready {START_SECONDS:.0f} s after its start")
 
     def fruitful(self) -> None:
         """Take note that some worker did something."""
-        self._fruitless = 0
+        self._fruitless, self._able = 0, True
+
+    def blameless(self) -> None:
+        """Take note that the deaths were a shard's fault, if the machine was ever able to do something."""
+        if self._able:
+            self._fruitless = 0
 
     def assign(self, worker: Worker, model: str) -> None:
         """Take note of the model that a worker turns to."""

@@ -64,6 +64,27 @@ class LargeTower(ConvTower):
         return super().encode_image(pixels[..., ::2, ::2])
 
 
+class TightTower(ConvTower):
+    """Raises torch's own error above twelve images, as a full GPU does."""
+
+    def encode_image(self, pixels):
+        if len(pixels) > 12:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return super().encode_image(pixels)
+
+
+class TightEntry(TinyEntry):
+    card = replace(TinyEntry.card, name="tests.components:tight")
+
+    def digest(self) -> str:
+        return "22" * 32
+
+    def load(self, device: torch.device) -> ConvTower:
+        tower = TightTower()
+        tower.name = self.card.name
+        return tower
+
+
 class LargeEntry(TinyEntry):
     """A model of larger images."""
 
@@ -83,6 +104,7 @@ class FarEntry(TinyEntry):
 tiny = TinyEntry()
 far = FarEntry()
 mirrored = MirroredEntry()
+tight = TightEntry()
 large = LargeEntry()
 
 
@@ -183,6 +205,19 @@ class WaitsForGate(OneForward):
         (folder / f"waiting-{os.getpid()}").touch()
         with _fifo(folder / "gate") as gate:
             gate.read()
+        return model(images)
+
+
+@dataclass(frozen=True)
+class HangsOnce(OneForward):
+    """Hangs the first time that it is used anywhere: it waits for a gate that nobody opens."""
+
+    def classify(self, model, images, noise):
+        folder = Path(os.environ[FOLDER])
+        if _first_time("hung-once"):
+            (folder / f"waiting-{os.getpid()}").touch()
+            with _fifo(folder / "gate") as gate:
+                gate.read()
         return model(images)
 
 

@@ -1,13 +1,16 @@
-"""Specifications and grids that need no model, and real databases, for the orchestrator's tests."""
+"""Specifications that need no model, real databases, and a run that nothing disturbs, for the orchestrator's tests."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import count
 
+import polars as pl
 import pytest
 
 from orchestrator.identity import Cell, ComponentSpec, DatasetSpec, ModelSpec
+from tests.orchestrator.console import sccbench, write_grid
+from tests.orchestrator.gated import GRID, open_gate, outcomes
 from tests.orchestrator.postgresql import Server
 
 _NUMBERS = count()
@@ -51,3 +54,19 @@ def cell(**changes: object) -> Cell:
         "precision": "float32",
     }
     return Cell(**{**parts, **changes})  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory) -> pl.DataFrame:
+    """Every outcome of the gated grid when nothing happens to its run."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    open_gate(folder)
+    done = sccbench("run", str(write_grid(folder, GRID)), folder=folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "all cells done" in done.stdout
+    frame = outcomes(folder)
+    assert frame.height == 8 * 800
+    again = sccbench("run", str(folder / "grid.yaml"), folder=folder)
+    assert again.returncode == 0
+    assert "all 8 cells are measured already; nothing to compute" in again.stdout
+    return frame

@@ -6,82 +6,19 @@ import os
 import re
 import signal
 import sqlite3
-from pathlib import Path
 
-import polars as pl
 import pytest
 
 from orchestrator.store import ResultStore
-from tests.orchestrator.console import environment, sccbench, start_sccbench, wait_for, write_grid
-
-GATE = "tests.components:WaitsForGate"
-GRID = {
-    "defenses": f"[none, scc, '{GATE}']",
-    "seeds": "[0, 1]",
-    # The seed with scc is the heavier one and so runs first; the gate stops the run in the middle.
-    "exclude": f"[{{defense: scc, seed: 1}}, {{defense: '{GATE}', seed: 0}}]",
-    "max_samples": "800",
-}
-COLUMNS = ["cell", "position", "sample_id", "label", "prediction"]
-
-
-def outcomes(folder: Path) -> pl.DataFrame:
-    """Every sample of every cell of the database, in one order."""
-    with ResultStore.open(f"sqlite:///{folder}/sccbench.db", create=False) as store:
-        keys = store.results()["cell"].to_list()
-        return store.outcomes(keys).select(COLUMNS).sort(COLUMNS)
-
-
-def committed_blocks(folder: Path) -> int:
-    database = folder / "sccbench.db"
-    if not database.exists():
-        return 0
-    with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
-        return int(connection.execute("SELECT count(*) FROM block").fetchone()[0])
-
-
-def open_gate(folder: Path) -> None:
-    (folder / "gate").unlink(missing_ok=True)
-    (folder / "gate").touch()
-
-
-def run_to_the_gate(folder: Path):
-    """Start a run and return it once it waits at the gate with part of its blocks committed."""
-    os.mkfifo(folder / "gate")
-    process = start_sccbench("run", str(write_grid(folder, GRID)), "--workers", "1", folder=folder)
-    wait_for(lambda: process.poll() is not None or list(folder.glob("waiting-*")), "a worker at the gate")
-    wait_for(lambda: process.poll() is not None or committed_blocks(folder) >= 16, "committed blocks")
-    assert process.poll() is None, process.communicate()
-    return process
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory) -> pl.DataFrame:
-    folder = tmp_path_factory.mktemp("undisturbed")
-    open_gate(folder)
-    done = sccbench("run", str(write_grid(folder, GRID)), folder=folder)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "all cells done" in done.stdout
-    frame = outcomes(folder)
-    assert frame.height == 8 * 800
-    again = sccbench("run", str(folder / "grid.yaml"), folder=folder)
-    assert again.returncode == 0
-    assert "all 8 cells are measured already; nothing to compute" in again.stdout
-    return frame
-
-
-def alive(pid: int) -> bool:
-    """Whether the process runs; a zombie does not."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return state != "Z"
+from tests.orchestrator.console import sccbench, wait_for, write_grid
+from tests.orchestrator.gated import GATE as GATE
+from tests.orchestrator.gated import alive, at_the_gate, committed_blocks, open_gate, outcomes, run_to_the_gate
+from tests.orchestrator.ray_nodes import RayNode
 
 
 def test_a_killed_driver_leaves_no_worker_and_resumes_to_the_same_results(tmp_path, undisturbed):
     process = run_to_the_gate(tmp_path)
-    worker = int(next(tmp_path.glob("waiting-*")).name.removeprefix("waiting-"))
+    worker = at_the_gate(tmp_path)[0]
     process.kill()
     process.communicate()
     wait_for(lambda: not alive(worker), "the death of the orphaned worker")
@@ -111,7 +48,7 @@ def test_an_interrupted_run_says_so_and_resumes_to_the_same_results(tmp_path, un
 
 def test_a_killed_worker_is_replaced_and_its_shard_repeated(tmp_path, undisturbed):
     process = run_to_the_gate(tmp_path)
-    worker = int(next(tmp_path.glob("waiting-*")).name.removeprefix("waiting-"))
+    worker = at_the_gate(tmp_path)[0]
     os.kill(worker, signal.SIGKILL)
     open_gate(tmp_path)
     text, _ = process.communicate(timeout=120)
@@ -120,10 +57,10 @@ def test_a_killed_worker_is_replaced_and_its_shard_repeated(tmp_path, undisturbe
 
 
 def test_three_workers_of_a_cluster_give_the_results_of_one(tmp_path, undisturbed, ray_head):
+    process = run_to_the_gate(tmp_path, "--address", ray_head.address, "--batch-size", "7", waiting=3)
     open_gate(tmp_path)
-    grid = write_grid(tmp_path, GRID)
-    done = sccbench("run", str(grid), "--address", ray_head, "--workers", "3", "--batch-size", "7", folder=tmp_path)
-    assert done.returncode == 0, done.stdout + done.stderr
+    text, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, text
     assert outcomes(tmp_path).equals(undisturbed)
     with ResultStore.open(f"sqlite:///{tmp_path}/sccbench.db", create=False) as store:
         assert store.results()["devices"].unique().to_list() == ["cpu x 1"]
@@ -134,29 +71,9 @@ def test_three_workers_of_a_cluster_give_the_results_of_one(tmp_path, undisturbe
 @pytest.fixture
 def ray_head(tmp_path):
     """A cluster of its own with three cores, as an operator starts it."""
-    import subprocess
-    import sys
-
-    script = str(Path(sys.executable).parent / "ray")
-    port = str(_free_port())
-    command = [script, "start", "--head", "--port", port, "--num-cpus", "3", "--include-dashboard", "false"]
-    command += ["--object-store-memory", "100000000", "--temp-dir", f"/tmp/ray-{os.getpid()}", "--block"]
-    log = (tmp_path / "head.log").open("w+")
-    process = subprocess.Popen(command, env=environment(tmp_path), stdout=log, stderr=subprocess.STDOUT)
-    started = lambda: "Ray runtime started" in (tmp_path / "head.log").read_text()  # noqa: E731
-    wait_for(lambda: process.poll() is not None or started(), "the head of the cluster")
-    assert process.poll() is None, (tmp_path / "head.log").read_text()
-    yield f"127.0.0.1:{port}"
-    process.terminate()
-    process.wait(timeout=60)
-
-
-def _free_port() -> int:
-    import socket
-
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    head = RayNode(tmp_path, 3)
+    yield head
+    head.stop()
 
 
 def test_components_that_fail_fail_their_cells_and_nothing_else(tmp_path):

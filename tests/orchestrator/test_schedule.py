@@ -247,3 +247,18 @@ def test_workers_that_die_one_after_another_end_the_run_with_the_reason():
     with pytest.raises(SccBenchError, match=r"11 workers in a row died .* the last because: no such library"):
         run(crew, plan_of(*cells_of(epsilons=epsilons), samples=200), 1)
     assert not crew.working
+
+
+def test_shards_that_kill_every_worker_are_given_up_and_the_rest_goes_on():
+    epsilons = [number / 8 for number in range(1, 21)]
+    deadly = {one.key for one in cells_of(epsilons=epsilons)[2:]}
+
+    def script(handle, shard):
+        return Outcome(1.0, WorkerLostError("killed")) if deadly & set(shard.defenses) else None
+
+    # The heaviest group, of more steps, comes first and shows that the machine works.
+    healthy = [replace(one, attack=component("pgd", num_steps=50)) for one in cells_of()]
+    plan = plan_of(*healthy, *cells_of(epsilons=epsilons)[2:], samples=50)
+    ledger = run(FakeCrew(Clock(), script), plan, 1)
+    assert set(ledger.given_up) == deadly
+    assert {key for key, _ in ledger.delivered} == {one.key for one in healthy}

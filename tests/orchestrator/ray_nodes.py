@@ -1,0 +1,87 @@
+"""Nodes of a Ray cluster on this machine, each a group of processes as an operator starts them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+from tests.orchestrator.console import environment, wait_for
+
+_RAY = str(Path(sys.executable).parent / "ray")
+_OBJECT_STORE = "100000000"
+
+
+class RayNode:
+    """A node that runs until it is stopped or killed.
+
+    Args:
+        folder: where its log goes, and what the tests' components see.
+        cpus: cores that it offers.
+        address: of the head; None makes it the head.
+    """
+
+    def __init__(self, folder: Path, cpus: int, address: str | None = None) -> None:
+        self.address = address or f"127.0.0.1:{_free_port()}"
+        self._log = folder / f"node-{len(list(folder.glob('node-*')))}.log"
+        with self._log.open("w") as log:
+            self._process = subprocess.Popen(
+                self._command(cpus, head=address is None),
+                env=environment(folder),
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        wait_for(self._answers, "a Ray node")
+        assert self._process.poll() is None, self._log.read_text()
+
+    @property
+    def workers(self) -> list[int]:
+        """Processes of this node that hold an actor."""
+        return [pid for pid, line in self._processes() if line.startswith("ray::BenchWorker")]
+
+    def kill(self) -> None:
+        """End every process of the node at once but its workers, as when a machine is taken away from Ray."""
+        for pid, line in self._processes():
+            if not line.startswith("ray::"):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+        self._process.wait(timeout=60)
+
+    def stop(self) -> None:
+        """End the node in order."""
+        self._process.terminate()
+        try:
+            self._process.wait(timeout=60)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def _command(self, cpus: int, *, head: bool) -> list[str]:
+        command = [_RAY, "start", "--num-cpus", str(cpus), "--object-store-memory", _OBJECT_STORE, "--block"]
+        if head:
+            port = self.address.rpartition(":")[2]
+            folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")
+            return [*command, "--head", "--port", port, "--include-dashboard", "false", "--temp-dir", folder]
+        return [*command, "--address", self.address]
+
+    def _answers(self) -> bool:
+        return self._process.poll() is not None or "Ray runtime started" in self._log.read_text()
+
+    def _processes(self) -> list[tuple[int, str]]:
+        session = os.getsid(self._process.pid)
+        listed = subprocess.run(
+            ["ps", "-s", str(session), "-o", "pid=,args="], capture_output=True, text=True, check=False
+        )
+        lines = [line.split(None, 1) for line in listed.stdout.splitlines()]
+        return [(int(pid), rest) for pid, rest in lines]
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])

@@ -1,0 +1,133 @@
+"""Workers and nodes that fail in real Ray, each in its own way: block for block the results of an undisturbed run."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+
+import polars as pl
+import pytest
+
+from orchestrator.store import ResultStore
+from tests.orchestrator.console import sccbench, start_sccbench, wait_for, write_grid
+from tests.orchestrator.gated import alive, at_the_gate, open_gate, outcomes, run_to_the_gate
+from tests.orchestrator.ray_nodes import RayNode
+
+ONE_DEFENSE = {"epsilons": "[0]", "max_samples": "400"}
+
+
+def worker_of_blocks(folder) -> dict[str, int]:
+    """How many blocks each worker's process delivered."""
+    with sqlite3.connect(folder / "sccbench.db") as connection:
+        rows = connection.execute("SELECT worker, count(*) FROM block GROUP BY worker").fetchall()
+    return {worker.rpartition(":")[2]: count for worker, count in rows}
+
+
+def hits(folder) -> pl.DataFrame:
+    """Every prediction of every defense, by its position."""
+    with ResultStore.open(f"sqlite:///{folder}/sccbench.db", create=False) as store:
+        rows = store.results().select("cell", "model", "defense", "status")
+        frame = store.outcomes(rows["cell"].to_list()).join(rows, on="cell")
+    assert frame["status"].unique().to_list() == ["done"]
+    return frame.select("model", "defense", "position", "prediction", "margin")
+
+
+def test_a_worker_that_is_told_to_go_hands_back_its_block_and_another_does_the_rest(tmp_path, undisturbed):
+    """SIGTERM, as before a spot machine is taken away."""
+    process = run_to_the_gate(tmp_path)
+    first = at_the_gate(tmp_path)[0]
+    before = worker_of_blocks(tmp_path)[str(first)]
+    os.kill(first, signal.SIGTERM)
+    open_gate(tmp_path)
+    text, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, text
+    assert not alive(first)
+    assert outcomes(tmp_path).equals(undisturbed)
+    shares = worker_of_blocks(tmp_path)
+    assert len(shares) == 2
+    # Of the group at the gate it handed back the blocks that it was at, each with the group's only cell.
+    assert before < shares[str(first)] <= before + 2
+
+
+def test_a_late_shard_at_the_end_is_measured_by_another_worker_and_counts_once(tmp_path):
+    """One of two workers hangs, and far from its deadline; the other, without work, does it a second time."""
+    os.mkfifo(tmp_path / "gate")
+    grid = write_grid(tmp_path, {**ONE_DEFENSE, "defenses": "[none, 'tests.components:HangsOnce']"})
+    done = sccbench("run", str(grid), "--workers", "2", folder=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (hung,) = at_the_gate(tmp_path)
+    assert not alive(hung)
+    frame = hits(tmp_path).sort("position").partition_by("defense", include_key=False)
+    assert frame[0].equals(frame[1])
+    assert frame[0].height == 400
+
+
+@pytest.mark.slow
+def test_a_worker_that_hangs_is_ended_and_replaced(tmp_path):
+    os.mkfifo(tmp_path / "gate")
+    grid = write_grid(tmp_path, {**ONE_DEFENSE, "defenses": "[none, 'tests.components:HangsOnce']"})
+    process = start_sccbench("run", str(grid), "--workers", "1", "--hang-seconds", "1", folder=tmp_path)
+    wait_for(lambda: at_the_gate(tmp_path) or process.poll() is not None, "a worker that hangs")
+    (hung,) = at_the_gate(tmp_path)
+    text, _ = process.communicate(timeout=240)
+    assert process.returncode == 0, text
+    assert not alive(hung)
+    frame = hits(tmp_path).sort("position").partition_by("defense", include_key=False)
+    assert frame[0].equals(frame[1])
+
+
+def test_a_model_that_runs_out_of_memory_is_measured_in_smaller_batches(tmp_path):
+    """Its tower raises torch's own error above twelve images."""
+    models = "['tests.components:tiny', 'tests.components:tight']"
+    grid = write_grid(tmp_path, {"models": models, "defenses": "[none, ttc]", "max_samples": "200"})
+    done = sccbench("run", str(grid), folder=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    with ResultStore.open(f"sqlite:///{tmp_path}/sccbench.db", create=False) as store:
+        rows = store.results().select("cell", "model", "epsilon_255", "defense")
+        frame = store.outcomes(rows["cell"].to_list()).join(rows, on="cell")
+    place = ["epsilon_255", "defense", "position"]
+    tight, tiny = (frame.filter(model=f"tests.components:{name}").sort(place) for name in ("tight", "tiny"))
+    assert tight.height == 4 * 200
+    assert tight.select(*place, "prediction").equals(tiny.select(*place, "prediction"))
+
+
+@pytest.mark.slow
+def test_a_node_that_joins_gets_a_worker_and_one_that_is_lost_is_survived(tmp_path, undisturbed):
+    head = RayNode(tmp_path, 0)
+    first = RayNode(tmp_path, 1, head.address)
+    try:
+        process = run_to_the_gate(tmp_path, "--address", head.address)
+        (lost,) = at_the_gate(tmp_path)
+        second = RayNode(tmp_path, 1, head.address)
+        wait_for(lambda: len(at_the_gate(tmp_path)) == 2 or process.poll() is not None, "a worker of the new node")
+        first.kill()
+        wait_for(lambda: not alive(lost), "the end of the lost node's worker")
+        open_gate(tmp_path)
+        text, _ = process.communicate(timeout=240)
+        assert process.returncode == 0, text
+        assert outcomes(tmp_path).equals(undisturbed)
+        assert str(lost) in worker_of_blocks(tmp_path)
+        second.stop()
+    finally:
+        first.stop()
+        head.stop()
+
+
+@pytest.mark.slow
+def test_a_run_outlives_its_head_by_being_resumed(tmp_path, undisturbed):
+    """The driver on a head that is taken away ends by itself, and says nothing that is not so."""
+    head = RayNode(tmp_path, 1)
+    process = run_to_the_gate(tmp_path, "--address", head.address)
+    head.kill()
+    text, _ = process.communicate(timeout=240)
+    assert process.returncode not in (0, 2), text
+    assert "all cells done" not in text
+    open_gate(tmp_path)
+    other = RayNode(tmp_path, 1)
+    try:
+        done = sccbench("resume", "--address", other.address, folder=tmp_path)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert outcomes(tmp_path).equals(undisturbed)
+    finally:
+        other.stop()
