@@ -103,7 +103,9 @@ class Schedule:
             self._copy_the_late()
 
     def _give_next(self, worker: Worker) -> None:
-        fair = self.queue.waiting_blocks // (TASKS_PER_WORKER * len(self._staff.workers))
+        # Those that are on their way will want their share.
+        hands = len(self._staff.workers) + len(self._staff.starting)
+        fair = self.queue.waiting_blocks // (TASKS_PER_WORKER * hands)
 
         def size(piece: Piece) -> int:
             return self.speeds.shard_blocks(worker.device, piece, fair)

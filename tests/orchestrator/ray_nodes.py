@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -24,15 +26,19 @@ class RayNode:
         folder: where its log goes, and what the tests' components see.
         cpus: cores that it offers.
         address: of the head; None makes it the head.
+        node_types: for a head: what an autoscaler adds, as Ray's ``available_node_types``.
     """
 
-    def __init__(self, folder: Path, cpus: int, address: str | None = None) -> None:
+    def __init__(
+        self, folder: Path, cpus: int, address: str | None = None, node_types: Mapping[str, object] | None = None
+    ) -> None:
         self.address = address or f"127.0.0.1:{_free_port()}"
+        extra = [] if node_types is None else ["--autoscaling-config", str(self._autoscaling(folder, node_types))]
         self._log = folder / f"node-{len(list(folder.glob('node-*')))}.log"
         with self._log.open("w") as log:
             self._process = subprocess.Popen(
-                self._command(cpus, head=address is None),
-                env=environment(folder),
+                [*self._command(cpus, head=address is None), *extra],
+                env=environment(folder, RAY_FAKE_CLUSTER="1", AUTOSCALER_UPDATE_INTERVAL_S="1"),
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -44,6 +50,11 @@ class RayNode:
     def workers(self) -> list[int]:
         """Processes of this node that hold an actor."""
         return [pid for pid, line in self._processes() if line.startswith("ray::BenchWorker")]
+
+    @property
+    def raylets(self) -> int:
+        """How many nodes run in the session of this one: those of its autoscaler count."""
+        return sum("/raylet/raylet " in line for _, line in self._processes())
 
     def kill(self) -> None:
         """End every process of the node at once but its workers, as when a machine is taken away from Ray."""
@@ -68,6 +79,21 @@ class RayNode:
             folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")
             return [*command, "--head", "--port", port, "--include-dashboard", "false", "--temp-dir", folder]
         return [*command, "--address", self.address]
+
+    def _autoscaling(self, folder: Path, node_types: Mapping[str, object]) -> Path:
+        """Write what Ray's own autoscaler is to do, with nodes that are processes of this machine."""
+        head = {"resources": {"CPU": 0}, "node_config": {}, "max_workers": 0}
+        config = {
+            "cluster_name": "test",
+            "max_workers": 4,
+            "idle_timeout_minutes": 0.1,
+            "provider": {"type": "fake_multinode", "gcs_address": self.address},
+            "head_node_type": "ray.head.default",
+            "available_node_types": {"ray.head.default": head, **node_types},
+        }
+        path = folder / "autoscaling.json"
+        path.write_text(json.dumps(config))
+        return path
 
     def _answers(self) -> bool:
         return self._process.poll() is not None or "Ray runtime started" in self._log.read_text()
