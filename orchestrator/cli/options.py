@@ -87,7 +87,11 @@ NoPlugins = Annotated[
 ]
 Workers = Annotated[
     int | None,
-    typer.Option(min=1, metavar="N", help="Workers at most. Default: one per GPU, without GPUs one per CPU core."),
+    typer.Option(
+        min=1,
+        metavar="N",
+        help="Workers at most. Default: what there is room for, one per GPU, without GPUs one per CPU core.",
+    ),
 ]
 BatchSize = Annotated[
     int | None,
