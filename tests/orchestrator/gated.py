@@ -39,8 +39,14 @@ def committed_blocks(folder: Path) -> int:
 
 
 def open_gate(folder: Path) -> None:
-    (folder / "gate").unlink(missing_ok=True)
-    (folder / "gate").touch()
+    """Let pass whoever waits at the gate, and whoever comes."""
+    gate, passage = folder / "gate", folder / "open"
+    passage.touch()
+    writer = os.open(gate, os.O_RDWR) if gate.exists() else None
+    passage.rename(gate)
+    if writer is not None:
+        # A reader that waited for a writer now reads to the end, which comes when there is none any more.
+        os.close(writer)
 
 
 def run_to_the_gate(folder: Path, *options: str, waiting: int = 1) -> subprocess.Popen[str]:
