@@ -10,11 +10,16 @@ import pytest
 from orchestrator.jobs import Order, pack_run
 from orchestrator.jobs.order import GRID_VARIABLE, pack_grid, unpack_grid, versions_here
 from orchestrator.jobs.parcel import Surroundings
-from orchestrator.options import RunOptions
+from orchestrator.options import Devices, RunOptions
 from scc_core.errors import UserError
 
 ORDER = Order(
-    "20260101-000000-000abc", "20260101-000000-000abc.2", True, RunOptions("auto", 3, 7), plugins=False, strict=True
+    "20260101-000000-000abc",
+    "20260101-000000-000abc.2",
+    True,
+    RunOptions("auto", 3, 7, Devices.ALL, 0.5, 60.0),
+    plugins=False,
+    strict=True,
 )
 GRID = 'name: it\'s a "grid"\n# with ümlauts and $VARIABLES\n'
 

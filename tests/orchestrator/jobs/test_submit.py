@@ -127,6 +127,16 @@ def test_a_database_that_the_head_cannot_use_is_told_before_the_run_exists(head,
         assert connection.execute("SELECT count(*) FROM run").fetchone() == (0,)
 
 
+def test_a_cluster_without_the_gpus_that_are_asked_for_is_told_before_the_run_exists(call, refused, tmp_path):
+    words = refused("submit", str(write_grid(tmp_path, SMALL)), "--devices", "gpu")
+    assert "the head refuses the run: --devices gpu needs a GPU, but the Ray cluster has 1 nodes with 2 CPU" in words
+    assert words.endswith("take --devices cpu")
+    assert (
+        "no runs yet"
+        in call("status", RAY_API_SERVER_ADDRESS="", SCCBENCH_DB=f"sqlite:///{tmp_path}/cluster.db").stdout
+    )
+
+
 def test_a_head_without_scc_bench_or_with_another_version_is_told(refused, tmp_path):
     grid = str(write_grid(tmp_path, SMALL))
     settings = tmp_path / "runtime-env.yaml"
