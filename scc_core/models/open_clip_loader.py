@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -97,20 +99,35 @@ def weights_digest(source: str) -> str:
 
 def _build(blueprint: Blueprint) -> tuple[nn.Module, Any]:
     open_clip = import_open_clip()
+    preprocessing = {key: value for key, value in blueprint.preprocessing.items() if key in _PREPROCESSING}
     try:
-        module: nn.Module = open_clip.create_model(
-            blueprint.model_name,
-            load_weights=False,
-            pretrained_text=False,
-            force_quick_gelu=blueprint.quick_gelu,
-            force_preprocess_cfg={
-                key: value for key, value in blueprint.preprocessing.items() if key in _PREPROCESSING
-            },
-            **_text_override(blueprint.config["text_cfg"], blueprint.text_folder),
-        )
+        with _weights_come_later():
+            module: nn.Module = open_clip.create_model(
+                blueprint.model_name,
+                load_weights=False,
+                pretrained_text=False,
+                force_quick_gelu=blueprint.quick_gelu,
+                force_preprocess_cfg=preprocessing,
+                **_text_override(blueprint.config["text_cfg"], blueprint.text_folder),
+            )
         return module, _tokenizer(open_clip, blueprint)
     except (RuntimeError, ValueError, OSError, KeyError, TypeError, AssertionError) as error:
         raise OpenClipSourceError(f"open_clip cannot load {blueprint.name!r}: {first_line(error)}") from error
+
+
+@contextmanager
+def _weights_come_later() -> Iterator[None]:
+    """Keep open_clip from saying that the model is left random: its weights are loaded, and checked, afterwards."""
+
+    def pertinent(record: logging.LogRecord) -> bool:
+        return not record.getMessage().startswith("No pretrained weights loaded")
+
+    root = logging.getLogger()
+    root.addFilter(pertinent)
+    try:
+        yield
+    finally:
+        root.removeFilter(pertinent)
 
 
 def _text_override(text: Any, folder: Path | None) -> dict[str, Any]:

@@ -37,6 +37,11 @@ def test_parts_describe_the_model(source: str) -> None:
     assert parts.weights_digest == hashlib.sha256(parts.weights_path.read_bytes()).hexdigest()
 
 
+def test_loading_says_nothing_of_random_weights(source: str, caplog: pytest.LogCaptureFixture) -> None:
+    load_open_clip(source)
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == []
+
+
 def test_tokenizer_stays_inside_the_trimmed_vocabulary(source: str) -> None:
     parts = load_open_clip(source)
     tokens = parts.tokenizer(["This is a photo of a red circle.", "zygote, 42 % quixotic jazz"])
