@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import polars as pl
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
 
 from orchestrator.cli.options import Format
-from orchestrator.cli.tables import print_frame, without_shared
+from orchestrator.cli.tables import print_frame
 from orchestrator.published.comparison import Comparison, GateResult, Measured
 
-_RESULT = ("measured / %", "published / %", "difference", "within")
+_RESULT = ("measured / %", "published", "diff", "within")
+_UNBOUNDED = 100_000
 
 
 def print_comparison(comparison: Comparison, form: Format, data: Console, words: Console, *, everything: bool) -> None:
@@ -27,31 +31,56 @@ def print_comparison(comparison: Comparison, form: Format, data: Console, words:
     shown = table if everything else compared
     if form is not Format.TABLE:
         print_frame(shown, form, data)
-    elif shown.height:
-        print_frame(without_shared(_readable(shown), data, keep=_RESULT), form, data)
+    else:
+        _print_tables(shown, data)
     for result in comparison.gates():
         words.print(_gate(result), style=_style(result), highlight=False, markup=False, soft_wrap=True)
     for line in (*comparison.notes(compared["source"].unique().to_list()), *_summary(table)):
         words.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
+def _print_tables(rows: pl.DataFrame, console: Console) -> None:
+    """Print a table for every source and model; a narrow terminal gets what is compared in one column."""
+    for (source, model), group in rows.group_by("source", "model", maintain_order=True):
+        console.print(f"{source}: {model}", style="bold", highlight=False, markup=False, soft_wrap=True)
+        readable = _readable(group)
+        table = _table(readable)
+        if table.__rich_measure__(console, console.options.update(max_width=_UNBOUNDED)).maximum > console.width:
+            table = _table(_narrow(readable))
+        console.print(table)
+
+
+def _table(readable: pl.DataFrame) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    for name in readable.columns:
+        result = name in _RESULT
+        table.add_column(name, justify="right" if result or name == "n" else "left", no_wrap=result, overflow="fold")
+    for row in readable.iter_rows():
+        table.add_row(*(escape(value or "") for value in row))
+    return table
+
+
+def _narrow(readable: pl.DataFrame) -> pl.DataFrame:
+    words = [name for name in readable.columns if name not in _RESULT]
+    subject = pl.concat_str(*words, separator=", ", ignore_nulls=True).str.strip_chars(", ")
+    return readable.select(subject.alias(", ".join(words)), *(name for name in readable.columns if name in _RESULT))
+
+
 def _readable(table: pl.DataFrame) -> pl.DataFrame:
     """Return the table with accuracies in percent and without the columns that say nothing."""
     measured = pl.format("{} [{}, {}]", *(_percent(name) for name in ("accuracy", "accuracy_low", "accuracy_high")))
     readable = table.select(
-        "source",
-        "model",
         "dataset",
         "defense",
         pl.when(pl.col("attack") == "none").then(pl.lit("clean")).otherwise(_attack()).alias("attack"),
         _copy().alias("as"),
-        pl.col("seed").cast(pl.String),
+        pl.when(pl.col("seed").n_unique() > 1).then(pl.col("seed").cast(pl.String)).alias("seed"),
         _samples().alias("n"),
         measured.alias("measured / %"),
-        _percent("published").alias("published / %"),
-        _signed("difference").alias("difference"),
+        _percent("published").alias("published"),
+        _signed("difference").alias("diff"),
         pl.col("within").replace_strict({True: "yes", False: "no"}, return_dtype=pl.String).alias("within"),
-        "badges",
+        pl.col("badges").replace("", None),
         "reason",
     )
     silent = [name for name in readable.columns if readable[name].fill_null("").eq("").all()]

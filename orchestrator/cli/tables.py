@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Container
 
 import polars as pl
 from rich.console import Console
@@ -33,9 +32,9 @@ def print_frame(frame: pl.DataFrame, form: Format, console: Console) -> None:
         frame.write_parquet(sys.stdout.buffer)
 
 
-def without_shared(frame: pl.DataFrame, console: Console, keep: Container[str] = ()) -> pl.DataFrame:
-    """Say once what is the same text in every row, and return the other columns, always those of ``keep``."""
-    texts = [name for name, dtype in frame.schema.items() if not dtype.is_numeric() and name not in keep]
+def without_shared(frame: pl.DataFrame, console: Console) -> pl.DataFrame:
+    """Say once what is the same text in every row, and return the other columns, so that the table fits."""
+    texts = [name for name, dtype in frame.schema.items() if not dtype.is_numeric()]
     shared = [name for name in texts if frame.height > 1 and frame[name].n_unique() == 1 and frame[name][0]]
     if shared:
         said = ", ".join(f"{name} {frame[name][0]}" for name in shared)
