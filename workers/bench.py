@@ -99,7 +99,8 @@ class Bench:
             images = min(size.size, shard.max_batch_size or size.size)
             now = blocks[: max(1, images // BLOCK_SIZE)]
             start = time.perf_counter()
-            part = _unless_out_of_memory(measure_blocks, now, defending, images)
+            then = blocks[len(now) :]
+            part = _unless_out_of_memory(partial(measure_blocks, next_blocks=then), now, defending, images)
             if part is None:
                 self._free_memory()
                 size.out_of_memory(images)
@@ -107,7 +108,7 @@ class Bench:
             seconds = time.perf_counter() - start
             if images == size.size <= len(now) * BLOCK_SIZE and not part.failures:
                 size.record(_profile(shard), _passes(part.results) / seconds)
-            blocks = blocks[len(now) :]
+            blocks = then
             defending = {key: value for key, value in defending.items() if key not in part.failures}
             report.add(part, seconds)
         report.unfinished = blocks if defending else ()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import threading
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import pytest
 import torch
@@ -183,6 +185,32 @@ def test_an_unreadable_image_fails_the_cells_of_its_shard_and_no_other():
     assert set(failures) == {"n", "t"}
     assert re.search(r"dataset tests\S+:unreadable could not read sample \d+: ValueError", failures["n"].error)
     assert bench.run(replace(shard, blocks=(2, 4))).failures == {}
+
+
+@dataclass(frozen=True)
+class AwaitsBlockThree(Defense):
+    """Computes nothing before an image of block 3 is being read."""
+
+    reached: ClassVar[threading.Event] = threading.Event()
+
+    def classify(self, model, images, noise):
+        assert self.reached.wait(60)
+        return model(images)
+
+    def nominal_cost(self):
+        return Cost(forwards=1)
+
+
+def test_the_next_block_is_read_while_one_is_measured(monkeypatch, tmp_path):
+    monkeypatch.setenv("SCCBENCH_CACHE", str(tmp_path))
+    third = set(sample_order(NoiseImages())[150:200].tolist())
+    read = NoiseImages.image
+    seen = AwaitsBlockThree.reached
+    monkeypatch.setattr(NoiseImages, "image", lambda self, at: (at in third and seen.set()) or read(self, at))
+    awaiting = {"a": ComponentRequest("tests.workers.test_bench:AwaitsBlockThree")}
+    report = Bench("cpu", batch_size=50).run(replace(SHARD, attack=None, defenses=awaiting))
+    assert report.failures == {}
+    assert [result.block for result in report.results] == [2, 3]
 
 
 def test_images_are_decoded_once_for_all_shards_and_benches(monkeypatch, tmp_path):
