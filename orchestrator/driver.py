@@ -35,7 +35,7 @@ from orchestrator.store.engine import is_sqlite
 from orchestrator.store.errors import RunCancelledError
 from orchestrator.versions import code_version, package_versions, python_version, this_machine
 from orchestrator.writer import Writer, replay
-from scc_core.datasets.image_store.settings import store_limit
+from scc_core.datasets.image_store.settings import check_store
 from scc_core.errors import SccBenchError, UserError
 
 
@@ -133,8 +133,9 @@ def _compute(plan: Plan, options: RunOptions) -> Iterator[Pool | None]:
     if not plan.missing:
         yield None
         return
-    # A local Ray's workers inherit this variable, and each of them would only fail its cells.
-    store_limit()
+    if options.address is None:
+        # Workers of this machine would say so in their logs only.
+        check_store()
     with ray_session(options.address):
         yield make_pool(options)
 

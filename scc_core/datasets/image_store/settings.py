@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import os
 import shutil
+import warnings
 from contextlib import suppress
 from pathlib import Path
 
-from scc_core.cache import cache_folder
+from scc_core.cache import CACHE_VARIABLE, cache_folder
 from scc_core.datasets.image_store.store import ImageStore
-from scc_core.errors import UserError
+from scc_core.errors import SccBenchWarning, UserError
 
 LIMIT_VARIABLE = "SCCBENCH_PREPARED_GIB"
 _DISK_SHARE = 10
@@ -44,6 +45,22 @@ def is_writable(folder: Path) -> bool:
     """Whether this user may make files in the folder, or may make the folder."""
     nearest = _nearest(folder)
     return nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)
+
+
+def check_store() -> None:
+    """Warn if the store of this machine can take no images, so that every worker will decode them anew.
+
+    Raises:
+        UserError: its bound is not a number.
+    """
+    folder = store_folder()
+    if store_limit() and not is_writable(folder):
+        warnings.warn(
+            f"images are decoded anew by every worker: the store of prepared images, {folder}, cannot be written; "
+            f"{CACHE_VARIABLE} names another place",
+            SccBenchWarning,
+            stacklevel=2,
+        )
 
 
 def open_store() -> ImageStore | None:

@@ -7,8 +7,8 @@ import shutil
 import pytest
 
 from scc_core.datasets.image_store import open_store
-from scc_core.datasets.image_store.settings import is_writable, store_folder, store_limit
-from scc_core.errors import UserError
+from scc_core.datasets.image_store.settings import check_store, is_writable, store_folder, store_limit
+from scc_core.errors import SccBenchWarning, UserError
 
 
 @pytest.fixture(autouse=True)
@@ -44,3 +44,15 @@ def test_a_folder_is_writable_if_it_could_be_made(tmp_path):
     assert is_writable(tmp_path / "not" / "there")
     (tmp_path / "file").touch()
     assert not is_writable(tmp_path / "file" / "there")
+
+
+def test_a_store_that_can_take_nothing_is_warned_of_unless_none_is_wanted(tmp_path, monkeypatch, recwarn):
+    check_store()
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("SCCBENCH_CACHE", str(tmp_path / "file"))
+    monkeypatch.setenv("SCCBENCH_PREPARED_GIB", "0")
+    check_store()
+    assert not recwarn
+    monkeypatch.setenv("SCCBENCH_PREPARED_GIB", "1")
+    with pytest.warns(SccBenchWarning, match="decoded anew .* cannot be written; SCCBENCH_CACHE names"):
+        check_store()
