@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Protocol
 
 import ray
@@ -16,6 +17,10 @@ from workers.report import Introduction, Report
 from workers.shard import Shard
 
 _FETCH_SECONDS = 60.0
+
+
+class ScheduleError(SccBenchError):
+    """A run cannot go on: its workers die, or its cluster is gone. What was measured stands."""
 
 
 class WorkerLostError(SccBenchError):
@@ -111,8 +116,9 @@ class RayCrew:
         return answer
 
     def stop(self, handle: Any) -> None:
-        """Kill the actor."""
-        ray.kill(handle)
+        """Kill the actor; where the cluster cannot be reached it ends with the driver."""
+        with suppress(ConnectionError):
+            ray.kill(handle)
 
 
 def _last_line(text: str) -> str:

@@ -14,6 +14,7 @@ from rich.console import Console
 from orchestrator.badges import update_badges
 from orchestrator.cluster import ray_session
 from orchestrator.contact import Contact, Say
+from orchestrator.crew import ScheduleError
 from orchestrator.expansion import expand
 from orchestrator.fetching import fetch_models_of
 from orchestrator.grid import Grid, parse_grid
@@ -44,9 +45,15 @@ class RunInterruptedError(SccBenchError):
 
     exit_status = 130
 
-    def __init__(self, run: str, spooled: int = 0) -> None:
+    def __init__(self, run: str, spooled: int = 0, ending: str = "was interrupted") -> None:
         where = f"waits on this machine ({spooled} blocks) for the database" if spooled else "is stored"
-        super().__init__(f"run {run} was interrupted; what was measured {where}, `sccbench resume {run}` continues")
+        super().__init__(f"run {run} {ending}; what was measured {where}, `sccbench resume {run}` continues")
+
+
+class RunStoppedError(RunInterruptedError):
+    """A run could not go on, for want of workers or of its cluster; everything measured so far is kept."""
+
+    exit_status = 1
 
 
 @dataclass(frozen=True)
@@ -161,7 +168,10 @@ def _carry_out(run: str, plan: Plan, store: ResultStore, pool: Pool | None, cons
                 failed = len(progress.failed_cells)
                 writer.insist(lambda: store.finish_run(run, "failed" if failed else "complete"))
         except KeyboardInterrupt:
-            raise _interrupted(run, store, contact, writer) from None
+            raise RunInterruptedError(run, _interrupted(run, store, contact, writer)) from None
+        except ScheduleError as error:
+            spooled = _interrupted(run, store, contact, writer)
+            raise RunStoppedError(run, spooled, f"cannot go on: {error}") from error
         except RunCancelledError:
             writer.stop()
             raise
@@ -181,14 +191,18 @@ def leases_of(run: str, store: ResultStore, progress: Progress, contact: Contact
         leases.close()
 
 
-def _interrupted(run: str, store: ResultStore, contact: Contact, writer: Writer) -> RunInterruptedError:
-    """Leave nothing that was measured in memory alone, and mark the run if the database can be reached."""
+def _interrupted(run: str, store: ResultStore, contact: Contact, writer: Writer) -> int:
+    """Leave nothing that was measured in memory alone, and mark the run if the database can be reached.
+
+    Returns:
+        How many blocks wait in the spool.
+    """
     spooled = writer.stop()
     # A run that cannot be marked counts as lost when it was silent for long enough, and is resumed all the same.
     with suppress(StoreUnavailableError):
         if not contact.away:
             store.finish_run(run, "interrupted")
-    return RunInterruptedError(run, spooled)
+    return spooled
 
 
 def _sayer(console: Console) -> Say:

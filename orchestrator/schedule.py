@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from orchestrator.crew import CallFailedError, Crew, RayCrew, WorkerLostError
+from orchestrator.crew import CallFailedError, Crew, RayCrew, ScheduleError, WorkerLostError
 from orchestrator.pool import Pool
 from orchestrator.queue import Piece, Task, WorkQueue
 from orchestrator.speeds import Speeds
@@ -69,7 +69,7 @@ class Schedule:
         """Return when the queue is empty and every result is in the sink.
 
         Raises:
-            SccBenchError: workers die one after another without finishing anything.
+            ScheduleError: workers die one after another without finishing anything, or the cluster is gone.
         """
         try:
             while self._unfinished():
@@ -81,6 +81,8 @@ class Schedule:
                     self._take(ticket)
                 self._end_the_hung()
                 self.sink.tick()
+        except ConnectionError as error:
+            raise ScheduleError(f"the Ray cluster is gone ({str(error).partition(chr(10))[0]})") from error
         finally:
             self._staff.stop()
 

@@ -8,10 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from orchestrator.crew import Crew
+from orchestrator.crew import Crew, ScheduleError
 from orchestrator.pool import Pool, Seats
 from orchestrator.queue import Task
-from scc_core.errors import SccBenchError
 from workers.report import Introduction
 
 MAX_FRUITLESS_STARTS = 10
@@ -116,7 +115,7 @@ class Staff:
         """Treat workers as dead that have had a place for long and are not ready.
 
         Raises:
-            SccBenchError: workers die one after another without finishing anything.
+            ScheduleError: workers die one after another without finishing anything.
         """
         for ticket, worker in list(self.starting.items()):
             if worker.arrived_at is not None and self._clock() - worker.arrived_at > START_SECONDS:
@@ -142,7 +141,7 @@ class Staff:
         """Strike off a worker that died.
 
         Raises:
-            SccBenchError: workers die one after another without finishing anything.
+            ScheduleError: workers die one after another without finishing anything.
         """
         self._dismiss(worker)
         if worker.asked_at <= self._last_fruitless:
@@ -151,7 +150,7 @@ class Staff:
         self._last_fruitless = self._clock()
         self._fruitless += 1
         if self._fruitless > MAX_FRUITLESS_STARTS:
-            raise SccBenchError(
+            raise ScheduleError(
                 f"{self._fruitless} workers in a row died without finishing a shard; the last because: {reason}"
             )
 

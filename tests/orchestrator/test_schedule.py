@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from orchestrator.crew import CallFailedError, WorkerLostError
+from orchestrator.crew import CallFailedError, ScheduleError, WorkerLostError
 from orchestrator.identity import ModelSpec
 from orchestrator.options import RunOptions
 from orchestrator.pool import Node
@@ -18,7 +18,6 @@ from orchestrator.queue import WorkQueue
 from orchestrator.schedule import TASKS_PER_WORKER, Schedule
 from orchestrator.speeds import Speeds
 from orchestrator.staff import IDLE_SECONDS, MAX_FRUITLESS_STARTS
-from scc_core.errors import SccBenchError
 from scc_core.outcomes import Failure
 from tests.orchestrator.conftest import cell, component
 from tests.orchestrator.fake_crew import NEVER, Clock, FakeCrew, Ledger, Outcome, answered, plan_of, pool_of
@@ -244,7 +243,7 @@ def test_workers_that_all_die_at_once_count_as_one_death():
 def test_workers_that_die_one_after_another_end_the_run_with_the_reason():
     crew = FakeCrew(Clock(), lambda _handle, _shard: Outcome(1.0, WorkerLostError("no such library")))
     epsilons = [number / 8 for number in range(1, 40)]
-    with pytest.raises(SccBenchError, match=r"11 workers in a row died .* the last because: no such library"):
+    with pytest.raises(ScheduleError, match=r"11 workers in a row died .* the last because: no such library"):
         run(crew, plan_of(*cells_of(epsilons=epsilons), samples=200), 1)
     assert not crew.working
 
@@ -262,3 +261,14 @@ def test_shards_that_kill_every_worker_are_given_up_and_the_rest_goes_on():
     ledger = run(FakeCrew(Clock(), script), plan, 1)
     assert set(ledger.given_up) == deadly
     assert {key for key, _ in ledger.delivered} == {one.key for one in healthy}
+
+
+def test_a_cluster_that_is_gone_ends_the_run_with_one_line():
+    class Unreachable(FakeCrew):
+        def wait(self, tickets, seconds):
+            if self.clock.now > 5:
+                raise ConnectionError("Client is shutting down.\nand more")
+            return super().wait(tickets, seconds)
+
+    with pytest.raises(ScheduleError, match=r"^the Ray cluster is gone \(Client is shutting down\.\)$"):
+        run(Unreachable(Clock()), plan_of(*cells_of(), samples=1200), 1)
