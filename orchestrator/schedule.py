@@ -75,7 +75,8 @@ class Schedule:
             while self._unfinished():
                 self.queue.refresh()
                 self._fill()
-                self._staff.adjust(self.queue.waiting_blocks if self.queue.available else 0, busy=self._busy())
+                waiting = max(1, self.queue.waiting_blocks) if self.queue.available else 0
+                self._staff.adjust(waiting, busy=self._busy())
                 self.sink.staffed(*self._staff.counts())
                 for ticket in self.crew.wait([*self._calls, *self._staff.starting], _WAKE_SECONDS):
                     self._take(ticket)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import deque
 from dataclasses import replace
 from itertools import pairwise
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from orchestrator.crew import CallFailedError, ScheduleError, WorkerLostError
 from orchestrator.identity import ModelSpec
+from orchestrator.leases import Alone, Share
 from orchestrator.options import RunOptions
 from orchestrator.pool import Node
 from orchestrator.queue import WorkQueue
@@ -102,12 +104,12 @@ def test_no_worker_ever_holds_more_than_its_share(workers, samples):
     assert len(crew.handles) <= min(workers, -(-samples // 50))
 
 
-def run(crew, plan, cpus, options=RunOptions(), *, grows=False, hang_seconds=600.0):  # noqa: B008
+def run(crew, plan, cpus, options=RunOptions(), *, grows=False, hang_seconds=600.0, claims=None):  # noqa: B008
     """Run a plan on so many cores; return what was delivered."""
     ledger = Ledger()
     nodes = cpus if callable(cpus) else lambda: [Node("n", float(cpus), 0.0)]
     pool = pool_of(options, nodes, crew.clock, grows=grows)
-    Schedule(WorkQueue(plan), pool, ledger, Speeds(hang_seconds), crew, crew.clock).run()
+    Schedule(WorkQueue(plan, claims), pool, ledger, Speeds(hang_seconds), crew, crew.clock).run()
     return ledger
 
 
@@ -272,3 +274,42 @@ def test_a_cluster_that_is_gone_ends_the_run_with_one_line():
 
     with pytest.raises(ScheduleError, match=r"^the Ray cluster is gone \(Client is shutting down\.\)$"):
         run(Unreachable(Clock()), plan_of(*cells_of(), samples=1200), 1)
+
+
+class HeldElsewhere(Alone):
+    """Another driver holds every second share until some moment."""
+
+    def __init__(self, clock: Clock, until: float) -> None:
+        self._clock, self._until = clock, until
+        self._aside: list[Share] = []
+
+    @property
+    def waiting(self) -> bool:
+        return bool(self._aside)
+
+    def draw(self, shares: deque[Share]) -> list[Share]:
+        while shares:
+            share = shares.popleft()
+            if share[0] % 2:
+                return [share]
+            self._aside.append(share)
+        return []
+
+    def freed(self) -> list[Share]:
+        if self._clock() < self._until:
+            return []
+        freed, self._aside = self._aside, []
+        return freed
+
+
+def test_what_another_driver_holds_is_waited_for_without_keeping_workers():
+    clock = Clock()
+    crew = FakeCrew(clock)
+    plan = plan_of(*cells_of(epsilons=(1.0, 2.0, 4.0)), samples=200)
+    ledger = run(crew, plan, 2, claims=HeldElsewhere(clock, 100.0))
+    assert len(ledger.delivered) == 3 * 2 * 4
+    assert clock.now > 100
+    ready = [counts[0] for counts in ledger.staff]
+    # Some work, then none for long enough to let go of them, then the rest.
+    assert 0 in ready[ready.index(1) :]
+    assert len(crew.handles) > 2
