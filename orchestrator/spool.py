@@ -20,6 +20,8 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import URL
 
+from orchestrator.store.engine import PATIENCE
+from orchestrator.store.errors import SECRET_OPTIONS
 from orchestrator.store.rows import BlockRow
 from scc_core.cache import cache_folder
 from scc_core.errors import SccBenchError
@@ -179,7 +181,8 @@ def left_spools(database: URL) -> Iterator[Spool]:
 
 def spool_folder(database: URL) -> Path:
     """Return the folder of the spools of a database on this machine; it need not exist."""
-    name = database.render_as_string(hide_password=True)
+    # What says how to connect, and not to what, may change between two runs.
+    name = database.set(password=None).difference_update_query([*PATIENCE, *SECRET_OPTIONS]).render_as_string()
     return cache_folder() / "spool" / sha256(name.encode()).hexdigest()[:16]
 
 

@@ -15,9 +15,7 @@ from scc_core.datasets.prepared import PreparedDataset
 from scc_core.defenses.base import Defense
 from scc_core.evaluation import Adaptive, Defended, Evaluation, evaluate
 from scc_core.models.base import ZeroShotModel
-from scc_core.outcomes import BLOCK_SIZE, BlockResult, Cost, Outcomes
-from scc_core.outcomes import Failure as Failure
-from scc_core.outcomes import Measurement as Measurement
+from scc_core.outcomes import BLOCK_SIZE, BlockResult, Cost, Failure, Measurement, Outcomes
 
 
 def block_positions(block: int, size: int) -> range:

@@ -13,16 +13,19 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-import ray
 from rich.console import Console
 
-from benchmarks.scale import pretend, workload
+from benchmarks.scale import workload
+from benchmarks.scale.pretend import PretendCrew
 from orchestrator.badges import update_badges
 from orchestrator.cluster import ray_session
 from orchestrator.contact import Contact
+from orchestrator.crew import Crew
 from orchestrator.driver import leases_of
 from orchestrator.identity import Cell
+from orchestrator.options import RunOptions
 from orchestrator.plan import Plan, make_plan
+from orchestrator.pool import Node, Pool
 from orchestrator.progress import PlainReporter, Progress
 from orchestrator.queue import WorkQueue
 from orchestrator.schedule import Schedule
@@ -92,9 +95,9 @@ def measure(cells: Mapping[Cell, int], url: str, figures: Figures) -> None:
         record = RunRecord(name="scale", grid_text="", grid={}, code_version="", python_version=sys.version)
         run = figures.timed("start", lambda: store.start_run(record, cells))
         with ray_session(None):
-            workers = figures.timed("workers", lambda: _start_workers(figures))
+            crew = figures.timed("workers", lambda: PretendCrew(figures.workers, figures.pause))
             before = time.process_time()
-            figures.timed("measure", lambda: _carry_out(run, plan, store, workers))
+            figures.timed("measure", lambda: _carry_out(run, plan, store, crew, figures.workers))
             figures.driver_cpu_seconds = time.process_time() - before
         figures.timed("badges", lambda: update_badges(store, run))
         again = figures.timed("plan_again", lambda: make_plan(cells, store.measured_blocks))
@@ -103,13 +106,7 @@ def measure(cells: Mapping[Cell, int], url: str, figures: Figures) -> None:
             raise RuntimeError(f"{again.missing} blocks are missing at the end, {summary.cells_done} cells are done")
 
 
-def _start_workers(figures: Figures) -> list[object]:
-    workers = [pretend.start(pretend.PretendResources(figures.pause)) for _ in range(figures.workers)]
-    ray.get([worker.ready.remote() for worker in workers])
-    return list(workers)
-
-
-def _carry_out(run: str, plan: Plan, store: ResultStore, workers: list[object]) -> None:
+def _carry_out(run: str, plan: Plan, store: ResultStore, crew: Crew, workers: int) -> None:
     progress = Progress(plan)
     with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
         console = Console(file=nowhere)
@@ -118,9 +115,9 @@ def _carry_out(run: str, plan: Plan, store: ResultStore, workers: list[object]) 
         with leases_of(run, store, progress, contact) as leases, PlainReporter(console, progress) as reporter:
             writer = Writer(run, store, spool, contact, console.print, leases)
             sink = RunSink(run, store, contact, writer, leases, progress, reporter)
-            queue = WorkQueue(plan, len(workers), leases)
-            waiting = iter(workers)
-            Schedule(queue, None, len(workers), sink, start=lambda _resources: next(waiting)).run()
+            options = RunOptions(num_workers=workers)
+            pool = Pool(options, grows=False, nodes=lambda: [Node("here", float(workers), 0.0)])
+            Schedule(WorkQueue(plan, leases), pool, sink, crew=crew).run()
             writer.finish()
 
 

@@ -11,7 +11,10 @@ from typing import Any
 import numpy as np
 import ray
 
-from scc_core.outcomes import BLOCK_SIZE, BlockResult, Cost, Measurement, Outcomes
+from orchestrator.crew import RayCrew
+from scc_core.outcomes import BLOCK_SIZE, BlockResult, Cost, Outcomes
+from workers.actor import WorkerResources
+from workers.report import Introduction, Report
 from workers.shard import Shard
 
 _CLASSES = 10
@@ -33,14 +36,19 @@ class PretendWorker:
         self._name = f"{socket.gethostname()}:{os.getpid()}"
         self._rng = np.random.default_rng(os.getpid())
 
-    def ready(self) -> None:
+    def arrive(self) -> None:
         """Answer when the process has started."""
 
-    def run(self, shard: Shard) -> Measurement:
+    def introduce(self) -> Introduction:
+        """Be ready at once."""
+        return Introduction(self._name, "pretend")
+
+    def run(self, shard: Shard, batch_size: int | None = None) -> Report:
         """Answer a shard."""
         results = [self._block(cell, block) for block in shard.blocks for cell in shard.defenses]
-        time.sleep(self._pause * len(results))
-        return Measurement(results)
+        seconds = self._pause * len(results)
+        time.sleep(seconds)
+        return Report(results, batch_size=batch_size or 1, seconds=seconds)
 
     def _block(self, cell: str, block: int) -> BlockResult:
         labels = self._rng.integers(0, _CLASSES, BLOCK_SIZE, np.int32)
@@ -54,9 +62,22 @@ class PretendWorker:
         return BlockResult(cell, block, outcomes, _COST, _COST, "pretend", self._name, zero_gradients=0)
 
 
-def start(resources: PretendResources) -> Any:
-    """Start a worker that takes nothing of the machine in Ray's eyes."""
-    return _ACTOR.remote(resources)
+class PretendCrew(RayCrew):
+    """Hands out pretend workers that were started before, so that their start is not part of what is measured.
+
+    Args:
+        count: how many.
+        pause: seconds that a block takes.
+    """
+
+    def __init__(self, count: int, pause: float) -> None:
+        self._waiting: list[Any] = [_ACTOR.remote(PretendResources(pause)) for _ in range(count)]
+        ray.get([worker.arrive.remote() for worker in self._waiting])
+
+    def start(self, resources: WorkerResources) -> Any:  # noqa: ARG002 - they need nothing
+        """Give one of them."""
+        return self._waiting.pop()
 
 
+# It takes nothing of the machine in Ray's eyes.
 _ACTOR: Any = ray.remote(num_cpus=0, max_restarts=0, max_task_retries=0)(PretendWorker)

@@ -25,7 +25,15 @@ POSTGRESQL_DRIVERS = ("postgresql", "postgres", "postgresql+psycopg")
 SQLITE_HEADER = b"SQLite format 3\0"
 
 BUSY_TIMEOUT_MS = 10_000
-CONNECT_TIMEOUT_SECONDS = "10"
+PATIENCE = {
+    "connect_timeout": "10",
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "20000",
+}
+"""How long a connection of PostgreSQL waits for a server that says nothing: seconds, but for the last in milliseconds.
+A machine that is gone without a word would otherwise hold the driver for hours."""
 
 
 class Database:
@@ -102,7 +110,7 @@ def parse_url(text: str) -> URL:
     if url.drivername in SQLITE_DRIVERS:
         return _sqlite_url(url.database or "")
     if url.drivername in POSTGRESQL_DRIVERS:
-        return url.set(drivername="postgresql+psycopg").update_query_dict(_with_timeout(url))
+        return url.set(drivername="postgresql+psycopg").update_query_dict(_with_patience(url))
     raise UserError(f"database {scheme!r} is not supported; {EXPECTED}")
 
 
@@ -228,5 +236,5 @@ def _sqlite_url(path: str) -> URL:
     return URL.create("sqlite", database=str(Path(path).expanduser().absolute()))
 
 
-def _with_timeout(url: URL) -> dict[str, str]:
-    return {} if "connect_timeout" in url.query else {"connect_timeout": CONNECT_TIMEOUT_SECONDS}
+def _with_patience(url: URL) -> dict[str, str]:
+    return {name: value for name, value in PATIENCE.items() if name not in url.query}

@@ -143,7 +143,9 @@ class ResultStore:
         alive = update(Run).where(Run.id == run_id, Run.outcome.is_(None)).values(heartbeat_at=datetime.now(UTC))
         with self._database.writing() as connection:
             if connection.execute(alive).rowcount == 0:
-                raise RunCancelledError(find_run(connection, run_id))
+                if connection.execute(select(Run.id).where(Run.id == run_id)).first() is None:
+                    raise UserError(f"no run {run_id!r} in this database")
+                raise RunCancelledError(run_id)
 
     def cancel_run(self, run_id: str) -> bool:
         """End a run that is under way; its driver notices at its next sign of life. Return whether it was under way."""

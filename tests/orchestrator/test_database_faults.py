@@ -10,6 +10,7 @@ import pytest
 
 from orchestrator.store import ResultStore
 from tests.orchestrator.console import sccbench, start_sccbench, wait_for, write_grid
+from tests.orchestrator.gated import open_gate
 from tests.orchestrator.postgresql import Server
 
 GRID = {"defenses": "[none, 'tests.components:WaitsForGate']", "epsilons": "[0]", "max_samples": "800"}
@@ -31,15 +32,6 @@ def run_to_the_gate(folder: Path, url: str):
     wait_for(lambda: process.poll() is not None or list(folder.glob("waiting-*")), "a worker at the gate")
     assert process.poll() is None, process.communicate()
     return process
-
-
-def open_gate(folder: Path) -> None:
-    """Let through the worker that waits, and all that come later."""
-    waiting = os.open(folder / "gate", os.O_WRONLY) if (folder / "gate").exists() else None
-    (folder / "opened").touch()
-    (folder / "opened").rename(folder / "gate")
-    if waiting is not None:
-        os.close(waiting)
 
 
 def environment_of(folder: Path, url: str) -> dict[str, str]:

@@ -125,7 +125,7 @@ def test_what_was_left_is_found_by_the_database(tmp_path, monkeypatch):
         spool.close()
     assert [(spool.run, spool.blocks) for spool in left_spools(database)] == [("a", 2), ("b", 2)]
     assert spool_folder(database) != spool_folder(other)
-    assert spool_folder(database) == spool_folder(parse_url("postgresql://me:changed@host/one"))
+    assert spool_folder(database) == spool_folder(parse_url("postgresql://me:changed@host/one?connect_timeout=3"))
 
 
 def test_a_disk_that_is_full_takes_a_record_as_a_whole_or_not_at_all(tmp_path):
