@@ -13,8 +13,6 @@ from scc_core.outcomes import BLOCK_SIZE, Cost
 from workers.bench import build_attack, build_defense
 from workers.shard import AdaptiveRequest, ComponentRequest, Shard
 
-MAX_SHARD_BLOCKS = 8
-_SHARDS_PER_WORKER = 16
 _BACKWARD_WORK = 2.0
 _NONE = Intervals()
 
@@ -88,11 +86,6 @@ class Plan:
             for span in self.spans
             for cell in span.cells
         }
-
-    def shard_blocks(self, workers: int) -> int:
-        """Return blocks per shard, such that every worker gets several shards and none is huge."""
-        blocks = sum(len(span.blocks) for span in self.spans)
-        return max(1, min(MAX_SHARD_BLOCKS, blocks // (_SHARDS_PER_WORKER * max(workers, 1))))
 
 
 def make_plan(cells: Mapping[Cell, int], measured_blocks: Callable[[Iterable[str]], Mapping[str, Intervals]]) -> Plan:
