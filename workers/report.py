@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
+from itertools import accumulate, pairwise
+from typing import Any
 
-from scc_core.outcomes import Measurement
+from scc_core.outcomes import BlockResult, Cost, Measurement, Outcomes
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,12 @@ class Report(Measurement):
     growing: bool = False
     seconds: float = 0.0
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "results": _packed(self.results)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, results=_unpacked(*state["results"]))
+
     def add(self, part: Measurement, seconds: float) -> None:
         """Take some blocks; a cell that failed is repeated as a whole, so that each of its blocks comes once."""
         self.seconds += seconds
@@ -45,3 +54,31 @@ class Report(Measurement):
         self.results += part.results
         if self.failures:
             self.results = [result for result in self.results if result.cell not in self.failures]
+
+
+def _packed(results: Sequence[BlockResult]) -> tuple[Outcomes | None, list[tuple[Any, ...]]]:
+    """Return all samples as one column each, and the rest of every result as plain values.
+
+    Thousands of small arrays would cost the driver, which unpickles what all workers send, far more time.
+    """
+    if not results:
+        return None, []
+    rest = [
+        (len(one.outcomes), one.cell, one.block, *map(astuple, (one.attack, one.defense)), *_origin(one))
+        for one in results
+    ]
+    return Outcomes.concatenate([one.outcomes for one in results]), rest
+
+
+def _origin(result: BlockResult) -> tuple[str, str, int | None]:
+    return result.device, result.worker, result.zero_gradients
+
+
+def _unpacked(outcomes: Outcomes | None, rest: Sequence[tuple[Any, ...]]) -> list[BlockResult]:
+    if outcomes is None:
+        return []
+    cuts = pairwise(accumulate((one[0] for one in rest), initial=0))
+    return [
+        BlockResult(cell, block, outcomes.rows(start, stop), Cost(*attack), Cost(*defense), *origin)
+        for (start, stop), (_, cell, block, attack, defense, *origin) in zip(cuts, rest, strict=True)
+    ]
