@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from threading import Event, Thread
 from typing import TypeVar
 
 from rich.console import Console
@@ -36,6 +37,8 @@ from orchestrator.writer import Writer
 
 T = TypeVar("T")
 
+_SAMPLE_SECONDS = 0.1
+
 
 @dataclass
 class Figures:
@@ -48,7 +51,10 @@ class Figures:
         seconds: wall time by part: ``open``, ``plan``, ``start`` (store the run and its cells), ``workers`` (start the
             pool), ``measure`` (schedule and write), ``badges``, ``plan_again`` (everything is measured), ``list_runs``.
         driver_cpu_seconds: processor time of this process in ``measure``.
-        peak_mib: largest resident set of this process after each part, in MiB.
+        peak_mib: largest resident set of this process after each part, in MiB; Ray's object store, which is mapped into
+            it and of a fixed size, is in it.
+        private_mib: the largest part of it that is this process's own memory, during each part, in MiB; sampled every
+            tenth of a second, 0 where the system does not tell it.
         load_average_start: of the last minute.
         load_average_end: of the last minute.
     """
@@ -59,16 +65,49 @@ class Figures:
     seconds: dict[str, float] = field(default_factory=dict)
     driver_cpu_seconds: float = 0.0
     peak_mib: dict[str, float] = field(default_factory=dict)
+    private_mib: dict[str, float] = field(default_factory=dict)
     load_average_start: float = field(default_factory=lambda: os.getloadavg()[0])
     load_average_end: float = 0.0
 
     def timed(self, part: str, action: Callable[[], T]) -> T:
         """Do a part and note how long it took and the peak after it."""
-        start = time.perf_counter()
-        result = action()
-        self.seconds[part] = time.perf_counter() - start
+        with PrivateMemory() as private:
+            start = time.perf_counter()
+            result = action()
+            self.seconds[part] = time.perf_counter() - start
+        self.private_mib[part] = private.peak_mib
         self.peak_mib[part] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         return result
+
+
+class PrivateMemory:
+    """Watches, on a thread, how large the memory that no other process shares becomes."""
+
+    def __init__(self) -> None:
+        self.peak_mib = 0.0
+        self._end = Event()
+        self._thread = Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> PrivateMemory:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while True:
+            self.peak_mib = max(self.peak_mib, _private_mib())
+            if self._end.wait(_SAMPLE_SECONDS):
+                self.peak_mib = max(self.peak_mib, _private_mib())
+                return
+
+
+def _private_mib() -> float:
+    status = Path("/proc/self/status")
+    lines = status.read_text(encoding="utf-8").splitlines() if status.exists() else []
+    return next((float(line.split()[1]) / 1024 for line in lines if line.startswith("RssAnon:")), 0.0)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

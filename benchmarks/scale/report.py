@@ -14,7 +14,8 @@ _COLUMNS = (
     "blocks/s",
     "CPU us/block",
     "peak MiB",
-    "of it the run",
+    "of it its own",
+    "before the run",
     "load",
 )
 _HEAD = f"| {' | '.join(_COLUMNS)} |"
@@ -25,8 +26,9 @@ def table(rows: Iterable[Mapping[str, Any]]) -> str:
     """Return a table of the runs that answer at once, and a line for each of the others.
 
     ``blocks/s`` is end to end: plan, store the run, schedule and write, badges; starting the pretend workers is left
-    out. ``CPU us/block`` is the driver's processor time in the run. ``of it the run`` is what the peak grew by from
-    the start of the workers to the end.
+    out. ``CPU us/block`` is the driver's processor time in the run. ``of it its own`` leaves out what the
+    driver shares with other processes, libraries and Ray's object store; ``before the run`` is that before the first
+    shard.
     """
     rows = list(rows)
     lines = [_HEAD, _RULE, *(_line(row) for row in rows if not row["pause"])]
@@ -45,13 +47,12 @@ def overhead(row: Mapping[str, Any]) -> float:
 
 
 def _line(row: Mapping[str, Any]) -> str:
-    seconds, peak = row["seconds"], row["peak_mib"]
+    seconds, peak, private = row["seconds"], row["peak_mib"], row["private_mib"]
     cpu = row["driver_cpu_seconds"] / row["blocks"] * 1e6
-    grown = max(peak.values()) - peak["workers"]
     load = f"{row['load_average_start']:.1f} to {row['load_average_end']:.1f}"
     times = f"{seconds['plan']:.2f} | {seconds['measure']:.1f} | {seconds['badges']:.1f}"
     rates = f"{blocks_per_second(row):,.0f} | {cpu:.0f}"
-    memory = f"{max(peak.values()):.0f} | {grown:.0f}"
+    memory = f"{max(peak.values()):.0f} | {max(private.values()):.0f} | {private['workers']:.0f}"
     return f"| {row['database']} | {row['blocks']:,} | {times} | {rates} | {memory} | {load} |"
 
 

@@ -20,6 +20,7 @@ ROW = {
     "seconds": {"open": 9.0, "plan": 1.0, "start": 0.5, "workers": 60.0, "measure": 3.0, "badges": 0.5},
     "driver_cpu_seconds": 1.5,
     "peak_mib": {"plan": 600.0, "workers": 700.0, "measure": 730.0, "badges": 720.0},
+    "private_mib": {"workers": 300.0, "measure": 340.0, "badges": 330.0},
     "load_average_start": 0.0,
     "load_average_end": 2.0,
 }
@@ -61,5 +62,5 @@ def test_the_rate_is_end_to_end_and_the_overhead_is_beyond_the_pauses():
     paused = {**ROW, "blocks": 2048, "pause": 1.0, "seconds": {**ROW["seconds"], "measure": 32.32}}
     assert overhead(paused) == pytest.approx(0.01)
     text = table([ROW, paused])
-    assert "| sqlite | 10,000 | 1.00 | 3.0 | 0.5 | 2,000 | 150 | 730 | 30 | 0.0 to 2.0 |" in text
+    assert "| sqlite | 10,000 | 1.00 | 3.0 | 0.5 | 2,000 | 150 | 730 | 340 | 300 | 0.0 to 2.0 |" in text
     assert "2,048 blocks of 1 s on 64 workers took 32.32 s, 1.0% more than 32 s" in text
