@@ -232,6 +232,7 @@ def update_badges(store: ResultStore, run_id: str) -> None:
 
     Repeating it changes nothing. A cell whose attack or defense cannot be loaded here keeps the badges that it has.
     """
+    store.count_afresh()
     cells = store.cells()
     asked = set(store.run_cells(run_id))
     touched = {_defended(cell) for cell in cells if cell.key in asked}

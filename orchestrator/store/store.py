@@ -16,7 +16,7 @@ from orchestrator.intervals import Intervals
 from orchestrator.store import leasing
 from orchestrator.store.cells import StoredCell, stored_cells
 from orchestrator.store.columns import RESULTS, RUN_RESULTS
-from orchestrator.store.engine import Database, parse_url, require_file, shown
+from orchestrator.store.engine import Database, is_sqlite, parse_url, require_file, shown
 from orchestrator.store.errors import RunCancelledError, database_words, without_password
 from orchestrator.store.frames import PackedBlock, outcomes_frame, view_frame
 from orchestrator.store.held import held_blocks, held_within
@@ -254,6 +254,12 @@ class ResultStore:
         """
         with self._database.reading() as connection:
             return stored_cells(connection, None if run_id is None else find_run(connection, run_id))
+
+    def count_afresh(self) -> None:
+        """Let PostgreSQL's planner know what a run has written: its own turn comes minutes later. SQLite needs none."""
+        if not is_sqlite(self._database.url):
+            with self._database.writing() as connection:
+                connection.execute(text("ANALYZE cell, run_cell, block"))
 
     def set_badges(self, badges: Mapping[str, str]) -> None:
         """Store the badges of cells by their keys, in place of those that they have."""
