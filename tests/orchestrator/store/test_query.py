@@ -142,7 +142,7 @@ def test_large_objects_made_by_a_query_are_rolled_back(filled_server: str) -> No
 
 
 @pytest.mark.parametrize(
-    ("sql", "sqlite", "postgresql"),
+    ("sql", "sqlite_words", "postgresql_words"),
     [
         ("SELEC 1", 'near "SELEC": syntax error', 'syntax error at or near "SELEC"'),
         ("SELECT accurcy FROM results", "no such column: accurcy", 'column "accurcy" does not exist'),
@@ -152,9 +152,9 @@ def test_large_objects_made_by_a_query_are_rolled_back(filled_server: str) -> No
     ],
 )
 def test_the_error_gives_the_databases_own_words(
-    filled: ResultStore, url: str, sql: str, sqlite: str, postgresql: str
+    filled: ResultStore, url: str, sql: str, sqlite_words: str, postgresql_words: str
 ) -> None:
-    assert (sqlite if url.startswith("sqlite") else postgresql) in _refused(url, sql)
+    assert (sqlite_words if url.startswith("sqlite") else postgresql_words) in _refused(url, sql)
 
 
 def test_a_query_gives_a_typed_frame(filled: ResultStore, url: str) -> None:
