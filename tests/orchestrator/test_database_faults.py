@@ -52,6 +52,7 @@ def undisturbed(tmp_path_factory) -> pl.DataFrame:
     return outcomes(str(folder / "sccbench.db"))
 
 
+@pytest.mark.slow
 def test_a_second_run_on_an_sqlite_file_is_refused_and_the_first_goes_on(tmp_path, undisturbed):
     url = str(tmp_path / "sccbench.db")
     process = run_to_the_gate(tmp_path, url)
