@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -16,6 +17,7 @@ from pathlib import Path
 from tests.orchestrator.console import environment, wait_for
 
 _RAY = str(Path(sys.executable).parent / "ray")
+_COMMANDS = ("initialization", "setup", "head_setup", "worker_setup", "head_start_ray", "worker_start_ray")
 _OBJECT_STORE = "100000000"
 
 
@@ -34,6 +36,7 @@ class RayNode:
     ) -> None:
         self.address = address or f"127.0.0.1:{_free_port()}"
         extra = [] if node_types is None else ["--autoscaling-config", str(self._autoscaling(folder, node_types))]
+        self._session: str | None = None
         self._log = folder / f"node-{len(list(folder.glob('node-*')))}.log"
         with self._log.open("w") as log:
             self._process = subprocess.Popen(
@@ -71,13 +74,16 @@ class RayNode:
             self._process.wait(timeout=60)
         except subprocess.TimeoutExpired:
             self.kill()
+        if self._session is not None:
+            shutil.rmtree(self._session, ignore_errors=True)
 
     def _command(self, cpus: int, *, head: bool) -> list[str]:
         command = [_RAY, "start", "--num-cpus", str(cpus), "--object-store-memory", _OBJECT_STORE, "--block"]
         if head:
             port = self.address.rpartition(":")[2]
-            folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")
-            return [*command, "--head", "--port", port, "--include-dashboard", "false", "--temp-dir", folder]
+            # Sockets lie in it, whose paths must be short.
+            self._session = tempfile.mkdtemp(prefix="ray-", dir="/tmp")
+            return [*command, "--head", "--port", port, "--include-dashboard", "false", "--temp-dir", self._session]
         return [*command, "--address", self.address]
 
     def _autoscaling(self, folder: Path, node_types: Mapping[str, object]) -> Path:
@@ -89,6 +95,11 @@ class RayNode:
             "idle_timeout_minutes": 0.1,
             "provider": {"type": "fake_multinode", "gcs_address": self.address},
             "head_node_type": "ray.head.default",
+            "upscaling_speed": 1.0,
+            **{key: {} for key in ("auth", "docker", "file_mounts")},
+            **{f"{key}_commands": [] for key in _COMMANDS},
+            **{key: [] for key in ("cluster_synced_files", "rsync_exclude", "rsync_filter")},
+            "file_mounts_sync_continuously": False,
             "available_node_types": {"ray.head.default": head, **node_types},
         }
         path = folder / "autoscaling.json"
