@@ -50,11 +50,6 @@ class RayNode:
         assert self._process.poll() is None, self._log.read_text()
 
     @property
-    def workers(self) -> list[int]:
-        """Processes of this node that hold an actor."""
-        return [pid for pid, line in self._processes() if line.startswith("ray::BenchWorker")]
-
-    @property
     def raylets(self) -> int:
         """How many nodes run in the session of this one: those of its autoscaler count."""
         return sum("/raylet/raylet " in line for _, line in self._processes())
