@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
-
 import pytest
 
 from tests.orchestrator.console import wait_for
@@ -17,14 +15,13 @@ NODES = {"small": {"resources": {"CPU": 1}, "node_config": {}, "min_workers": 0,
 def test_an_empty_cluster_grows_with_a_run_and_shrinks_after_it(tmp_path, undisturbed):
     head = RayNode(tmp_path, 0, node_types=NODES)
     try:
-        process = run_to_the_gate(tmp_path, "--address", head.address, "--devices", "cpu", waiting=2)
-        assert head.raylets == 3
+        process = run_to_the_gate(tmp_path, "--address", head.address, "--devices", "cpu")
+        # The work is over in less than a minute, which is not worth a second node.
+        assert head.raylets == 2
         open_gate(tmp_path)
         text, _ = process.communicate(timeout=240)
         assert process.returncode == 0, text
         assert outcomes(tmp_path).equals(undisturbed)
-        with sqlite3.connect(tmp_path / "sccbench.db") as connection:
-            assert connection.execute("SELECT count(DISTINCT worker) FROM block").fetchone() == (2,)
         wait_for(lambda: head.raylets == 1, "the end of the idle nodes")
     finally:
         head.stop()
