@@ -51,15 +51,14 @@ class RayNode:
 
     @property
     def raylets(self) -> int:
-        """How many nodes run in the session of this one: those of its autoscaler count."""
-        return sum("/raylet/raylet " in line for _, line in self._processes())
+        """How many nodes a head has, itself and those of its autoscaler, which are processes of other sessions."""
+        return sum("/raylet/raylet " in line for _, line in self._of_the_cluster())
 
     def kill(self) -> None:
         """End every process of the node at once but its workers, as when a machine is taken away from Ray."""
         for pid, line in self._processes():
             if not line.startswith("ray::"):
-                with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+                _kill(pid)
         self._process.wait(timeout=60)
 
     def stop(self) -> None:
@@ -70,6 +69,8 @@ class RayNode:
         except subprocess.TimeoutExpired:
             self.kill()
         if self._session is not None:
+            for pid, _ in self._of_the_cluster():
+                _kill(pid)
             shutil.rmtree(self._session, ignore_errors=True)
 
     def _command(self, cpus: int, *, head: bool) -> list[str]:
@@ -105,12 +106,22 @@ class RayNode:
         return self._process.poll() is not None or "Ray runtime started" in self._log.read_text()
 
     def _processes(self) -> list[tuple[int, str]]:
-        session = os.getsid(self._process.pid)
-        listed = subprocess.run(
-            ["ps", "-s", str(session), "-o", "pid=,args="], capture_output=True, text=True, check=False
-        )
-        lines = [line.split(None, 1) for line in listed.stdout.splitlines()]
-        return [(int(pid), rest) for pid, rest in lines]
+        return _listed("-s", str(os.getsid(self._process.pid)))
+
+    def _of_the_cluster(self) -> list[tuple[int, str]]:
+        """Return the processes that name the folder of a head's session."""
+        return [(pid, line) for pid, line in _listed("-e") if f"{self._session}/" in line]
+
+
+def _listed(*options: str) -> list[tuple[int, str]]:
+    listed = subprocess.run(["ps", *options, "-o", "pid=,args="], capture_output=True, text=True, check=False)
+    lines = [line.split(None, 1) for line in listed.stdout.splitlines()]
+    return [(int(pid), rest) for pid, rest in lines]
+
+
+def _kill(pid: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
 
 
 def _free_port() -> int:
