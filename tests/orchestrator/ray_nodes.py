@@ -114,7 +114,7 @@ class RayNode:
 
 
 def _listed(*options: str) -> list[tuple[int, str]]:
-    listed = subprocess.run(["ps", *options, "-o", "pid=,args="], capture_output=True, text=True, check=False)
+    listed = subprocess.run(["ps", "-ww", *options, "-o", "pid=,args="], capture_output=True, text=True, check=False)
     lines = [line.split(None, 1) for line in listed.stdout.splitlines()]
     return [(int(pid), rest) for pid, rest in lines]
 
