@@ -98,10 +98,9 @@ class Progress:
     def staffed(self, ready: int, loading: int, wished: int) -> None:
         """Take how many workers there are, how many are getting ready, and for how many there is no room yet."""
         self.ready = ready
-        parts = [f"{ready} worker{'s' * (ready != 1)}"]
-        parts += [f"{loading} getting ready"] if loading else []
-        parts += [f"{wished} asked for"] if wished else []
-        self.staff = " and ".join(parts)
+        coming = [f"{loading} getting ready"] if loading else []
+        coming += [f"{wished} asked for"] if wished else []
+        self.staff = f"{ready} worker{'s' * (ready != 1)}" + (f" ({'; '.join(coming)})" if coming else "")
 
     def add(self, number: int, model: str, results: Sequence[BlockResult]) -> None:
         """Count the results that worker ``number`` delivered."""

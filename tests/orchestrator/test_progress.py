@@ -83,6 +83,22 @@ def test_plain_lines_come_at_most_every_ten_seconds_and_once_at_the_end(progress
     assert [line.split(", ")[3] for line in lines] == ["11 s passed", "15 s passed"]
 
 
+def test_a_line_comes_when_the_first_worker_is_ready_and_when_the_first_result_is_there(progress, clock):
+    console = Console(file=io.StringIO(), width=200)
+    with PlainReporter(console, progress) as reporter:
+        for clock.now, counts in ((1.0, (0, 1, 2)), (2.0, (1, 0, 2)), (3.0, (2, 0, 0))):
+            progress.staffed(*counts)
+            reporter.refresh()
+        progress.add(0, "m", [result(NONE.key, 0, 2.0)])
+        reporter.refresh()
+    lines = console.file.getvalue().splitlines()
+    assert [line.split(", ")[2] for line in lines] == ["1 worker (2 asked for)", "2 workers"]
+    # Two workers at the speed of the one that has delivered.
+    assert "50.0 images/s" in lines[1]
+    progress.staffed(0, 1, 2)
+    assert "0 workers (1 getting ready; 2 asked for)" in summary_line(progress)
+
+
 def test_a_terminal_gets_a_table_with_every_worker(progress):
     console = Console(file=io.StringIO(), width=120, force_terminal=True)
     reporter = make_reporter(console, progress)
