@@ -18,6 +18,7 @@ from tests.orchestrator.console import ROOT
 from tests.orchestrator.ray_nodes import RayNode
 
 NODES, CPUS = 2, 2
+ATTEMPTS = 3
 
 
 class Machines(Protocol):
@@ -103,7 +104,15 @@ class InRaysOwnCluster:
         self._cluster.remove_node(self._nodes.pop(0), allow_graceful=False)
 
     def add_node(self) -> None:
-        self._nodes.append(self._cluster.add_node(num_cpus=CPUS))
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                self._nodes.append(self._cluster.add_node(num_cpus=CPUS))
+            except Exception as error:
+                # Ray gives a node thirty seconds, which a busy machine may need more than, and says so in words alone.
+                if "timed out" not in str(error).lower() or attempt == ATTEMPTS:
+                    raise
+            else:
+                return
 
     def lose_head(self) -> None:
         self._cluster.remove_node(self._cluster.head_node, allow_graceful=False)
