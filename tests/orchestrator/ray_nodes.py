@@ -89,7 +89,14 @@ class RayNode:
             "cluster_name": "test",
             "max_workers": 4,
             "idle_timeout_minutes": 0.1,
-            "provider": {"type": "fake_multinode", "gcs_address": self.address},
+            "provider": {
+                "type": "fake_multinode",
+                "gcs_address": self.address,
+                # All nodes have one address, and nobody logs in to them.
+                "use_node_id_as_ip": True,
+                "disable_node_updaters": True,
+                "disable_launch_config_check": True,
+            },
             "head_node_type": "ray.head.default",
             "upscaling_speed": 1.0,
             **{key: {} for key in ("auth", "docker", "file_mounts")},
