@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from orchestrator.store import ResultStore, StoreUnavailableError
 from orchestrator.writer import PORTION, Writer, replay
 from scc_core.cache import CACHE_VARIABLE
 from scc_core.outcomes import BlockResult, Failure
+from tests.disks import fill, small_disk
 from tests.orchestrator.console import wait_for
 from tests.orchestrator.postgresql import Server
 from tests.orchestrator.store.builders import make_block, make_cell, start
@@ -191,15 +191,8 @@ def test_a_full_spool_holds_the_run_up_until_the_database_is_back(store, tmp_pat
 
 @pytest.fixture
 def tiny_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of a megabyte."""
-    folder = tmp_path / "tiny"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
-    done = subprocess.run(mount, capture_output=True, text=True, check=False)
-    if done.returncode:
-        pytest.skip(f"no file system can be mounted here: {done.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    with small_disk(tmp_path / "tiny", "1m") as disk:
+        yield disk
 
 
 def test_a_full_disk_makes_results_wait_until_there_is_room(tiny_disk):
@@ -237,16 +230,6 @@ def test_when_the_spool_s_disk_is_full_too_the_run_ends_with_one_line(tiny_disk)
         spool.close()
         (tiny_disk / "ballast").unlink()
         assert stored(store) == list(range(10))
-
-
-def fill(path: Path) -> None:
-    """Write zeros until the disk is full."""
-    with path.open("wb", buffering=0) as file:
-        while True:
-            try:
-                file.write(bytes(4096))
-            except OSError:
-                return
 
 
 class Weather:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 import resource
 import subprocess
-import sys
 import warnings
 from collections import Counter
-from io import RawIOBase
 from pathlib import Path
 
 import numpy as np
@@ -16,37 +14,23 @@ import pytest
 
 from scc_core.datasets import PreparedDataset
 from scc_core.datasets.image_store import CHUNK_SIZE, Chunk, ImageStore, Preparation
+from tests.disks import fill, small_disk
 from tests.scc_core.image_store.watched import ROOMY, SIDE, Watched, decodings, digests, prepared, start
 
 WARNING = "images are decoded without the store of prepared images in .*: "
 
 
 @pytest.fixture
-def small_disk(tmp_path):
-    """A file system of 200 KiB, which holds four of the eight chunks."""
-    disk = tmp_path / "store"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=200k", "scc-bench-test", str(disk)]
-    if sys.platform != "linux" or subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("this process may not mount a file system")
-    yield disk
-    subprocess.run(["umount", "--lazy", str(disk)], check=True)
+def disk(tmp_path):
+    """A disk of 200 KiB, which holds four of the eight chunks."""
+    with small_disk(tmp_path / "store", "200k") as disk:
+        yield disk
 
 
 @pytest.fixture
 def expected(tmp_path) -> dict[int, str]:
     (tmp_path / "plain").mkdir()
     return digests(PreparedDataset(Watched(tmp_path / "plain"), "native", SIDE))
-
-
-def fill_up(disk: Path) -> None:
-    with (disk / "others").open("ab", buffering=0) as stream, pytest.raises(OSError, match="No space left on device"):
-        write_for_ever(stream)
-
-
-def write_for_ever(stream: RawIOBase) -> None:
-    while True:
-        stream.write(bytes(4096))
 
 
 def read_with_one_warning(dataset: PreparedDataset) -> dict[int, str]:
@@ -56,45 +40,45 @@ def read_with_one_warning(dataset: PreparedDataset) -> dict[int, str]:
     return found
 
 
-def test_a_small_disk_keeps_what_fits(tmp_path, small_disk, expected):
+def test_a_small_disk_keeps_what_fits(tmp_path, disk, expected):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         dataset = prepared(tmp_path, cache_bytes=1)
         assert digests(dataset) == expected
         assert digests(prepared(tmp_path), [7]) == {7: expected[7]}
     assert decodings(tmp_path) == Counter(range(400))
-    assert os.statvfs(small_disk).f_bavail > 0
+    assert os.statvfs(disk).f_bavail > 0
 
 
-def test_a_disk_that_others_filled_is_done_without(tmp_path, small_disk, expected):
-    fill_up(small_disk)
+def test_a_disk_that_others_filled_is_done_without(tmp_path, disk, expected):
+    fill(disk / "others")
     dataset = prepared(tmp_path)
     assert read_with_one_warning(dataset) == expected
     assert digests(dataset) == expected
     assert decodings(tmp_path) == Counter(range(400))
-    (small_disk / "others").unlink()
+    (disk / "others").unlink()
     assert digests(prepared(tmp_path), [0]) == {0: expected[0]}
-    assert len(list(small_disk.glob("*/*.pixels"))) == 1
+    assert len(list(disk.glob("*/*.pixels"))) == 1
 
 
-def test_a_disk_that_fills_while_a_chunk_is_decoded_leaves_no_half_chunk(tmp_path, small_disk):
-    store = ImageStore(small_disk, ROOMY)
+def test_a_disk_that_fills_while_a_chunk_is_decoded_leaves_no_half_chunk(tmp_path, disk):
+    store = ImageStore(disk, ROOMY)
     chunk = Chunk(Preparation("test/a", "1", "00", "native", SIDE), 0, CHUNK_SIZE)
     decoded = []
 
     def decode():
         decoded.append(1)
-        fill_up(small_disk)
+        fill(disk / "others")
         return np.ones(chunk.shape, np.uint8)
 
     with pytest.warns(UserWarning, match=WARNING + r".*No space left on device"):
         assert (store.chunk(chunk, decode) == 1).all()
-    assert (len(decoded), list(small_disk.glob("*/*"))) == (1, [])
+    assert (len(decoded), list(disk.glob("*/*"))) == (1, [])
 
 
-def test_a_disk_that_became_read_only_is_still_read(tmp_path, small_disk, expected):
+def test_a_disk_that_became_read_only_is_still_read(tmp_path, disk, expected):
     first = digests(prepared(tmp_path), [0, 1])
-    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
     assert read_with_one_warning(prepared(tmp_path)) == expected
     assert first == {number: expected[number] for number in (0, 1)}
     assert decodings(tmp_path) == Counter(range(400))
