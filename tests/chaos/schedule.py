@@ -16,6 +16,7 @@ class Fault(StrEnum):
     WORKER_HANGS = "a worker hangs"
     NODE_LOST = "a node is lost, and another one joins"
     DATABASE_AWAY = "the database is stopped for a while"
+    DISK_FULL = "the disk of the database is full for a while"
 
 
 class End(StrEnum):

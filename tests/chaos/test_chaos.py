@@ -19,6 +19,7 @@ from tests.chaos.clusters import InRaysOwnCluster, StartedByCommand
 from tests.chaos.components import FULL_ONCE, IMAGES
 from tests.chaos.schedule import End, Fault, draw
 from tests.chaos.trial import BLOCKS, BROKEN, BROKEN_CELLS, CELLS, GRID, Trial, committed_blocks, measured
+from tests.disks import small_disk
 from tests.orchestrator.console import sccbench, write_grid
 from tests.orchestrator.postgresql import Server
 
@@ -75,7 +76,7 @@ def assert_nothing_is_lost(url: str, undisturbed: pl.DataFrame, trial: Trial, ex
     assert kept["traceback"].str.contains("in classify").all()
 
 
-def test_everything_happens_to_a_run_on_nodes_of_their_own_and_postgresql(
+def test_all_but_a_full_disk_happens_to_a_run_on_nodes_of_their_own_and_postgresql(
     tmp_path: Path, undisturbed: pl.DataFrame, cleanup: ExitStack
 ):
     server = Server()
@@ -84,22 +85,24 @@ def test_everything_happens_to_a_run_on_nodes_of_their_own_and_postgresql(
     cleanup.callback(machines.close)
     trial = Trial(tmp_path, server.url, machines, server)
     cleanup.callback(trial.close)
-    text = go_through(trial, tuple(Fault), tuple(End))
+    faults = tuple(fault for fault in Fault if fault != Fault.DISK_FULL)
+    text = go_through(trial, faults, tuple(End))
     assert f"{BROKEN_CELLS} cells failed" in text
     assert (tmp_path / FULL_ONCE).exists()
-    assert_nothing_is_lost(server.url, undisturbed, trial, {*Fault, *End})
+    assert_nothing_is_lost(server.url, undisturbed, trial, {*faults, *End})
     assert list(tmp_path.rglob("*.spool")) == []
 
 
-def test_workers_nodes_and_drivers_come_and_go_in_rays_own_cluster_of_three(
+def test_workers_nodes_and_drivers_come_and_go_and_the_disk_is_full_in_rays_own_cluster_of_three(
     tmp_path: Path, undisturbed: pl.DataFrame, cleanup: ExitStack, monkeypatch: pytest.MonkeyPatch
 ):
-    url = f"sqlite:///{tmp_path}/sccbench.db"
+    disk = cleanup.enter_context(small_disk(tmp_path / "disk", "64m"))
+    url = f"sqlite:///{disk}/sccbench.db"
     machines = InRaysOwnCluster(tmp_path, monkeypatch)
     cleanup.callback(machines.close)
-    trial = Trial(tmp_path, url, machines)
+    trial = Trial(tmp_path, url, machines, disk=disk)
     cleanup.callback(trial.close)
-    faults = (Fault.WORKER_KILLED, Fault.NODE_LOST, Fault.WORKER_TOLD_TO_GO)
+    faults = (Fault.WORKER_KILLED, Fault.NODE_LOST, Fault.WORKER_TOLD_TO_GO, Fault.DISK_FULL)
     ends = (End.DRIVER_KILLED,)
     text = go_through(trial, faults, ends)
     assert f"{BROKEN_CELLS} cells failed" in text

@@ -16,6 +16,7 @@ from scc_core.outcomes import BLOCK_SIZE
 from tests.chaos.clusters import Machines
 from tests.chaos.schedule import End, Fault, Life
 from tests.chaos.turnstile import Turnstile
+from tests.disks import fill
 from tests.orchestrator.console import PATIENCE, start_sccbench, wait_for, write_grid
 from tests.orchestrator.gated import COLUMNS, alive
 from tests.orchestrator.postgresql import Server
@@ -32,6 +33,8 @@ BROKEN = "tests.components:Broken"
 CELLS, BLOCKS = 48, 2_400
 """Of the sound defenses: two models, three strengths, eight defenses, fifty blocks each."""
 BROKEN_CELLS = 6
+SPOOLED = {Fault.DATABASE_AWAY, Fault.DISK_FULL}
+"""Faults that make results wait on the driver's own disk."""
 
 
 class Trial:
@@ -42,13 +45,17 @@ class Trial:
         url: of its database.
         machines: that it computes on.
         server: of its database, where the schedule stops it.
+        disk: of its database, where the schedule fills it.
     """
 
-    def __init__(self, folder: Path, url: str, machines: Machines, server: Server | None = None) -> None:
+    def __init__(
+        self, folder: Path, url: str, machines: Machines, server: Server | None = None, disk: Path | None = None
+    ) -> None:
         self._folder = folder
         self._url = url
         self._machines = machines
         self._server = server
+        self._disk = disk
         self._turnstile = Turnstile(folder)
         self._grid = write_grid(folder, {**GRID, "defenses": f"[{SOUND}, '{BROKEN}']"})
         self._process: subprocess.Popen[str]
@@ -92,7 +99,7 @@ class Trial:
                 self._end(step.what)
                 return
             aftermath = self._strike(step.what, held)
-            self._turnstile.admit(0 if step.what == Fault.DATABASE_AWAY else BLOCK_SIZE)
+            self._turnstile.admit(0 if step.what in SPOOLED else BLOCK_SIZE)
             aftermath()
         self._turnstile.open()
 
@@ -120,10 +127,15 @@ class Trial:
         elif fault == Fault.NODE_LOST:
             self._machines.lose_node()
             return self._machines.add_node
-        else:
+        elif fault == Fault.DATABASE_AWAY:
             assert self._server is not None
             self._server.stop()
-            return self._await_spool
+            return lambda: self._await_spool(self._server.start)
+        else:
+            assert self._disk is not None
+            ballast = self._disk / "ballast"
+            fill(ballast)
+            return lambda: self._await_spool(ballast.unlink)
         return lambda: self._await_end(held)
 
     def _await_end(self, worker: int) -> None:
@@ -133,13 +145,12 @@ class Trial:
                 self._turnstile.admit(BLOCK_SIZE)
             self._await(lambda: not alive(worker) or worker in self._turnstile.waiting(), f"the end of worker {worker}")
 
-    def _await_spool(self) -> None:
-        """Let the run go on until results wait for the database, then start it again."""
-        assert self._server is not None
+    def _await_spool(self, help_database: Callable[[], None]) -> None:
+        """Let the run go on until results wait for the database, then give it what it lacks."""
         while not spooled(self._folder):
             self._turnstile.admit(BLOCK_SIZE)
             self._await(lambda: spooled(self._folder) or self._turnstile.waiting(), "results in the spool")
-        self._server.start()
+        help_database()
 
     def _end(self, end: End) -> None:
         if end == End.HEAD_LOST:
