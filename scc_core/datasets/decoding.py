@@ -25,6 +25,10 @@ LARGEST_ASPECT_RATIO = 100
 """Resizing the shorter side to 224 pixels would make of a longer side beyond this an image of more than 15 MB."""
 _UNSCALED_MODES = ("I", "F")
 
+# Pillow's remarks on palettes and metadata, of which every image of a dataset may draw one. For the whole process:
+# `warnings.catch_warnings` around a call would undo what other threads set, and leave all warnings ignored for good.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+
 
 class UnreadableImageError(UserError):
     """An image that cannot be used; the text names it and says why.
@@ -82,8 +86,7 @@ def decode_bytes(content: bytes, name: str) -> Uint8Image:
     # A setting of the process, often made by training code, that would give half an image for a whole one.
     ImageFile.LOAD_TRUNCATED_IMAGES = False
     try:
-        with warnings.catch_warnings(), Image.open(io.BytesIO(content)) as image:
-            warnings.simplefilter("ignore")
+        with Image.open(io.BytesIO(content)) as image:
             _check(image, name)
             return _rgb(image)
     except (UnreadableImageError, MemoryError):

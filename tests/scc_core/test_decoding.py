@@ -5,13 +5,18 @@ from __future__ import annotations
 import io
 import pickle
 import struct
+import subprocess
+import sys
+import warnings
 import zlib
+from threading import Event, Thread
 
 import numpy as np
 import pytest
 from PIL import Image, ImageFile
 from torchvision.datasets.folder import pil_loader
 
+from scc_core.datasets import decoding
 from scc_core.datasets.decoding import (
     LARGEST_ASPECT_RATIO,
     UnreadableImageError,
@@ -172,3 +177,33 @@ def test_images_are_known_by_the_ending_of_their_name():
     assert is_image_name("scan.tiff")
     assert not is_image_name("notes.txt")
     assert not is_image_name("jpg")
+
+
+def test_threads_that_decode_leave_warnings_as_they_are(monkeypatch):
+    content, inside, filters = palette_image(transparency=True), Event(), list(warnings.filters)
+
+    def check(image: Image.Image, name: str) -> None:
+        """The second comes while the first decodes, and goes after it."""
+        if name == "first":
+            second.start()
+            assert inside.wait(60)
+        else:
+            inside.set()
+            first.join(60)
+
+    monkeypatch.setattr(decoding, "_check", check)
+    first, second = (Thread(target=decode_bytes, args=(content, name)) for name in ("first", "second"))
+    first.start()
+    first.join(60)
+    second.join(60)
+    assert not first.is_alive()
+    assert not second.is_alive()
+    assert warnings.filters == filters
+
+
+def test_nothing_is_said_of_palettes(tmp_path):
+    path = tmp_path / "palette.png"
+    path.write_bytes(palette_image(transparency=True))
+    code = f"from pathlib import Path; from scc_core.datasets.decoding import decode; decode(Path({str(path)!r}))"
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
