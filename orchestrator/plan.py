@@ -79,13 +79,14 @@ class Plan:
                 counts[cell.key] = counts.get(cell.key, 0) + len(span.blocks)
         return counts
 
-    def block_work(self) -> dict[str, float]:
-        """Return every missing cell's own work per block: its defense, and its share of the attack."""
-        return {
-            cell.key: (_defense_work(cell) + span.attack_work / len(span.cells)) * BLOCK_SIZE
-            for span in self.spans
-            for cell in span.cells
-        }
+    def cell_work(self) -> dict[str, float]:
+        """Return every missing cell's own work: its defense, and its share of the attack."""
+        work: dict[str, float] = {}
+        for span in self.spans:
+            attack = span.attack_work / len(span.cells)
+            for cell in span.cells:
+                work[cell.key] = work.get(cell.key, 0.0) + span.samples * (_defense_work(cell) + attack)
+        return work
 
 
 def make_plan(cells: Mapping[Cell, int], measured_blocks: Callable[[Iterable[str]], Mapping[str, Intervals]]) -> Plan:

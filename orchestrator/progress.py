@@ -47,7 +47,8 @@ class Progress:
 
     def __post_init__(self) -> None:
         self._missing = self.plan.missing_blocks()
-        self._block_work = self.plan.block_work()
+        self._cell_work = self.plan.cell_work()
+        self._open_blocks = sum(self._missing.values())
         self._work = self.plan.work
         self._started = self.clock()
         self.remaining_work = self._work
@@ -112,23 +113,35 @@ class Progress:
             worker.images += len(result.outcomes)
             worker.seconds += result.defense.seconds
             attacks_seen[result.block] = result.attack.seconds
-            self._missing[result.cell] -= 1
-            if result.cell not in self.failed_cells:
-                self.remaining_work -= self._block_work[result.cell]
+            self._take(result.cell, 1)
         # The cells of a shard share its attack, so it is counted once per block.
         worker.seconds += sum(attacks_seen.values())
 
     def elsewhere(self, cell: str, blocks: int) -> None:
         """Count blocks of a cell that another run has measured meanwhile."""
-        self._missing[cell] -= blocks
-        self.remaining_work -= self._block_work[cell] * blocks
+        self._take(cell, blocks)
 
     def fail(self, cells: Sequence[str]) -> None:
         """Count cells that are given up; their remaining work will not be done."""
         for cell in cells:
             if cell not in self.failed_cells:
                 self.failed_cells.add(cell)
-                self.remaining_work -= self._block_work[cell] * self._missing[cell]
+                self._drop(cell, self._cell_work[cell])
+
+    def _take(self, cell: str, blocks: int) -> None:
+        """Count blocks off a cell; each is taken for the average of those that are left, of which the last is short."""
+        # A driver that was cut off may be told of a block twice.
+        counted = min(blocks, self._missing[cell])
+        if counted:
+            share = self._cell_work[cell] * counted / self._missing[cell]
+            self._missing[cell] -= counted
+            self._open_blocks -= counted
+            self._drop(cell, share)
+
+    def _drop(self, cell: str, work: float) -> None:
+        self._cell_work[cell] -= work
+        # What rounding leaves at the end is no work.
+        self.remaining_work = max(0.0, self.remaining_work - work) if self._open_blocks else 0.0
 
 
 class PlainReporter:

@@ -60,7 +60,7 @@ def test_work_counts_the_attack_once_per_group():
     """PGD-10 is 10 forwards and 10 backwards of two: 30; none and flip 1 each, TTC 4 + 2 * 2."""
     plan = make_plan(dict.fromkeys(CELLS[:3], 50), lambda _keys: {})
     assert plan.work == 50 * (30 + 1 + 1 + 8)
-    assert sum(plan.block_work().values()) == plan.work
+    assert sum(plan.cell_work().values()) == plan.work
 
 
 def test_a_clean_span_has_no_attack():

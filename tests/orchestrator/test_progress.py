@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -45,6 +46,19 @@ def test_cells_are_done_when_their_last_block_is(progress):
     progress.add(0, "m", [result(NONE.key, 1, 1.0)])
     assert progress.cells_done == 1
     progress.add(0, "m", [result(TTC.key, block, 1.0) for block in (0, 1)])
+    assert (progress.cells_done, progress.fraction, progress.remaining_work) == (2, 1.0, 0.0)
+
+
+def test_short_blocks_and_blocks_told_twice_make_no_more_work_than_there_is(clock):
+    short = cell(dataset=replace(NONE.dataset, size=60))
+    progress = Progress(make_plan({short: 60, TTC: 100}, lambda _keys: {}), clock)
+    plan = progress.plan
+    progress.add(0, "m", [result(short.key, block, 1.0) for block in (0, 1)])
+    assert progress.remaining_work == pytest.approx(plan.cell_work()[TTC.key])
+    progress.add(0, "m", [result(short.key, 1, 1.0)])
+    progress.elsewhere(short.key, 1)
+    assert progress.remaining_work == pytest.approx(plan.cell_work()[TTC.key])
+    progress.elsewhere(TTC.key, 2)
     assert (progress.cells_done, progress.fraction, progress.remaining_work) == (2, 1.0, 0.0)
 
 
