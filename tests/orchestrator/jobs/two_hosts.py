@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from tests.orchestrator.console import ROOT
+
 _PATIENCE = 30.0
 
 
@@ -34,6 +36,8 @@ def refusal() -> str | None:
     name = f"sccprobe{os.getpid()}"
     if shutil.which("ip") is None or shutil.which("unshare") is None:
         return "ip or unshare is not installed"
+    if ROOT.is_relative_to("/tmp"):
+        return "this checkout lies in /tmp, of which the second host has one of its own"
     made = subprocess.run(["ip", "netns", "add", name], capture_output=True, text=True, timeout=_PATIENCE, check=False)
     if made.returncode:
         return f"network namespaces are refused: {made.stderr.strip()}"
