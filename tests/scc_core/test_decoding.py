@@ -179,6 +179,7 @@ def test_images_are_known_by_the_ending_of_their_name():
     assert not is_image_name("jpg")
 
 
+@pytest.mark.filterwarnings("ignore:Palette images with Transparency")
 def test_threads_that_decode_leave_warnings_as_they_are(monkeypatch):
     content, inside, filters = palette_image(transparency=True), Event(), list(warnings.filters)
 
