@@ -18,7 +18,7 @@ from tests.orchestrator.console import sccbench, write_grid
 from tests.orchestrator.jobs.ray_head import start_head
 
 CLIENT_ATTEMPTS = 3
-"""Ray's proxy gives the server of a client a fixed time to start, which some starts take longer than."""
+"""Ray's proxy now and then fails to start the server of a client, which has nothing to do with versions."""
 OTHER_VERSIONS = """
 import ray
 import ray._private.utils
