@@ -108,9 +108,8 @@ class Trial:
         self._turnstile.admit(blocks * BLOCK_SIZE)
         self._await(self._turnstile.waiting, "a worker at the turnstile")
         # What the first shard measured comes with its end, which may lie beyond the blocks that were let through.
-        while not self.log and not committed_blocks(self._url):
-            self._turnstile.admit(BLOCK_SIZE)
-            self._await(lambda: committed_blocks(self._url) or self._turnstile.waiting(), "committed blocks")
+        if not self.log:
+            self._go_on_until(lambda: committed_blocks(self._url), "committed blocks")
         self._await(self._turnstile.waiting, "a worker at the turnstile")
         return self._turnstile.waiting()[0]
 
@@ -150,10 +149,14 @@ class Trial:
 
     def _await_spool(self, help_database: Callable[[], None]) -> None:
         """Let the run go on until results wait for the database, then give it what it lacks."""
-        while not spooled(self._folder):
-            self._turnstile.admit(BLOCK_SIZE)
-            self._await(lambda: spooled(self._folder) or self._turnstile.waiting(), "results in the spool")
+        self._go_on_until(lambda: spooled(self._folder), "results in the spool")
         help_database()
+
+    def _go_on_until(self, condition: Callable[[], object], what: str) -> None:
+        """Let the run go on, a block at a time."""
+        while not condition():
+            self._turnstile.admit(BLOCK_SIZE)
+            self._await(lambda: condition() or self._turnstile.waiting(), what)
 
     def _end(self, end: End) -> None:
         if end == End.HEAD_LOST:
