@@ -9,10 +9,10 @@ import numpy as np
 import torch
 
 from scc_core.attacks import PGD, Attack
-from scc_core.datasets.prepared import PreparedDataset
+from scc_core.datasets.pixels.dataset import PreparedDataset
 from scc_core.datasets.registry import open_dataset
 from scc_core.defenses import defenses
-from scc_core.evaluation import evaluate
+from scc_core.evaluation.evaluate import evaluate
 from scc_core.models import ZeroShotModel, get_model
 from scc_core.outcomes import Outcomes
 

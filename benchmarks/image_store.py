@@ -25,7 +25,7 @@ from PIL import Image
 from benchmarks.kernels.environment import describe, load_average
 from benchmarks.kernels.timing import Spread
 from scc_core.datasets import Dataset, PreparedDataset, open_dataset
-from scc_core.datasets.image_store import ImageStore
+from scc_core.datasets.pixels.disk_cache import ImageStore
 from scc_core.models import ZeroShotModel, get_model
 
 BATCH_SIZE = 50

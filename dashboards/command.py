@@ -10,7 +10,7 @@ import typer
 from orchestrator.cli.options import DEFAULT_DATABASE, Database, Workers, output
 
 if TYPE_CHECKING:
-    from dashboards.provenance import RunProvenance
+    from dashboards.analysis.provenance import RunProvenance
     from orchestrator.store import RunSummary
 
 DEMO_DATABASE = "sqlite:///sccbench-demo.db"
@@ -30,8 +30,8 @@ def dashboard(db: Database = DEFAULT_DATABASE, run: Run = None, out: Out = SITE)
 def demo(db: Database = DEMO_DATABASE, out: Out = SITE, workers: Workers = None) -> None:
     """Run the demonstration grid on the small models that ship with the project, and draw its dashboard."""
     from orchestrator.cli.run import finish, start
-    from orchestrator.grids import demo_grid
-    from orchestrator.options import RunOptions
+    from orchestrator.cluster.options import RunOptions
+    from orchestrator.grid.shipped import demo_grid
 
     result = start(demo_grid(), db, RunOptions(num_workers=workers))
     _name(draw(db, result.run, out))
@@ -46,11 +46,11 @@ def draw(db: str, run: str | None, out: Path) -> Path:
     """
     from datetime import UTC, datetime
 
-    from dashboards.provenance import Provenance
-    from dashboards.published import Published
+    from dashboards.analysis.provenance import Provenance
+    from dashboards.analysis.published import Published
     from dashboards.site import write_site
-    from orchestrator.published import shipped
-    from orchestrator.published.comparison import Comparison
+    from orchestrator.results.published import shipped
+    from orchestrator.results.published.comparison import Comparison
     from orchestrator.store import ResultStore
 
     with ResultStore.open(db, create=False) as store:
@@ -63,7 +63,7 @@ def draw(db: str, run: str | None, out: Path) -> Path:
 
 
 def _provenance(run: RunSummary) -> RunProvenance:
-    from dashboards.provenance import RunProvenance
+    from dashboards.analysis.provenance import RunProvenance
 
     return RunProvenance(
         id=run.id,

@@ -11,16 +11,16 @@ from pathlib import Path
 import polars as pl
 from plotly.offline import get_plotlyjs
 
-from dashboards.markup import template
-from dashboards.page import Frame, Page, render
+from dashboards.analysis.provenance import Provenance
+from dashboards.analysis.published import Published
+from dashboards.analysis.study import Study
 from dashboards.pages.figures import datasets_page, epsilon_page, models_page, tradeoff_page
+from dashboards.pages.markup import template
 from dashboards.pages.overview import overview_page
+from dashboards.pages.page import Frame, Page, render
 from dashboards.pages.published import published_page
 from dashboards.pages.results import CSV_FILE, csv_lines, results_page
 from dashboards.pages.sources import sources_page
-from dashboards.provenance import Provenance
-from dashboards.published import Published
-from dashboards.study import Study
 from scc_core.errors import UserError
 
 MARKER = ".sccbench-dashboard"

@@ -9,7 +9,7 @@ import pytest
 import torch
 from hypothesis import settings
 
-from scc_core.cache import CACHE_VARIABLE, DATA_VARIABLE
+from scc_core.machine.folders import CACHE_VARIABLE, DATA_VARIABLE
 
 # A busy machine is no failure: no test asserts on time.
 settings.register_profile("any-speed", deadline=None)

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PACKAGES = ("scc_core", "workers", "orchestrator", "dashboards", "benchmarks")
+PACKAGES = ("scc_core", "workers", "orchestrator", "dashboards", "benchmarks", "recipes")
 PICKLES = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
-EXCEPTIONS = {"scc_core/datasets/readers/cifar.py": ["imports pickle"]}
+EXCEPTIONS = {"scc_core/datasets/files/readers/cifar.py": ["imports pickle"]}
 """CIFAR is published as pickles; its reader builds arrays and plain values from them, and refuses every other name."""
 SAFE_LOADERS = {"SafeLoader", "CSafeLoader", "_StrictLoader"}
 
@@ -67,7 +67,7 @@ def test_no_module_can_run_what_it_reads(package):
 
 
 def test_the_one_unpickler_builds_arrays_and_runs_nothing(tmp_path):
-    from scc_core.datasets.readers.cifar import _ArraysOnly
+    from scc_core.datasets.files.readers.cifar import _ArraysOnly
 
     class Runs:
         def __reduce__(self):

@@ -12,16 +12,16 @@ from functools import lru_cache, partial
 import torch
 
 from scc_core.attacks import Attack, attacks
+from scc_core.components.parameters import build
 from scc_core.datasets import PreparedDataset, open_dataset
-from scc_core.datasets.image_store import open_store
+from scc_core.datasets.pixels.disk_cache import open_store
 from scc_core.defenses import Defense, defenses
 from scc_core.errors import SccBenchError
-from scc_core.evaluation import Adaptive
-from scc_core.measurement import device_name, measure
+from scc_core.evaluation.blocks import device_name, measure
+from scc_core.evaluation.evaluate import Adaptive
 from scc_core.models import get_model
 from scc_core.models.base import VisionLanguageModel, ZeroShotModel
 from scc_core.outcomes import BLOCK_SIZE, BlockResult, Failure, Measurement
-from scc_core.parameters import build
 from workers.batch import FIRST, LARGEST, BatchSize
 from workers.report import Introduction, Report
 from workers.shard import AdaptiveRequest, ComponentRequest, Shard

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from scc_core.attacks import attacks
+from scc_core.components.parameters import build
+from scc_core.components.registry import Registry
 from scc_core.defenses import defenses
 from scc_core.errors import UserError
-from scc_core.parameters import build
-from scc_core.registry import Registry
 
 ComponentT = TypeVar("ComponentT")
 

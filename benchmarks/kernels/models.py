@@ -15,8 +15,8 @@ from torch.nn import functional
 
 from scc_core.embedded.sources import EMBEDDED_MODELS, embedded_model_source
 from scc_core.errors import unknown_name
-from scc_core.models.open_clip_loader import OpenClipParts, load_open_clip
-from scc_core.models.open_clip_model import OpenClipModel
+from scc_core.models.open_clip.loader import OpenClipParts, load_open_clip
+from scc_core.models.open_clip.model import OpenClipModel
 
 ARCHITECTURES = ("ViT-B-32", "ViT-L-14", "RN50", "BiomedCLIP")
 """Built without weights: speed does not depend on them."""

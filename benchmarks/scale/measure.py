@@ -18,22 +18,22 @@ from rich.console import Console
 
 from benchmarks.scale import workload
 from benchmarks.scale.pretend import PretendCrew
-from orchestrator.badges import update_badges
-from orchestrator.cluster import ray_session
-from orchestrator.contact import Contact
-from orchestrator.crew import Crew
-from orchestrator.driver import leases_of
-from orchestrator.identity import Cell
-from orchestrator.options import RunOptions
-from orchestrator.plan import Plan, make_plan
-from orchestrator.pool import Node, Pool
-from orchestrator.progress import PlainReporter, Progress
-from orchestrator.queue import WorkQueue
-from orchestrator.schedule import Schedule
-from orchestrator.sink import RunSink
-from orchestrator.spool import spool_of
+from orchestrator.cluster.capacity import Node, Pool
+from orchestrator.cluster.executor import Crew
+from orchestrator.cluster.options import RunOptions
+from orchestrator.cluster.session import ray_session
+from orchestrator.driver.driver import leases_of
+from orchestrator.driver.progress import PlainReporter, Progress
+from orchestrator.driver.result_handler import RunSink
+from orchestrator.grid.cell import Cell
+from orchestrator.plan.plan import Plan, make_plan
+from orchestrator.results.badges import update_badges
+from orchestrator.scheduler.scheduler import Schedule
+from orchestrator.scheduler.task_queue import WorkQueue
 from orchestrator.store import ResultStore, RunRecord
-from orchestrator.writer import Writer
+from orchestrator.writing.reconnect import Contact
+from orchestrator.writing.spool import spool_of
+from orchestrator.writing.writer import Writer
 
 T = TypeVar("T")
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import ray
 
-from orchestrator.crew import RayCrew
+from orchestrator.cluster.executor import RayCrew
 from scc_core.outcomes import BLOCK_SIZE, BlockResult, Cost, Outcomes
 from workers.actor import WorkerResources
 from workers.report import Introduction, Report

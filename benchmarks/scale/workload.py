@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import cache
 from itertools import product
 
-from orchestrator.identity import Cell, ComponentSpec, DatasetSpec, ModelSpec
-from orchestrator.plan import num_blocks
+from orchestrator.grid.cell import Cell, ComponentSpec, DatasetSpec, ModelSpec
+from orchestrator.plan.plan import num_blocks
 from scc_core.attacks import attacks
 from scc_core.defenses import defenses
 from scc_core.outcomes import BLOCK_SIZE

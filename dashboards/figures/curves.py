@@ -7,13 +7,13 @@ from typing import Any
 
 import polars as pl
 
-from dashboards import captions
-from dashboards.aggregate import macro_mean
-from dashboards.comparable import Comparable, comparable
-from dashboards.deck import Deck, Figure, Numbers, Panel, State
-from dashboards.palette import DefenseStyle, Palette
-from dashboards.study import Study
-from dashboards.theme import (
+from dashboards.analysis.aggregate import macro_mean
+from dashboards.analysis.comparable import Comparable, comparable
+from dashboards.analysis.study import Study
+from dashboards.figures import captions
+from dashboards.look.deck import Deck, Figure, Numbers, Panel, State
+from dashboards.look.palette import DefenseStyle, Palette
+from dashboards.look.theme import (
     NUMBERS_HEADER,
     accuracy_axis,
     epsilon_axis,
@@ -24,7 +24,7 @@ from dashboards.theme import (
     numbers_row,
     plain,
 )
-from dashboards.words import epsilon, listing
+from dashboards.look.words import epsilon, listing
 
 MEAN = "mean over datasets"
 READING = (
@@ -56,7 +56,7 @@ def deck(study: Study, threat_model: str) -> Deck | None:
 
 
 def lines(averages: pl.DataFrame, palette: Palette, *, demonstration: bool, height: int = 400) -> Figure:
-    """Draw one model's rows of :func:`dashboards.aggregate.macro_mean`, a line per defense."""
+    """Draw one model's rows of :func:`dashboards.analysis.aggregate.macro_mean`, a line per defense."""
     styles = palette.ordered(averages["defense"])
     epsilons = sorted(averages["epsilon_255"].unique())
     step = 0.011 * ((epsilons[-1] - epsilons[0]) or 1.0)

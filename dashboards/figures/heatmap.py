@@ -7,14 +7,14 @@ from typing import Any
 
 import polars as pl
 
-from dashboards import captions
-from dashboards.aggregate import macro_mean
-from dashboards.comparable import comparable
-from dashboards.deck import Deck, Numbers, Panel, State
-from dashboards.palette import NONE
-from dashboards.study import CLEAN_ATTACK, Study
-from dashboards.theme import NUMBERS_HEADER, Row, axis, figure, hover, numbers_row, plain
-from dashboards.words import amount, epsilon, listing, shortened
+from dashboards.analysis.aggregate import macro_mean
+from dashboards.analysis.comparable import comparable
+from dashboards.analysis.study import CLEAN_ATTACK, Study
+from dashboards.figures import captions
+from dashboards.look.deck import Deck, Numbers, Panel, State
+from dashboards.look.palette import NONE
+from dashboards.look.theme import NUMBERS_HEADER, Row, axis, figure, hover, numbers_row, plain
+from dashboards.look.words import amount, epsilon, listing, shortened
 
 ACCURACY, GAIN = "accuracy (%)", "gain over undefended (points)"
 MEAN = "mean"

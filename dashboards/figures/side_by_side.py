@@ -8,16 +8,16 @@ from typing import Any
 
 import polars as pl
 
-from dashboards import captions
-from dashboards.aggregate import macro_mean
-from dashboards.comparable import Comparable, comparable
-from dashboards.deck import Deck, Figure, Numbers, Panel, State
+from dashboards.analysis.aggregate import macro_mean
+from dashboards.analysis.comparable import Comparable, comparable
+from dashboards.analysis.study import Study, is_biomedical
+from dashboards.figures import captions
 from dashboards.figures.curves import CAUTION as CURVES_CAUTION
 from dashboards.figures.curves import READING as CURVES_READING
 from dashboards.figures.curves import lines
-from dashboards.palette import DefenseStyle, Palette
-from dashboards.study import Study, is_biomedical
-from dashboards.theme import (
+from dashboards.look.deck import Deck, Figure, Numbers, Panel, State
+from dashboards.look.palette import DefenseStyle, Palette
+from dashboards.look.theme import (
     NUMBERS_HEADER,
     accuracy_axis,
     axis,
@@ -28,7 +28,7 @@ from dashboards.theme import (
     numbers_row,
     plain,
 )
-from dashboards.words import amount, epsilon, listing, shortened
+from dashboards.look.words import amount, epsilon, listing, shortened
 
 _DOTS_READING = (
     "One row per dataset, one mark per defense; both panels have the same rows, the same axis and the same "

@@ -7,14 +7,14 @@ from typing import Any
 
 import polars as pl
 
-from dashboards import captions
-from dashboards.aggregate import macro_mean
-from dashboards.comparable import Comparable, comparable
-from dashboards.deck import Deck, Numbers, Panel, State
-from dashboards.palette import NONE, DefenseStyle
-from dashboards.study import Study
-from dashboards.theme import Row, axis, figure, interval_bars, marker, measurement_lines, plain
-from dashboards.words import count, epsilon, interval, listing, percent, rate
+from dashboards.analysis.aggregate import macro_mean
+from dashboards.analysis.comparable import Comparable, comparable
+from dashboards.analysis.study import Study
+from dashboards.figures import captions
+from dashboards.look.deck import Deck, Numbers, Panel, State
+from dashboards.look.palette import NONE, DefenseStyle
+from dashboards.look.theme import Row, axis, figure, interval_bars, marker, measurement_lines, plain
+from dashboards.look.words import count, epsilon, interval, listing, percent, rate
 
 READING = (
     "Up is more robust, right is more accurate on clean images. An arrow leads from the undefended model to each "

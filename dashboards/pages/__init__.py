@@ -1,1 +1,3 @@
-"""One module per page; each turns a study, and provenance where it needs it, into a :class:`dashboards.page.Page`."""
+"""The pages of the site, one module each, and the parts that they are put together from."""
+
+__all__ = ["figures", "markup", "overview", "page", "published", "results", "sources"]

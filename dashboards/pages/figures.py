@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from dashboards.deck import Deck
+from dashboards.analysis.study import Study
 from dashboards.figures import curves, heatmap, side_by_side, tradeoff
-from dashboards.markup import deck_section, fill
-from dashboards.page import FIGURE_SCRIPTS, Page
-from dashboards.study import Study
+from dashboards.look.deck import Deck
+from dashboards.pages.markup import deck_section, fill
+from dashboards.pages.page import FIGURE_SCRIPTS, Page
 
 DeckBuilder = Callable[[Study, str], Deck | None]
 

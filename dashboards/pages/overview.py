@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import polars as pl
 
+from dashboards.analysis.study import Study
 from dashboards.figures import tradeoff
-from dashboards.markup import deck_section, escape, fill
-from dashboards.page import FIGURE_SCRIPTS, Page
+from dashboards.look.words import amount
 from dashboards.pages.figures import empty
-from dashboards.study import Study
-from dashboards.summary import control_table, summaries, summary_table
-from dashboards.words import amount
+from dashboards.pages.markup import deck_section, escape, fill
+from dashboards.pages.page import FIGURE_SCRIPTS, Page
+from dashboards.pages.summary import control_table, summaries, summary_table
 
 
 def overview_page(study: Study, title: str) -> Page:

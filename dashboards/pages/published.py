@@ -7,11 +7,11 @@ from typing import Any
 
 import polars as pl
 
-from dashboards.markup import escape, fill, table
-from dashboards.page import Page
-from dashboards.published import Published
-from dashboards.words import count, epsilon, interval, percent
-from orchestrator.published.comparison import GateResult
+from dashboards.analysis.published import Published
+from dashboards.look.words import count, epsilon, interval, percent
+from dashboards.pages.markup import escape, fill, table
+from dashboards.pages.page import Page
+from orchestrator.results.published.comparison import GateResult
 
 Row = Mapping[str, Any]
 PUBLISHED_FILE = "published.html"

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from dashboards.page import TABLE_SCRIPTS, Page
 from dashboards.pages.figures import empty
-from dashboards.results_table import plain_value, results_table
+from dashboards.pages.page import TABLE_SCRIPTS, Page
+from dashboards.pages.results_table import plain_value, results_table
 
 CSV_FILE = "results.csv"
 

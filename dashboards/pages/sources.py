@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from dashboards.markup import definitions, escape, fill, table
-from dashboards.page import Page
+from dashboards.analysis.provenance import Provenance, RunProvenance, without_password
 from dashboards.pages.figures import empty
-from dashboards.provenance import Provenance, RunProvenance, without_password
+from dashboards.pages.markup import definitions, escape, fill, table
+from dashboards.pages.page import Page
 
 
 def sources_page(provenance: Provenance) -> Page:

@@ -1,1 +1,3 @@
 """The command ``sccbench``."""
+
+__all__ = ["options", "run"]

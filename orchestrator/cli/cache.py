@@ -26,7 +26,7 @@ def cache(
     empty: Annotated[bool, typer.Option("--clear", help="Remove all of them; runs make anew what they need.")] = False,
 ) -> None:
     """Show the images that this machine keeps decoded and resized, the least recently used first."""
-    from scc_core.datasets.image_store.settings import LIMIT_VARIABLE, store_folder, store_limit
+    from scc_core.datasets.pixels.disk_cache.settings import LIMIT_VARIABLE, store_folder, store_limit
 
     folder, limit = store_folder(), store_limit()
     if empty:
@@ -41,7 +41,7 @@ def cache(
 
 def _show(folder: Path) -> int:
     """Print a line for every preparation; return the bytes of all."""
-    from scc_core.datasets.image_store.contents import preparations
+    from scc_core.datasets.pixels.disk_cache.contents import preparations
 
     table = Table("prepared images", "blocks", "MiB", "last used")
     found = preparations(folder)
@@ -54,7 +54,7 @@ def _show(folder: Path) -> int:
 
 
 def _clear(folder: Path) -> None:
-    from scc_core.datasets.image_store.contents import clear
+    from scc_core.datasets.pixels.disk_cache.contents import clear
 
     try:
         freed = clear(folder)

@@ -40,9 +40,9 @@ def compare(
     form: TableFormat = Format.TABLE,
 ) -> None:
     """Set what is measured beside published numbers, where the two are comparable."""
-    from orchestrator.cli.compare_view import print_comparison
-    from orchestrator.published import load_published, shipped
-    from orchestrator.published.comparison import Comparison
+    from orchestrator.cli.output.comparison import print_comparison
+    from orchestrator.results.published import load_published, shipped
+    from orchestrator.results.published.comparison import Comparison
     from orchestrator.store import ResultStore
     from scc_core.errors import UserError
 

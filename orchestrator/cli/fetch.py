@@ -37,7 +37,7 @@ def fetch_models(
 
     The cache is HF_HUB_CACHE, else `hub` in HF_HOME; HF_ENDPOINT names a mirror, HF_TOKEN opens gated repositories.
     """
-    from scc_core.models.fetching import fetch_model
+    from scc_core.models.hub.fetch import fetch_model
 
     for name in names:
         digest = fetch_model(name, _say)
@@ -52,7 +52,7 @@ def fetch_datasets(
     ] = False,
 ) -> None:
     """Download datasets, check and unpack them, and hash their images; say the steps where only a person may."""
-    from scc_core.datasets.fetching import describe_fetchable, fetch_address, fetch_dataset, is_address
+    from scc_core.datasets.fetch.fetch import describe_fetchable, fetch_address, fetch_dataset, is_address
 
     descriptions = [describe_fetchable(name) for name in names if not is_address(name)]
     for name in filter(is_address, names):
@@ -75,7 +75,7 @@ def fetch_datasets(
 
 
 def _say_steps(description: Description) -> None:
-    from scc_core.cache import data_folder
+    from scc_core.machine.folders import data_folder
 
     card = description.card
     _say(f"{card.name}: only a person may download it ({card.licence}). The data folder is {data_folder()}.")

@@ -15,8 +15,8 @@ from orchestrator.cli.options import DEFAULT_DATABASE, Address, Database, Strict
 from scc_core.errors import UserError
 
 if TYPE_CHECKING:
-    from orchestrator.dataset_doctor import ClassCount
-    from orchestrator.doctor import Finding
+    from orchestrator.doctor.dataset import ClassCount
+    from orchestrator.doctor.environment import Finding
 
 
 class Kind(StrEnum):
@@ -59,7 +59,7 @@ def list_components(
     form: Annotated[ListFormat, typer.Option("--format", help="How to print.")] = ListFormat.TABLE,
 ) -> None:
     """List what a grid may name, with the parameters and their ranges."""
-    from orchestrator.listing import LISTINGS
+    from orchestrator.grid.catalogue import LISTINGS
 
     records = LISTINGS[kind]()
     if form is ListFormat.JSON:
@@ -92,7 +92,7 @@ def doctor(
     if dataset:
         _examine_datasets(dataset, strict)
         return
-    from orchestrator.doctor import examine
+    from orchestrator.doctor.environment import examine
 
     findings = examine(db, address)
     output().print(_findings_table(findings))
@@ -101,7 +101,7 @@ def doctor(
 
 
 def _examine_datasets(names: Sequence[str], strict: bool) -> None:
-    from orchestrator.dataset_doctor import examine_dataset
+    from orchestrator.doctor.dataset import examine_dataset
 
     reports = {name: examine_dataset(name) for name in names}
     for name, report in reports.items():

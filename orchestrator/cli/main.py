@@ -11,7 +11,7 @@ import typer
 
 from orchestrator.cli import cache, compare, fetch, info, metrics, read, run, submit
 from orchestrator.cli.options import messages
-from orchestrator.cli.warned import show_warnings_in_one_line
+from orchestrator.cli.output.warnings import show_warnings_in_one_line
 from scc_core.errors import SccBenchError
 
 _HELP = """
@@ -56,7 +56,7 @@ for _entry in sorted(entry_points(group="sccbench.commands"), key=lambda entry: 
 @app.callback(invoke_without_command=True)
 def _root(version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False) -> None:
     if version:
-        from orchestrator.versions import code_version
+        from orchestrator.driver.provenance import code_version
 
         typer.echo(f"sccbench {code_version()}")
         raise typer.Exit

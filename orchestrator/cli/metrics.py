@@ -55,7 +55,7 @@ def metrics(
     form: TableFormat = Format.TABLE,
 ) -> None:
     """Work out what per-sample outcomes tell beside accuracy: calibration, AUC, worst cases, paired tests, badges."""
-    from orchestrator.cli.tables import print_frame, without_shared
+    from orchestrator.cli.output.tables import print_frame, without_shared
     from orchestrator.store import ResultStore
 
     with ResultStore.open(db, create=False) as store:
@@ -66,8 +66,8 @@ def metrics(
 
 
 def _table(derived: Derived) -> Table:
-    from orchestrator.cell_metrics import cell_metrics, class_metrics
-    from orchestrator.derived import draws, min_over_attacks, paired
+    from orchestrator.results.cell_metrics import cell_metrics, class_metrics
+    from orchestrator.results.comparisons import draws, min_over_attacks, paired
 
     tables: dict[Derived, Table] = {
         Derived.CELLS: cell_metrics,

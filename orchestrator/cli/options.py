@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from orchestrator.options import Devices
+from orchestrator.cluster.options import Devices
 
 DEFAULT_DATABASE = "sqlite:///sccbench.db"
 _PIPE_WIDTH = 200
@@ -30,7 +30,7 @@ GridPath = Annotated[Path, typer.Argument(metavar="GRID", help="A grid file (YAM
 
 def _database(context: typer.Context, option: typer.CallbackParam, value: str) -> str:
     """Take the file that the environment names where no URL is given, and no password from a command line."""
-    from orchestrator.credentials import check_not_on_command_line, database_of_environment
+    from orchestrator.store.credentials import check_not_on_command_line, database_of_environment
 
     source = context.get_parameter_source(str(option.name))
     given = source.name if source is not None else ""

@@ -33,7 +33,7 @@ def status(
     ] = False,
 ) -> None:
     """Show the runs of the database, or the cells of one run with what went wrong; with --address those of a head."""
-    from orchestrator.cli.status import show_database, show_head, watch_database, watch_head
+    from orchestrator.cli.output.status import show_database, show_head, watch_database, watch_head
 
     if address is not None:
         from orchestrator.jobs import Head
@@ -55,7 +55,7 @@ def query(
     form: TableFormat = Format.TABLE,
 ) -> None:
     """Run read-only SQL on the results database; the views `results` and `run_results` are the public interface."""
-    from orchestrator.cli.tables import print_frame
+    from orchestrator.cli.output.tables import print_frame
     from orchestrator.store import list_views, read_only_query
 
     frame = list_views() if sql is None else read_only_query(db, sql)

@@ -24,10 +24,10 @@ from orchestrator.cli.options import (
     messages,
     output,
 )
-from orchestrator.options import Devices, RunOptions
+from orchestrator.cluster.options import Devices, RunOptions
 
 if TYPE_CHECKING:
-    from orchestrator.driver import RunResult
+    from orchestrator.driver.driver import RunResult
 
 EXIT_FAILED = 1
 RunId = Annotated[str | None, typer.Argument(metavar="[RUN]", help="A run's id or its beginning. Default: the latest.")]
@@ -47,13 +47,13 @@ def plan(
     strict: Strict = False,
 ) -> None:
     """Show what a run would do: cells, shards, what is already measured, and an estimate of the time."""
-    from orchestrator.grid import load_grid
+    from orchestrator.grid.schema import load_grid
 
     _allow_plugins(not no_plugins)
 
     checked, _ = load_grid(grid)
 
-    from orchestrator.cli.plan_view import show_plan
+    from orchestrator.cli.output.plan import show_plan
 
     show_plan(checked, db, workers, output(), strict=strict)
 
@@ -95,7 +95,7 @@ def resume(
         submit_resume(run, address, replace(options, address="auto"), plugins=not no_plugins)
         return
 
-    from orchestrator.driver import resume as resume_run
+    from orchestrator.driver.driver import resume as resume_run
     from orchestrator.store import ResultStore
 
     _allow_plugins(not no_plugins)
@@ -109,15 +109,15 @@ def start(grid: Path, db: str, options: RunOptions, *, strict: bool = False) -> 
     Raises:
         UserError: the grid, the database or the options are wrong; nothing was computed.
     """
-    from orchestrator.grid import load_grid
+    from orchestrator.grid.schema import load_grid
 
     # A wrong key is told before torch and Ray are loaded, which takes seconds.
     checked, text = load_grid(grid)
 
-    from orchestrator.driver import start as start_run
-    from orchestrator.expansion import expand
-    from orchestrator.fetching import fetch_models_of
-    from orchestrator.left_out import refuse_left_out
+    from orchestrator.driver.driver import start as start_run
+    from orchestrator.grid.expand import expand
+    from orchestrator.grid.fetch_models import fetch_models_of
+    from orchestrator.grid.left_out import refuse_left_out
     from orchestrator.store import ResultStore
 
     fetch_models_of(checked, messages())
@@ -130,7 +130,7 @@ def start(grid: Path, db: str, options: RunOptions, *, strict: bool = False) -> 
 
 
 def _allow_plugins(allowed: bool) -> None:
-    from scc_core.registry import Registry
+    from scc_core.components.registry import Registry
 
     Registry.plugins_allowed = allowed
 

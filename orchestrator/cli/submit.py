@@ -24,7 +24,7 @@ from orchestrator.cli.options import (
     messages,
     output,
 )
-from orchestrator.options import Devices, RunOptions
+from orchestrator.cluster.options import Devices, RunOptions
 
 if TYPE_CHECKING:
     from orchestrator.jobs import Head, Parcel
@@ -71,17 +71,17 @@ def submit(
     wait: Wait = True,
 ) -> None:
     """Send a grid to a Ray cluster as a job, and print the id of its run."""
-    from orchestrator.grid import load_grid
+    from orchestrator.grid.schema import load_grid
 
     checked, text = load_grid(grid)
 
     from datetime import UTC, datetime
 
     from orchestrator.jobs import Head, Order, pack_run
-    from orchestrator.jobs.check import check_grid
-    from orchestrator.jobs.parcel import Surroundings
-    from orchestrator.store.rows import new_run_id
-    from scc_core.registry import Registry
+    from orchestrator.jobs.preflight import check_grid
+    from orchestrator.jobs.submission import Surroundings
+    from orchestrator.store.encoding.rows import new_run_id
+    from scc_core.components.registry import Registry
 
     surroundings = Surroundings(working_dir, image, runtime_env)
     Registry.plugins_allowed = not no_plugins
@@ -100,7 +100,7 @@ def submit_resume(run: str | None, address: str, options: RunOptions, *, plugins
         UserError: no such run, or the head cannot continue it.
     """
     from orchestrator.jobs import Head, Order, pack_run
-    from orchestrator.jobs.parcel import Surroundings
+    from orchestrator.jobs.submission import Surroundings
 
     head = Head(address)
     run_id, name = head.run_to_continue(run)
@@ -110,7 +110,7 @@ def submit_resume(run: str | None, address: str, options: RunOptions, *, plugins
 
 def _send(head: Head, parcel: Parcel, *, wait: bool) -> None:
     """Send a parcel, print the id of its run on standard output, and on the other what the head says."""
-    from orchestrator.jobs.parcel import RUN_METADATA
+    from orchestrator.jobs.submission import RUN_METADATA
 
     head.send(parcel)
     started = head.wait_until_started(parcel, _START_PATIENCE_SECONDS) if wait else None
@@ -164,7 +164,7 @@ def _cancel_in_database(db: str, run: str | None) -> tuple[str, str]:
 
 def drive(order: Annotated[str, typer.Argument(help="What `sccbench submit` sends.")]) -> None:
     """Carry out a submitted run: the head runs this."""
-    from orchestrator.jobs.drive import carry_out
+    from orchestrator.jobs.entrypoint import carry_out
 
     carry_out(order, output())
 

@@ -1,16 +1,16 @@
 """The results database: SQLite by default, PostgreSQL for clusters."""
 
-from orchestrator.store.cells import StoredCell
-from orchestrator.store.columns import RESULTS, RUN_RESULTS, VIEWS, Column, View
+from orchestrator.store.encoding.rows import BlockRow, block_rows
 from orchestrator.store.engine import database_exists
 from orchestrator.store.errors import StoreUnavailableError
-from orchestrator.store.frames import list_views
-from orchestrator.store.hits import Hits, on_common_samples
 from orchestrator.store.leasing import DriverRecord, Tile
-from orchestrator.store.query import read_only_query
+from orchestrator.store.reading.cells import StoredCell
+from orchestrator.store.reading.frames import list_views
+from orchestrator.store.reading.hits import Hits, on_common_samples
+from orchestrator.store.reading.query import read_only_query
+from orchestrator.store.reading.speeds import DeviceTotals
 from orchestrator.store.records import RunRecord, RunSummary
-from orchestrator.store.rows import BlockRow, block_rows
-from orchestrator.store.speeds import DeviceTotals
+from orchestrator.store.schema.columns import RESULTS, RUN_RESULTS, VIEWS, Column, View
 from orchestrator.store.store import ResultStore
 
 __all__ = [

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError
 
-from orchestrator.identity import canonical_json
+from orchestrator.grid.cell import canonical_json
 from orchestrator.store.errors import SECRET_OPTIONS, StoreUnavailableError, database_words, without_password
 from scc_core.errors import UserError
 

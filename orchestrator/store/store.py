@@ -11,25 +11,25 @@ import polars as pl
 from sqlalchemy import URL, Connection, CursorResult, bindparam, insert, select, text, update
 from sqlalchemy.exc import DBAPIError
 
-from orchestrator.identity import Cell
-from orchestrator.intervals import Intervals
+from orchestrator.grid.block_ranges import Intervals
+from orchestrator.grid.cell import Cell
 from orchestrator.store import leasing
-from orchestrator.store.cells import StoredCell, stored_cells
-from orchestrator.store.columns import RESULTS, RUN_RESULTS
+from orchestrator.store.encoding.insertion import insert_blocks
+from orchestrator.store.encoding.rows import BlockRow, block_rows, cell_row, new_run_id, run_row
+from orchestrator.store.encoding.statements import cell_ids, chunks, insert_new
 from orchestrator.store.engine import Database, is_sqlite, parse_url, require_file, shown
 from orchestrator.store.errors import RunCancelledError, database_words, without_password
-from orchestrator.store.frames import PackedBlock, outcomes_frame, view_frame
-from orchestrator.store.held import held_blocks, held_within
-from orchestrator.store.hits import Hits
-from orchestrator.store.insertion import insert_blocks
 from orchestrator.store.leasing import DriverRecord, Tile
-from orchestrator.store.migrate import migrate
+from orchestrator.store.reading.cells import StoredCell, stored_cells
+from orchestrator.store.reading.frames import PackedBlock, outcomes_frame, view_frame
+from orchestrator.store.reading.held import held_blocks, held_within
+from orchestrator.store.reading.hits import Hits
+from orchestrator.store.reading.runs import find_run, summaries
+from orchestrator.store.reading.speeds import DeviceTotals, device_totals
 from orchestrator.store.records import INTERRUPTED, OUTCOMES, RunRecord, RunSummary
-from orchestrator.store.rows import BlockRow, block_rows, cell_row, new_run_id, run_row
-from orchestrator.store.runs import find_run, summaries
-from orchestrator.store.schema import Block, CellRow, Run, RunCell
-from orchestrator.store.speeds import DeviceTotals, device_totals
-from orchestrator.store.statements import cell_ids, chunks, insert_new
+from orchestrator.store.schema.columns import RESULTS, RUN_RESULTS
+from orchestrator.store.schema.migrate import migrate
+from orchestrator.store.schema.tables import Block, CellRow, Run, RunCell
 from scc_core.errors import UserError
 from scc_core.outcomes import BlockResult
 

@@ -9,11 +9,11 @@ from typing import ClassVar, NamedTuple, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from scc_core.components.parameters import Component
 from scc_core.errors import UserError
 from scc_core.models.base import Classifier
 from scc_core.noise import Noise
 from scc_core.outcomes import Cost
-from scc_core.parameters import Component
 
 
 class AttackResult(NamedTuple):

@@ -11,11 +11,11 @@ from torch import Tensor
 
 from scc_core.attacks.pgd import PGD
 from scc_core.attacks.registry import attacks
+from scc_core.components.parameters import MODEL, parameter
 from scc_core.errors import UserError
 from scc_core.models import ZeroShotModel, get_model
 from scc_core.models.base import Classifier
 from scc_core.noise import Noise
-from scc_core.parameters import MODEL, parameter
 
 _KEPT_SURROGATES = 4
 

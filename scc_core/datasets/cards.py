@@ -63,7 +63,7 @@ class Description:
         ensemble: the templates of ``NAME@ensemble``; empty if there is none.
         ensemble_names: the class names of ``NAME@ensemble``.
         folder: where the files lie in the data folder.
-        reader: module of :mod:`scc_core.datasets.readers` that reads the layout.
+        reader: module of :mod:`scc_core.datasets.files.readers` that reads the layout.
         options: what that reader is given beside the folder.
         download: the files that a program fetches; empty where no program may.
         digest: SHA-256 of the data files behind this description.

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from scc_core.components.registry import Registry
 from scc_core.datasets.base import Dataset, DatasetCard
 from scc_core.datasets.cards import ENSEMBLE, Description
-from scc_core.datasets.stored import StoredEntry, open_described
+from scc_core.datasets.files.carded import StoredEntry, open_described
 from scc_core.errors import UserError, unknown_name
 from scc_core.prompts import render_prompts
-from scc_core.registry import Registry
 
 datasets: Registry[Callable[[], Dataset]] = Registry("dataset", "sccbench.datasets")
 

@@ -8,10 +8,10 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
+from scc_core.components.parameters import Component
 from scc_core.models.base import ZeroShotModel
 from scc_core.noise import Noise
 from scc_core.outcomes import Cost
-from scc_core.parameters import Component
 
 Gradients = Literal["none", "bpda", "unrolled"]
 

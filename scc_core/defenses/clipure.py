@@ -8,12 +8,12 @@ from typing import ClassVar
 from torch import Tensor
 from torch.nn import functional
 
+from scc_core.components.parameters import parameter
 from scc_core.defenses.base import Gradients
 from scc_core.defenses.controls import SingleForward
 from scc_core.defenses.registry import defenses
 from scc_core.models.base import ZeroShotModel
 from scc_core.noise import Noise
-from scc_core.parameters import parameter
 
 PHOTO = "a photo of a ."
 

@@ -7,9 +7,9 @@ from functools import cache
 import torch
 from torch import Tensor
 
+from scc_core.components.parameters import MODEL, parameter
 from scc_core.errors import UserError
 from scc_core.models import VisionLanguageModel, ZeroShotModel, get_model
-from scc_core.parameters import MODEL, parameter
 
 
 def gate_parameter() -> str | None:

@@ -8,12 +8,12 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from scc_core.components.parameters import parameter
 from scc_core.defenses.base import Gradients
 from scc_core.defenses.controls import SingleForward
 from scc_core.defenses.registry import defenses
 from scc_core.models.base import ZeroShotModel
 from scc_core.noise import Noise
-from scc_core.parameters import parameter
 
 
 def low_pass(images: Tensor, radius: float | Tensor) -> Tensor:

@@ -9,10 +9,10 @@ from scc_core.embedded.sources import embedded_model_source
 from scc_core.errors import UserError
 from scc_core.models.base import ModelCard
 from scc_core.models.cards import published_cards
-from scc_core.models.consistency import card_of_copy
-from scc_core.models.hub_cache import CONFIG_NAME
-from scc_core.models.open_clip_model import OpenClipEntry
-from scc_core.models.open_clip_tables import shipped_config
+from scc_core.models.hub.cache import CONFIG_NAME
+from scc_core.models.open_clip.consistency import card_of_copy
+from scc_core.models.open_clip.model import OpenClipEntry
+from scc_core.models.open_clip.tables import shipped_config
 from scc_core.models.registry import ModelEntry, models
 from scc_core.models.sources import (
     FORMS,
@@ -108,7 +108,7 @@ def _sizes(source: Source) -> dict[str, Any]:
 
 def _config(source: Source) -> dict[str, Any]:
     """Return the ``model_cfg`` of a source as far as it lies here already; empty if it does not, or is damaged."""
-    from scc_core.models.blueprint import read_config
+    from scc_core.models.open_clip.blueprint import read_config
 
     if isinstance(source, TagSource | CheckpointSource):
         return shipped_config(source.architecture) or {}

@@ -6,8 +6,8 @@ from typing import Protocol
 
 import torch
 
+from scc_core.components.registry import Registry
 from scc_core.models.base import ModelCard, VisionLanguageModel
-from scc_core.registry import Registry
 
 
 class ModelEntry(Protocol):

@@ -83,7 +83,7 @@ def as_entry(name: str, component: Any) -> ModelEntry:
 
 
 def _is_own(entry: Any) -> bool:
-    from scc_core.models.open_clip_model import OpenClipEntry
+    from scc_core.models.open_clip.model import OpenClipEntry
 
     return isinstance(entry, OpenClipEntry)
 

@@ -8,8 +8,8 @@ import pytest
 from benchmarks.scale import workload
 from benchmarks.scale.pretend import PretendResources, PretendWorker
 from benchmarks.scale.report import blocks_per_second, overhead, table
-from orchestrator.intervals import Intervals
-from orchestrator.plan import make_plan, shards
+from orchestrator.grid.block_ranges import Intervals
+from orchestrator.plan.plan import make_plan, shards
 from orchestrator.store import block_rows
 
 ROW = {

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from scc_core.components.parameters import parameter
 from scc_core.datasets import Dataset
-from scc_core.parameters import parameter
 from tests.chaos.turnstile import Turnstile
 from tests.components import FOLDER, NoiseImages, OneForward
 

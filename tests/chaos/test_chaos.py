@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 
 from orchestrator.store import ResultStore
-from orchestrator.store.query import read_only_query
+from orchestrator.store.reading.query import read_only_query
 from tests.chaos.clusters import InRaysOwnCluster, StartedByCommand
 from tests.chaos.components import FULL_ONCE, IMAGES
 from tests.chaos.schedule import End, Fault, draw

@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from orchestrator.store import ResultStore
-from orchestrator.store.query import read_only_query
+from orchestrator.store.reading.query import read_only_query
 from scc_core.outcomes import BLOCK_SIZE
 from tests.chaos.clusters import Machines
 from tests.chaos.schedule import End, Fault, Life

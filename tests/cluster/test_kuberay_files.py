@@ -11,7 +11,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator, ValidationError
 
-from orchestrator.grid import parse_grid
+from orchestrator.grid.schema import parse_grid
 
 FOLDER = Path(__file__).parents[2] / "cluster" / "kuberay"
 SCHEMA = json.loads((Path(__file__).parent / "kuberay-1.6.schema.json").read_text(encoding="utf-8"))

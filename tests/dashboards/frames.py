@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from dashboards.provenance import Provenance, RunProvenance
+from dashboards.analysis.provenance import Provenance, RunProvenance
 
 Row = dict[str, Any]
 DEFENSES = ("none", "random-noise", "flip", "shift", "ttc", "scc")

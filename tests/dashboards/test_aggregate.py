@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboards.aggregate import macro_mean, pool_seeds, wilson_limits
-from dashboards.study import Study
+from dashboards.analysis.aggregate import macro_mean, pool_seeds, wilson_limits
+from dashboards.analysis.study import Study
 from tests.dashboards import frames
 
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from dashboards.aggregate import pool_seeds
-from dashboards.comparable import Comparable, comparable
-from dashboards.study import Study
+from dashboards.analysis.aggregate import pool_seeds
+from dashboards.analysis.comparable import Comparable, comparable
+from dashboards.analysis.study import Study
 from tests.dashboards import frames
 
 

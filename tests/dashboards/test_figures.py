@@ -9,9 +9,9 @@ import plotly.graph_objects as go
 import polars as pl
 import pytest
 
-from dashboards.deck import Deck, Panel
+from dashboards.analysis.study import Study
 from dashboards.figures import curves, heatmap, side_by_side, tradeoff
-from dashboards.study import Study
+from dashboards.look.deck import Deck, Panel
 from tests.dashboards import frames
 
 BUILDERS = [curves.deck, tradeoff.deck, heatmap.deck, side_by_side.curves_deck, side_by_side.dots_deck]

@@ -7,9 +7,9 @@ from itertools import combinations
 
 import pytest
 
-from dashboards.legend import swatch
-from dashboards.markup import template
-from dashboards.palette import CONTROLS, Palette
+from dashboards.look.legend import swatch
+from dashboards.look.palette import CONTROLS, Palette
+from dashboards.pages.markup import template
 
 MANY = (
     *("none", "random-noise", "flip", "shift", "ttc", "scc", "tte", "anti-adversary", "hedge", "r-tpt", "clipure-cos"),

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from dashboards.published import Published
+from dashboards.analysis.published import Published
 from dashboards.site import write_site
-from orchestrator.published.comparison import Comparison
+from orchestrator.results.published.comparison import Comparison
 from orchestrator.store import ResultStore
 from tests.dashboards import frames
 from tests.dashboards.conftest import Opened
 from tests.orchestrator.measuring import evaluate_grid
-from tests.orchestrator.published.tables import NAMES, published, row
+from tests.orchestrator.results.published.tables import NAMES, published, row
 
 GRID = """
 name: as published

@@ -10,10 +10,10 @@ import polars as pl
 import pytest
 
 import dashboards.site
-from dashboards.provenance import without_password
+from dashboards.analysis.provenance import without_password
+from dashboards.analysis.study import Study
+from dashboards.pages.summary import control_table, summaries
 from dashboards.site import write_site
-from dashboards.study import Study
-from dashboards.summary import control_table, summaries
 from scc_core.errors import UserError
 from tests.dashboards import frames
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from dashboards.study import Study
+from dashboards.analysis.study import Study
 from tests.dashboards import frames
 
 

@@ -8,7 +8,7 @@ from itertools import count
 import polars as pl
 import pytest
 
-from orchestrator.identity import Cell, ComponentSpec, DatasetSpec, ModelSpec
+from orchestrator.grid.cell import Cell, ComponentSpec, DatasetSpec, ModelSpec
 from tests.orchestrator.console import sccbench, write_grid
 from tests.orchestrator.gated import GRID, open_gate, outcomes
 from tests.orchestrator.postgresql import Server

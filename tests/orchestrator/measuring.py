@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from orchestrator.expansion import expand
-from orchestrator.grid import parse_grid
-from orchestrator.identity import Cell, ComponentSpec
-from orchestrator.plan import make_plan, shards
+from orchestrator.grid.cell import Cell, ComponentSpec
+from orchestrator.grid.expand import expand
+from orchestrator.grid.schema import parse_grid
+from orchestrator.plan.plan import make_plan, shards
 from orchestrator.store import ResultStore
 from scc_core.attacks import attacks
 from scc_core.defenses import defenses

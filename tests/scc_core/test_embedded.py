@@ -19,24 +19,24 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from scc_core.embedded.captions import draw_caption
-from scc_core.embedded.cards import HELD_OUT_ROW, measure_accuracies, write_card, write_training_record
+from recipes.embedded.captions import draw_caption
+from recipes.embedded.cards import HELD_OUT_ROW, measure_accuracies, write_card, write_training_record
+from recipes.embedded.evaluate import class_embeddings, clean_accuracy
+from recipes.embedded.objective import contrastive_loss
+from recipes.embedded.recipes import Recipe, load_recipe
+from recipes.embedded.streams import training_sample
+from recipes.embedded.training import TrainingReport, learning_rate_factor, train_model
 from scc_core.embedded.datasets import EMBEDDED_DATASETS
 from scc_core.embedded.digits import glyphs
-from scc_core.embedded.evaluate import class_embeddings, clean_accuracy
 from scc_core.embedded.facts import agreement, encode_facts
-from scc_core.embedded.objective import contrastive_loss
 from scc_core.embedded.photos import crop_box, tiles
-from scc_core.embedded.recipes import Recipe, load_recipe
 from scc_core.embedded.rendered_datasets import COMBINATIONS, FACTORIES, HELD_OUT_CLASSES
 from scc_core.embedded.scenes import draw_scene, is_held_out
 from scc_core.embedded.seeding import keyed_generator
 from scc_core.embedded.shapes import SHAPES
 from scc_core.embedded.sources import EMBEDDED_MODELS, embedded_model_source
-from scc_core.embedded.streams import training_sample
-from scc_core.embedded.training import TrainingReport, learning_rate_factor, train_model
 from scc_core.errors import UserError
-from scc_core.models.open_clip_loader import OpenClipParts, load_open_clip
+from scc_core.models.open_clip.loader import OpenClipParts, load_open_clip
 
 PINNED_DIGESTS: Mapping[tuple[str, int], str] = {
     ("demo/shapes", 0): "d628de9f31ca69cc",
@@ -241,7 +241,7 @@ def test_shipped_card_says_what_the_model_is_not(name: str) -> None:
     folder = _parts(name).weights_path.parent
     card, record = (folder / "README.md").read_text(), json.loads((folder / "training.json").read_text())
     assert "stands for no published number" in card
-    assert f"python -m scc_core.embedded.train {name} --images {record['requested_images']}" in card
+    assert f"python -m recipes.embedded.train {name} --images {record['requested_images']}" in card
     mean = re.search(r"Mean of the model's own sets: ([\d.]+) %", card)
     assert mean is not None
     assert float(mean[1]) >= 85.0

@@ -10,7 +10,7 @@ from typing import ClassVar
 import pytest
 import torch
 
-from scc_core.datasets.sampling import sample_order
+from scc_core.datasets.order import sample_order
 from scc_core.defenses import Defense
 from scc_core.outcomes import Cost
 from tests.components import NoiseImages, tiny

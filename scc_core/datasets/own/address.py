@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
-from scc_core.cache import DATA_VARIABLE, data_folder
 from scc_core.errors import NotFetchedError, UserError, unknown_name
+from scc_core.machine.folders import DATA_VARIABLE, data_folder
 
 
 @dataclass(frozen=True)

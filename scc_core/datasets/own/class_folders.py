@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from scc_core.datasets.base import LeftOut
-from scc_core.datasets.decoding import is_image_name
-from scc_core.datasets.samples import bytewise
+from scc_core.datasets.files.decoding import is_image_name
+from scc_core.datasets.files.samples import bytewise
 from scc_core.errors import UserError
 
 SPLIT_NAMES = frozenset({"train", "training", "val", "valid", "validation", "test", "testing"})

@@ -17,11 +17,11 @@ from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
-from scc_core.cache import cache_folder, keep
 from scc_core.datasets.base import LeftOut, Uint8Image
-from scc_core.datasets.decoding import decode_bytes
-from scc_core.datasets.samples import Samples
+from scc_core.datasets.files.decoding import decode_bytes
+from scc_core.datasets.files.samples import Samples
 from scc_core.errors import UserError
+from scc_core.machine.folders import cache_folder, keep
 
 IMAGE_ENDINGS = ("webp", "png", "jpg", "jpeg")
 """In the order in which CLIP_benchmark takes them where a sample has several."""

@@ -9,10 +9,10 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from orchestrator import probe
-from orchestrator.jobs import access
-from orchestrator.jobs.access import connect
-from orchestrator.probe import check_cluster, check_versions
+from orchestrator.cluster import address_check as probe
+from orchestrator.cluster.address_check import check_cluster, check_versions
+from orchestrator.jobs import connection as access
+from orchestrator.jobs.connection import connect
 from scc_core.errors import UserError
 from tests.orchestrator.console import sccbench, write_grid
 from tests.orchestrator.jobs.ray_head import start_head

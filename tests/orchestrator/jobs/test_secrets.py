@@ -11,9 +11,9 @@ import psycopg
 import pytest
 
 from tests.orchestrator.console import sccbench, start_sccbench, wait_for, write_grid
+from tests.orchestrator.driver.test_runs import GATE
 from tests.orchestrator.jobs.ray_head import RayHead, release, start_head
 from tests.orchestrator.postgresql import Server
-from tests.orchestrator.test_runs import GATE
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 GRID = {"defenses": f"[none, '{GATE}']", "epsilons": "[0]", "max_samples": "100"}

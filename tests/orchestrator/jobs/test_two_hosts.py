@@ -17,9 +17,9 @@ import pytest
 
 from orchestrator.store import ResultStore
 from tests.orchestrator.console import SCRIPT, environment, sccbench, wait_for, write_grid
+from tests.orchestrator.driver.test_runs import GATE, outcomes
 from tests.orchestrator.jobs.ray_head import BIN, TOKEN, release
 from tests.orchestrator.jobs.two_hosts import Host, joined_namespaces, refusal
-from tests.orchestrator.test_runs import GATE, outcomes
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 SECOND = "second-host"

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from orchestrator.identity import Cell, ComponentSpec, DatasetSpec, ModelSpec
+from orchestrator.grid.cell import Cell, ComponentSpec, DatasetSpec, ModelSpec
 from orchestrator.store import ResultStore, RunRecord
 from scc_core.outcomes import BLOCK_SIZE, BlockResult, Cost, Outcomes
 

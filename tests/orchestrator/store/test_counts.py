@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from orchestrator.identity import AdaptiveSpec, ModelSpec
+from orchestrator.grid.cell import AdaptiveSpec, ModelSpec
 from orchestrator.store import RESULTS, RUN_RESULTS, ResultStore, View, read_only_query
 from scc_core.outcomes import BLOCK_SIZE, Cost
 from tests.orchestrator.store.builders import make_block, make_blocks, make_cell, make_record, row_of, start

@@ -13,10 +13,10 @@ from alembic.migration import MigrationContext
 from sqlalchemy import text
 
 from orchestrator.store import ResultStore, read_only_query
-from orchestrator.store import migrate as migrate_module
 from orchestrator.store.engine import Database, parse_url
-from orchestrator.store.migrate import VERSION_TABLE, head_revision
-from orchestrator.store.schema import Base
+from orchestrator.store.schema import migrate as migrate_module
+from orchestrator.store.schema.migrate import VERSION_TABLE, head_revision
+from orchestrator.store.schema.tables import Base
 from scc_core.errors import UserError
 from tests.orchestrator.store.builders import make_block, make_cell, row_of, start
 

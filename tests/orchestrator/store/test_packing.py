@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.store.packing import BYTES_PER_SAMPLE, hits, pack, unpack
+from orchestrator.store.encoding.packing import BYTES_PER_SAMPLE, hits, pack, unpack
 from scc_core.outcomes import BLOCK_SIZE, MAX_SCORED_CLASSES, Outcomes
 from tests.orchestrator.store.builders import make_outcomes
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.identity import ModelSpec
+from orchestrator.grid.cell import ModelSpec
 from orchestrator.store import ResultStore
 from tests.orchestrator.store.builders import make_block, make_blocks, make_cell, make_record
 

@@ -12,8 +12,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from orchestrator.identity import canonical_json
-from orchestrator.intervals import Intervals
+from orchestrator.grid.block_ranges import Intervals
+from orchestrator.grid.cell import canonical_json
 from orchestrator.store import ResultStore, StoreUnavailableError, read_only_query
 from orchestrator.store.errors import RunCancelledError
 from orchestrator.store.records import RunRecord

@@ -1,0 +1,50 @@
+"""Sentences that say over what a figure averages and what it leaves out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from dashboards.analysis.comparable import Comparable
+from dashboards.look.words import DEMONSTRATION, amount, epsilon, listing
+
+
+def averaged(found: Comparable, *, demonstration: bool) -> str:
+    """Describe an average over the datasets that all defenses have."""
+    sentences = [
+        f"Mean over {amount(len(found.datasets), 'dataset')} ({listing(found.datasets)}); {images(found.rows)}."
+        if len(found.datasets) != 1
+        else f"One dataset, {found.datasets[0]}; {images(found.rows)}."
+    ]
+    if found.dropped_datasets:
+        sentences.append(f"Not every defense has {listing(found.dropped_datasets, 4)}: left out.")
+    if found.left_out:
+        sentences.append(f"Measured on too few datasets to compare: {listing(_columns(found.left_out), 4)}.")
+    return finish(sentences, found.rows, demonstration=demonstration)
+
+
+def finish(sentences: Sequence[str], rows: pl.DataFrame, *, demonstration: bool) -> str:
+    """Add what must be said of unfinished cells and of demonstrations."""
+    partial = rows.filter(pl.col("status") == "partial").height
+    extra = [f"Not complete yet: {partial:,} of {amount(rows.height, 'measurement')}."] if partial else []
+    extra += [f"These are {DEMONSTRATION}."] if demonstration else []
+    return " ".join([*sentences, *extra])
+
+
+def images(rows: pl.DataFrame) -> str:
+    """Say how many images per defense and epsilon, and how many seeds, stand behind pooled rows."""
+    columns = [name for name in ("model", "defense", "epsilon_255") if name in rows.columns]
+    totals = rows.group_by(columns).agg(pl.col("images").sum())["images"]
+    least, most = int(totals.min() or 0), int(totals.max() or 0)  # type: ignore[arg-type]
+    seeds = int(rows["seeds"].max() or 0)  # type: ignore[arg-type]
+    span = amount(most, "image") if least == most else f"{least:,} to {amount(most, 'image')}"
+    return f"{span} per point, {amount(seeds, 'seed')}"
+
+
+def _columns(keys: Sequence[tuple[object, ...]]) -> list[str]:
+    return [" at ".join(_word(part) for part in key) for key in keys]
+
+
+def _word(part: object) -> str:
+    return epsilon(part) if isinstance(part, float) else str(part)

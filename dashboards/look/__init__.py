@@ -1,0 +1,3 @@
+"""How every page looks: colours, marks, axes, words and numbers."""
+
+__all__ = ["deck", "legend", "palette", "theme", "words"]

@@ -1,0 +1,130 @@
+"""What is installed, what is reachable, what is missing and how to get it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Literal
+
+from scc_core.errors import NotFetchedError, SccBenchError
+
+State = Literal["ok", "note", "missing"]
+
+_REQUIRED = ("torch", "torchvision", "open_clip_torch", "ray", "polars", "sqlalchemy", "plotly", "transformers", "timm")
+_OPTIONAL = {"psycopg": "pip install 'scc-bench[postgresql]' for PostgreSQL databases"}
+_LOW_DISK_GIB = 5
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at."""
+
+    name: str
+    state: State
+    detail: str
+
+
+def examine(db: str, address: str | None) -> list[Finding]:
+    """Look at packages, devices, embedded models, disk, database and cluster."""
+    return [
+        Finding("python", "ok", f"{platform.python_version()} on {platform.platform()}"),
+        *_packages(),
+        _devices(),
+        *_models(),
+        _hub_cache(),
+        _check("prepared images", _prepared_images),
+        _disk(),
+        _check("database", lambda: _database(db)),
+        _check("ray", lambda: _ray(address)),
+    ]
+
+
+def _packages() -> Iterator[Finding]:
+    for name in (*_REQUIRED, *_OPTIONAL):
+        try:
+            yield Finding(name, "ok", metadata.version(name))
+        except metadata.PackageNotFoundError:
+            if name in _OPTIONAL:
+                yield Finding(name, "note", f"not installed: {_OPTIONAL[name]}")
+            else:
+                yield Finding(name, "missing", f"pip install {name}")
+
+
+def _devices() -> Finding:
+    import torch
+
+    if torch.cuda.is_available():
+        names = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+        return Finding("devices", "ok", f"{len(names)} GPU: {', '.join(names)}")
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return Finding("devices", "note", f"no GPU is visible to torch; {cores} CPU cores will compute")
+
+
+def _models() -> Iterator[Finding]:
+    from scc_core.models import get_model, models
+
+    for name in models:
+        try:
+            yield Finding(f"model {name}", "ok", f"weights {get_model(name).digest()[:12]}")
+        except NotFetchedError:
+            yield Finding(f"model {name}", "note", f"not fetched: sccbench fetch models {name}")
+        except SccBenchError as error:
+            yield Finding(f"model {name}", "missing", str(error))
+
+
+def _hub_cache() -> Finding:
+    home = Path(os.environ.get("HF_HOME", "~/.cache/huggingface")).expanduser()
+    offline = " (offline: HF_HUB_OFFLINE is set)" if os.environ.get("HF_HUB_OFFLINE") else ""
+    return Finding("model hub cache", "ok", f"{home}{'' if home.exists() else ', not made yet'}{offline}")
+
+
+def _prepared_images() -> Finding:
+    from scc_core.datasets.pixels.disk_cache.contents import preparations
+    from scc_core.datasets.pixels.disk_cache.settings import LIMIT_VARIABLE, is_writable, store_folder, store_limit
+
+    folder, limit = store_folder(), store_limit()
+    if not limit:
+        return Finding("prepared images", "note", f"no store: {LIMIT_VARIABLE} is 0, so every worker decodes anew")
+    if not is_writable(folder):
+        return Finding("prepared images", "note", f"{folder} cannot be written, so every worker decodes anew")
+    used = sum(each.num_bytes for each in preparations(folder))
+    return Finding("prepared images", "ok", f"{used / 2**30:.2f} of at most {limit / 2**30:.1f} GiB in {folder}")
+
+
+def _disk() -> Finding:
+    free = shutil.disk_usage(Path.cwd()).free / 2**30
+    state: State = "ok" if free >= _LOW_DISK_GIB else "note"
+    return Finding("disk", state, f"{free:.1f} GiB free in {Path.cwd()}")
+
+
+def _database(db: str) -> Finding:
+    from orchestrator.store import ResultStore, database_exists
+
+    if not database_exists(db):
+        return Finding("database", "note", "not made yet; the first run makes it")
+    store = ResultStore.open(db, create=False)
+    return Finding("database", "ok", f"{len(store.runs())} runs, {len(store.results())} cells")
+
+
+def _ray(address: str | None) -> Finding:
+    if address is None:
+        return Finding("ray", "ok", "a local Ray will be started; give --address to check a cluster")
+    import ray
+
+    from orchestrator.cluster.session import ray_session
+
+    with ray_session(address):
+        offered = {name: count for name, count in ray.cluster_resources().items() if name in ("CPU", "GPU")}
+        return Finding("ray", "ok", f"{address}: {len(ray.nodes())} nodes, {offered}")
+
+
+def _check(name: str, look: Callable[[], Finding]) -> Finding:
+    try:
+        return look()
+    except SccBenchError as error:
+        return Finding(name, "missing", str(error))

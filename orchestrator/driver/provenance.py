@@ -1,0 +1,61 @@
+"""What a run was made with: code, packages, machine."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+_PACKAGES = ("torch", "torchvision", "open_clip_torch", "timm", "transformers", "ray", "polars", "sqlalchemy", "numpy")
+
+
+def code_version() -> str:
+    """Return the version of this distribution, and of a checkout its commit and whether it was changed."""
+    version = metadata.version("scc-bench")
+    checkout = Path(__file__).resolve().parents[2]
+    if not (checkout / ".git").exists():
+        return version
+    commit = _git(checkout, "rev-parse", "--short=12", "HEAD")
+    changed = "+changes" if _git(checkout, "status", "--porcelain", "--untracked-files=no") else ""
+    return f"{version} ({commit}{changed})" if commit else version
+
+
+def package_versions() -> dict[str, str]:
+    """Return the installed versions of the packages that can change a number."""
+    versions = {}
+    for name in _PACKAGES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def python_version() -> str:
+    """Return the version of the interpreter."""
+    return platform.python_version()
+
+
+def this_machine() -> dict[str, str]:
+    """Return what the driver's machine is: system, processor, cores."""
+    return {"system": f"{platform.system()} {platform.machine()}", "cpu": _processor(), "cores": str(os.cpu_count())}
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or sys.platform
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    try:
+        done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=True, timeout=10)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip()

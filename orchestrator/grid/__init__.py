@@ -1,0 +1,3 @@
+"""The grid: the file that users write, its cells, and the identity of each."""
+
+__all__ = ["block_ranges", "catalogue", "cell", "expand", "fetch_models", "left_out", "not_fetched", "schema", "shipped"]

@@ -1,0 +1,224 @@
+"""The grid: the file that users write, read and checked before any compute."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+
+from scc_core.components.choices import PRECISIONS, PREPROCESSINGS
+from scc_core.components.parameters import canonical_pixel, parse_number
+from scc_core.errors import UserError, unknown_name
+
+T = TypeVar("T")
+
+
+def _epsilon(value: object) -> float:
+    number = parse_number(value)
+    if not 0 <= number <= 1:
+        hint = f"; did you mean {value}/255?" if 1 < number <= 255 else ""
+        raise ValueError(f"{value} is outside [0, 1], the range of pixels{hint}")
+    return canonical_pixel(number)
+
+
+def _component(value: object) -> object:
+    """Read ``pgd`` and ``{pgd: {num_steps: 20}}`` as one form."""
+    if isinstance(value, str):
+        return {"name": value, "parameters": {}}
+    if isinstance(value, Mapping) and len(value) == 1:
+        ((name, parameters),) = value.items()
+        if isinstance(parameters, Mapping) or parameters is None:
+            return {"name": name, "parameters": parameters or {}}
+    raise ValueError(f"{value!r} is neither a name nor {{name: {{parameter: value}}}}")
+
+
+Epsilon = Annotated[float, BeforeValidator(_epsilon)]
+
+
+class Component(BaseModel):
+    """An attack or a defense of a grid, with the parameters that the user gave."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    parameters: dict[str, bool | int | float | str | None]
+
+
+ComponentField = Annotated[Component, BeforeValidator(_component)]
+Axis = Annotated[list[T], Field(min_length=1)]
+
+
+class ThreatModel(BaseModel):
+    """What the attack knows: ``transfer`` the undefended model, ``adaptive`` the defense too."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Literal["transfer", "adaptive"]
+    gradients: Literal["bpda", "unrolled"] | None = None
+    eot_draws: Annotated[int, Field(ge=1, le=1000)] = 1
+
+
+def _threat_model(value: object) -> object:
+    """Read ``adaptive`` and ``{adaptive: {eot_draws: 4}}`` as one form."""
+    component = _component(value)
+    if isinstance(component, dict) and component["name"] == "transfer" and component["parameters"]:
+        raise ValueError("threat model 'transfer' has no parameters; those of 'adaptive' are gradients and eot_draws")
+    return {"name": component["name"], **component["parameters"]} if isinstance(component, dict) else component
+
+
+ThreatModelField = Annotated[ThreatModel, BeforeValidator(_threat_model)]
+
+
+class Exclude(BaseModel):
+    """Cells to leave out: those that match every given pattern (``*`` and ``?`` as in file names)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: str | None = None
+    dataset: str | None = None
+    attack: str | None = None
+    epsilon: Epsilon | None = None
+    threat_model: str | None = None
+    defense: str | None = None
+    seed: int | None = None
+
+
+class Grid(BaseModel):
+    """A benchmark: the product of its axes, less what is excluded."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(min_length=1, max_length=200, description="what the run is called")
+    description: str = Field(default="", description="free text, stored with the run")
+    models: Axis[str] = Field(description="names of models; see `sccbench list models`")
+    datasets: Axis[str] = Field(description="names of datasets; see `sccbench list datasets`")
+    attacks: Axis[ComponentField] = Field(
+        default=[Component(name="pgd", parameters={})], description="attacks, used at every epsilon above 0"
+    )
+    epsilons: Axis[Epsilon] = Field(
+        default=[0.0, canonical_pixel(1 / 255), canonical_pixel(4 / 255)],
+        description="L-inf radii in [0, 1] pixel units, as 4/255 or 0.0157; 0 is clean accuracy",
+    )
+    threat_models: Axis[ThreatModelField] = Field(
+        default=[ThreatModel(name="transfer")],
+        description="what the attack knows: transfer attacks the undefended model, adaptive the defended one",
+    )
+    defenses: Axis[ComponentField] = Field(
+        default=[Component(name=name, parameters={}) for name in ("none", "ttc", "scc")],
+        description="test-time defenses; `none` is the undefended model",
+    )
+    seeds: Axis[Annotated[int, Field(ge=0, lt=2**31)]] = Field(
+        default=[0], description="seeds of all randomness, one cell each"
+    )
+    max_samples: int | None = Field(
+        default=None, ge=1, description="how many samples of each dataset's fixed order; all when left out"
+    )
+    preprocessing: str = Field(default="native", description="native (CLIP's own) or paper (that of the tables)")
+    precision: str = Field(default="float32", description="of the image tower: float32, bfloat16 or float16")
+    exclude: list[Exclude] = Field(default=[], description="combinations to leave out")
+
+    @field_validator("models", "datasets", "epsilons", "threat_models", "seeds", "attacks", "defenses")
+    @classmethod
+    def _no_duplicates(cls, values: list[Any]) -> list[Any]:
+        for index, value in enumerate(values):
+            if value in values[:index]:
+                raise ValueError(f"{_shown(value)} is given twice")
+        return values
+
+    @field_validator("preprocessing")
+    @classmethod
+    def _known_preprocessing(cls, value: str) -> str:
+        return _known("preprocessing", value, PREPROCESSINGS)
+
+    @field_validator("precision")
+    @classmethod
+    def _known_precision(cls, value: str) -> str:
+        return _known("precision", value, PRECISIONS)
+
+
+def load_grid(path: Path) -> tuple[Grid, str]:
+    """Read and check a grid file; return it with its text as written.
+
+    Raises:
+        UserError: no such file, no YAML, or no valid grid; the text names the file, the line or key, and the mend.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"cannot read the grid {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise UserError(f"the grid {path} is no UTF-8 text") from None
+    return parse_grid(text, str(path)), text
+
+
+def parse_grid(text: str, origin: str) -> Grid:
+    """Check the text of a grid; ``origin`` names it in errors.
+
+    Raises:
+        UserError: see :func:`load_grid`.
+    """
+    try:
+        document = yaml.load(text, Loader=_StrictLoader)
+    except yaml.MarkedYAMLError as error:
+        line = "" if error.problem_mark is None else f", line {error.problem_mark.line + 1}"
+        raise UserError(f"{origin}{line}: not valid YAML: {error.problem or error.context}") from None
+    except yaml.YAMLError as error:
+        raise UserError(f"{origin}: not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(document, dict):
+        raise UserError(f"{origin}: a grid is a mapping of keys to values; it has the keys {', '.join(_keys(Grid))}")
+    try:
+        return Grid.model_validate(document)
+    except ValidationError as error:
+        raise UserError(f"{origin}: {_explain(error)}") from None
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """YAML's safe loader, which also refuses a key that stands twice in one mapping."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[object] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if isinstance(key, str | int | float) and key in seen:
+                raise yaml.constructor.ConstructorError(
+                    problem=f"the key {key!r} stands twice", problem_mark=key_node.start_mark
+                )
+            if isinstance(key, str | int | float):
+                seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def _explain(error: ValidationError) -> str:
+    return "; ".join(_explain_one(problem) for problem in error.errors())
+
+
+def _explain_one(problem: Mapping[str, Any]) -> str:
+    location: Sequence[object] = problem["loc"]
+    where = ".".join(str(part) for part in location)
+    if problem["type"] == "extra_forbidden":
+        owners: dict[str, type[BaseModel]] = {"exclude": Exclude, "threat_models": ThreatModel}
+        owner = owners.get(str(location[0]), Grid)
+        return str(unknown_name("key", str(location[-1]), _keys(owner)))
+    if problem["type"] == "missing":
+        return f"the key {where!r} is missing"
+    if problem["type"] == "too_short":
+        return f"{where}: the axis is empty; give at least one value or leave the key out"
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    return f"{where}: {message}" + ("" if "given" in message else f" (given: {_shown(problem['input'])})")
+
+
+def _keys(model: type[BaseModel]) -> list[str]:
+    return list(model.model_fields)
+
+
+def _known(kind: str, value: str, existing: Sequence[str]) -> str:
+    if value not in existing:
+        raise ValueError(str(unknown_name(kind, value, existing)))
+    return value
+
+
+def _shown(value: object) -> str:
+    return value.name if isinstance(value, Component | ThreatModel) else repr(value)

@@ -1,0 +1,108 @@
+"""The order that a submission gives to the driver on the head: which run, how to use the cluster, who sent it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import dataclasses
+import json
+import shlex
+import zlib
+from collections.abc import Mapping
+from importlib import metadata
+
+from pydantic import TypeAdapter
+
+from orchestrator.cluster.options import RunOptions
+from orchestrator.driver.provenance import python_version
+from scc_core.errors import UserError
+
+COMMAND = "drive"
+"""The hidden command that the head runs."""
+GRID_VARIABLE = "SCCBENCH_GRID"
+"""The grid's text, packed: an environment variable travels with an image as with a working directory."""
+_GRID_LIMIT = 120_000
+
+
+@dataclasses.dataclass(frozen=True)
+class Order:
+    """What the driver on the head is to do.
+
+    Attributes:
+        run: id of the run, chosen by the sender.
+        submission: id of the job: the run's own, or for a run that is continued another.
+        resume: whether the database holds the run already.
+        options: how to use the cluster.
+        plugins: whether the grid may name code.
+        strict: whether datasets that leave something out are refused.
+        sender: versions of the machine that sent it.
+    """
+
+    run: str
+    submission: str
+    resume: bool = False
+    options: RunOptions = dataclasses.field(default_factory=RunOptions)
+    plugins: bool = True
+    strict: bool = False
+    sender: Mapping[str, str] = dataclasses.field(default_factory=lambda: versions_here())
+
+    def command(self) -> str:
+        """Return the shell command that the head runs; nothing in it is secret."""
+        return f"exec sccbench {COMMAND} {shlex.quote(json.dumps(dataclasses.asdict(self)))}"
+
+    @classmethod
+    def parse(cls, text: str) -> Order:
+        """Read an order back.
+
+        Raises:
+            UserError: it was written by another version of this program.
+        """
+        try:
+            check_sender(json.loads(text)["sender"])
+            return TypeAdapter(cls).validate_json(text)
+        except (ValueError, TypeError, KeyError):
+            raise UserError("this order was written by another scc-bench; install the same version there") from None
+
+
+def versions_here() -> dict[str, str]:
+    """Return the versions that the sender and the head must share."""
+    minor = ".".join(python_version().split(".")[:2])
+    return {"scc-bench": metadata.version("scc-bench"), "Python": minor, "Ray": metadata.version("ray")}
+
+
+def check_sender(sender: Mapping[str, str]) -> None:
+    """Refuse an order from a machine of other versions: the grid was checked by a program that differs from this one.
+
+    Raises:
+        UserError: which versions differ, and what to do.
+    """
+    here = versions_here()
+    differing = [name for name in here if sender.get(name) != here[name]]
+    if differing:
+        ours = ", ".join(f"{name} {here[name]}" for name in differing)
+        theirs = ", ".join(f"{name} {sender.get(name, 'unknown')}" for name in differing)
+        raise UserError(f"the head has {ours}, the machine that sent the grid {theirs}; install the same on both")
+
+
+def pack_grid(text: str) -> str:
+    """Return a grid's text in letters that any shell and container leave alone.
+
+    Raises:
+        UserError: the grid is too long to travel.
+    """
+    packed = base64.urlsafe_b64encode(zlib.compress(text.encode(), level=9)).decode()
+    if len(packed) > _GRID_LIMIT:
+        raise UserError(f"the grid takes {len(packed)} bytes packed, more than the {_GRID_LIMIT} that can be sent")
+    return packed
+
+
+def unpack_grid(packed: str) -> str:
+    """Return the text that :func:`pack_grid` packed.
+
+    Raises:
+        UserError: it is not such a text.
+    """
+    try:
+        return zlib.decompress(base64.urlsafe_b64decode(packed)).decode()
+    except (binascii.Error, zlib.error, ValueError):
+        raise UserError(f"{GRID_VARIABLE} holds no grid; send one with `sccbench submit`") from None

@@ -1,0 +1,210 @@
+"""The plan: cells minus what the database already holds, cut into shards on demand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from orchestrator.grid.block_ranges import Intervals, cuts
+from orchestrator.grid.cell import Cell, canonical_json
+from scc_core.outcomes import BLOCK_SIZE, Cost
+from workers.bench import build_attack, build_defense
+from workers.shard import AdaptiveRequest, ComponentRequest, Shard
+
+_BACKWARD_WORK = 2.0
+_NONE = Intervals()
+
+
+@dataclass(frozen=True)
+class Span:
+    """A run of blocks of one attack group in which the same cells are missing.
+
+    Attributes:
+        cells: what to measure there.
+        blocks: numbers of the blocks.
+        samples: how many samples they hold.
+    """
+
+    cells: tuple[Cell, ...]
+    blocks: range
+    samples: int
+
+    @property
+    def attack_work(self) -> float:
+        """Work of the attack per sample, in forward passes of the image tower (a backward counts two)."""
+        return _attack_work(self.cells[0])
+
+    @property
+    def work(self) -> float:
+        """Work of the whole span, in forward passes of the image tower."""
+        return self.samples * (self.attack_work + sum(_defense_work(cell) for cell in self.cells))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run has to do.
+
+    Attributes:
+        cells: every cell with the number of samples asked for.
+        spans: what is missing, grouped by model, the most work per block first.
+        measured: cell blocks that the database already holds, of those asked for.
+        missing: cell blocks to measure.
+    """
+
+    cells: Mapping[Cell, int]
+    spans: Sequence[Span]
+    measured: int
+    missing: int
+
+    @property
+    def work(self) -> float:
+        """Work of the whole plan, in forward passes of the image towers."""
+        return sum(span.work for span in self.spans)
+
+    def work_by_model(self) -> dict[str, float]:
+        """Return the work of every model that has any."""
+        totals: dict[str, float] = {}
+        for span in self.spans:
+            name = span.cells[0].model.name
+            totals[name] = totals.get(name, 0.0) + span.work
+        return totals
+
+    def missing_blocks(self) -> dict[str, int]:
+        """Return how many blocks every cell that is not complete still misses, by the cell's key."""
+        counts: dict[str, int] = {}
+        for span in self.spans:
+            for cell in span.cells:
+                counts[cell.key] = counts.get(cell.key, 0) + len(span.blocks)
+        return counts
+
+    def cell_work(self) -> dict[str, float]:
+        """Return every missing cell's own work: its defense, and its share of the attack."""
+        work: dict[str, float] = {}
+        for span in self.spans:
+            attack = span.attack_work / len(span.cells)
+            for cell in span.cells:
+                work[cell.key] = work.get(cell.key, 0.0) + span.samples * (_defense_work(cell) + attack)
+        return work
+
+
+def make_plan(cells: Mapping[Cell, int], measured_blocks: Callable[[Iterable[str]], Mapping[str, Intervals]]) -> Plan:
+    """Compare the cells with what is already measured.
+
+    Args:
+        cells: every cell with the number of samples asked for.
+        measured_blocks: the store's answer to which blocks of which cells it holds.
+    """
+    held = measured_blocks([cell.key for cell in cells])
+    wanted = {cell: Intervals.of(range(num_blocks(samples))) for cell, samples in cells.items()}
+    missing = {cell: blocks - held.get(cell.key, _NONE) for cell, blocks in wanted.items()}
+    count = sum(len(blocks) for blocks in missing.values())
+    spans = [span for group in _groups(missing) for span in spans_of(group)]
+    spans.sort(key=lambda span: (span.cells[0].model.name, -span.work / len(span.blocks)))
+    measured = sum(len(blocks) for blocks in wanted.values()) - count
+    return Plan(cells, spans, measured=measured, missing=count)
+
+
+def describe_plan(plan: Plan) -> str:
+    """Return one line: how many cells, what is measured already, what is missing."""
+    total = plan.measured + plan.missing
+    if not plan.missing:
+        return f"all {len(plan.cells)} cells are measured already; nothing to compute"
+    return f"{len(plan.cells)} cells in {total} blocks, {plan.measured} measured already, {plan.missing} to measure"
+
+
+def num_blocks(samples: int) -> int:
+    """Return how many blocks hold the first ``samples`` samples of a dataset."""
+    return -(-samples // BLOCK_SIZE)
+
+
+def shards(span: Span, size: int) -> Iterator[Shard]:
+    """Cut a span into shards of at most ``size`` blocks."""
+    first = span.cells[0]
+    for start in range(span.blocks.start, span.blocks.stop, size):
+        yield Shard(
+            model=first.model.name,
+            model_digest=first.model.digest,
+            dataset=first.dataset.name,
+            dataset_version=first.dataset.version,
+            preprocessing=first.dataset.preprocessing,
+            precision=first.precision,
+            attack=_attack_request(first),
+            epsilon=first.epsilon_255 / 255,
+            seed=first.seed,
+            defenses={cell.key: _defense_request(cell) for cell in span.cells},
+            blocks=tuple(range(start, min(start + size, span.blocks.stop))),
+            adaptive=_adaptive_request(first),
+        )
+
+
+def spans_of(group: Mapping[Cell, Intervals]) -> Iterator[Span]:
+    """Cut what is missing of the cells of one attack group wherever the cells that miss a block change."""
+    ends = {cell: iter(blocks.ranges) for cell, blocks in group.items()}
+    at_hand = {cell: next(ranges, None) for cell, ranges in ends.items()}
+    for piece in cuts(group.values()):
+        cells: list[Cell] = []
+        for cell, blocks in at_hand.items():
+            if blocks is not None and blocks.stop <= piece.start:
+                at_hand[cell] = blocks = next(ends[cell], None)
+            if blocks is not None and blocks.start <= piece.start:
+                cells.append(cell)
+        if cells:
+            yield Span(tuple(cells), piece, _samples(piece, cells[0].dataset.size))
+
+
+def _groups(missing: Mapping[Cell, Intervals]) -> Iterable[dict[Cell, Intervals]]:
+    groups: dict[str, dict[Cell, Intervals]] = {}
+    for cell, blocks in missing.items():
+        if blocks:
+            groups.setdefault(cell.attack_group, {})[cell] = blocks
+    return groups.values()
+
+
+def with_blocks(span: Span, blocks: range) -> Span:
+    """Return the part of a span that ``blocks`` are."""
+    return Span(span.cells, blocks, _samples(blocks, span.cells[0].dataset.size))
+
+
+def _samples(blocks: range, size: int) -> int:
+    return min(blocks.stop * BLOCK_SIZE, size) - blocks.start * BLOCK_SIZE
+
+
+def _adaptive_request(cell: Cell) -> AdaptiveRequest | None:
+    return None if cell.adaptive is None else AdaptiveRequest(cell.adaptive.gradients, cell.adaptive.eot_draws)
+
+
+def _attack_request(cell: Cell) -> ComponentRequest | None:
+    return None if cell.epsilon_255 == 0 else ComponentRequest(cell.attack.name, cell.attack.parameters)
+
+
+def _defense_request(cell: Cell) -> ComponentRequest:
+    return ComponentRequest(cell.defense.name, cell.defense.parameters)
+
+
+def _attack_work(cell: Cell) -> float:
+    if cell.epsilon_255 == 0:
+        return 0.0
+    work = _nominal_attack_work(cell.attack.name, canonical_json(cell.attack.parameters), cell.dataset.classes)
+    # Every pass of an adaptive attack runs the defense as often as EOT draws it.
+    return work if cell.adaptive is None else work * cell.adaptive.eot_draws * _defense_work(cell)
+
+
+def _defense_work(cell: Cell) -> float:
+    return _nominal_defense_work(cell.defense.name, canonical_json(cell.defense.parameters))
+
+
+# A grid asks for the work of a few components a great many times.
+@lru_cache(maxsize=1024)
+def _nominal_attack_work(name: str, parameters: str, classes: int) -> float:
+    return _work(build_attack(ComponentRequest(name, json.loads(parameters))).nominal_cost(classes))
+
+
+@lru_cache(maxsize=1024)
+def _nominal_defense_work(name: str, parameters: str) -> float:
+    return _work(build_defense(ComponentRequest(name, json.loads(parameters))).nominal_cost())
+
+
+def _work(cost: Cost) -> float:
+    return cost.forwards + _BACKWARD_WORK * cost.backwards

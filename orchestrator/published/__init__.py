@@ -1,5 +1,0 @@
-"""Published numbers, as data that ships with the package, and what is measured beside them."""
-
-from orchestrator.published.tables import PublishedNumber, PublishedTables, load_published, shipped
-
-__all__ = ["PublishedNumber", "PublishedTables", "load_published", "shipped"]

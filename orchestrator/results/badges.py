@@ -1,0 +1,297 @@
+"""Validity badges: reasons to doubt a number, each found by a small rule over what is stored.
+
+A badge accuses nobody: it says that a result has a property that flawed evaluations have, so that a reader looks
+before believing. Two accuracies are compared on the same samples, by the exact McNemar test.
+
+A badge belongs to a cell and comes from everything that is measured of it and its neighbours, whichever run measured
+it: another run that adds Square may give an older PGD result its badge, another seed takes ``one draw`` away.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from orchestrator.grid.cell import ADAPTIVE, TRANSFER, canonical_json
+from orchestrator.grid.expand import NO_DEFENSE
+from orchestrator.results.published.baseline import Baseline, published_baselines
+from orchestrator.store import Hits, ResultStore, StoredCell, on_common_samples
+from scc_core.attacks import Attack, attacks
+from scc_core.components.parameters import build
+from scc_core.defenses import defenses
+from scc_core.errors import UserError
+from scc_core.evaluation.metrics import McNemar, mcnemar, wilson_interval
+
+SUSPICIOUS_EPSILON_255 = 4.0
+"""From this L-inf radius on an undefended model should have no robust accuracy left to speak of."""
+
+SUSPICIOUS_ACCURACY = 0.1
+"""The undefended ViT-B/32 of the published tables keeps 0.06 % at 4/255 and 2.7 % at 1/255, so a tenth is far from
+both. It is compared with the lower end of the 95 % interval, so that a few samples do not raise it by chance."""
+
+STRONG_GRADIENTS = 10
+"""Gradients per image that make an attack strong: those of the published tables' PGD."""
+
+SIGNIFICANCE = 0.01
+"""Level of the two-sided tests. A grid makes hundreds of comparisons; of those without a difference one in two hundred
+raises a badge by chance. At least eight samples must change, all in one direction."""
+
+VANISHED_SHARE = 0.05
+"""Share of samples with no gradient. A gradient of exactly zero in every pixel needs a softmax that saturates by more
+than a hundred in the logits, or an operation without a slope; a sound evaluation has none. One that has them may
+overstate the robust accuracy by as much as this share, which is more than the half width of a thousand samples'
+interval."""
+
+BASELINE_TOLERANCE = 0.02
+"""How far an undefended model may be from what was published of it, beyond its interval, on all images. Two papers
+measured the same model at most 0.0093 apart."""
+
+PARTIAL_BASELINE_TOLERANCE = 0.1
+"""The same on a part of the images: the part holds the classes in equal numbers, the published number as they come."""
+
+MANY_CLASSES = 10_001
+"""Classes for which every attack runs as it was asked for: one more than the most targets that can be asked."""
+
+BLACK_BOX = "square"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A cell with what the rules look at.
+
+    Attributes:
+        cell: the cell.
+        hits: which of its samples are right.
+        attack: None for clean images.
+        randomised: whether another draw of the defense may predict otherwise.
+        draws: number of seeds with which the cell is measured.
+    """
+
+    cell: StoredCell
+    hits: Hits
+    attack: Attack | None
+    randomised: bool
+    draws: int
+
+    @property
+    def undefended(self) -> bool:
+        """Whether there is no defense."""
+        return bool(self.cell.defense_component["name"] == NO_DEFENSE)
+
+    @property
+    def faces_its_target(self) -> bool:
+        """Whether the attack was made on what is evaluated: the undefended model, or adaptively the defended one."""
+        return self.undefended or self.cell.threat_model == ADAPTIVE
+
+    @property
+    def white_box(self) -> bool:
+        """Whether the attack computed gradients, and of what it attacks instead of another model."""
+        own = self.attack is not None and not self.attack.named_models()
+        return own and self.cell.zero_gradients is not None
+
+    @property
+    def strong(self) -> bool:
+        """Whether the attack is white-box and takes at least :data:`STRONG_GRADIENTS` gradients per image."""
+        if self.attack is None or not self.white_box:
+            return False
+        return self.attack.nominal_cost(self.cell.classes).backwards >= STRONG_GRADIENTS
+
+
+Rule = Callable[[Case, Sequence[Case]], bool]
+"""Decides for a case among the cases of the same model, samples, defense and seed."""
+
+
+def suspiciously_robust(case: Case, _others: Sequence[Case]) -> bool:
+    """Tell whether the undefended model survives a strong L-inf attack of 4/255 or more.
+
+    Either the attack is broken (wrong range of pixels, no gradient, evaluated on clean images), or the model is not
+    the plain one. An adversarially trained model raises it rightly: it is no undefended baseline.
+    """
+    if case.attack is None or not case.undefended or not case.strong or case.attack.norm != "linf":
+        return False
+    correct = case.hits.measured
+    low = wilson_interval(int(correct.sum()), len(correct)).low
+    return case.cell.epsilon_255 >= SUSPICIOUS_EPSILON_255 and low > SUSPICIOUS_ACCURACY
+
+
+def robust_above_clean(case: Case, others: Sequence[Case]) -> bool:
+    """Tell whether the attacked images are classified significantly better than the clean ones.
+
+    An attack cannot help the classifier that it attacks. Where it seems to, the defense undoes this attack and harms
+    clean images, or it reacts to the attack's own traces; an attacker who knew it would not leave them.
+    """
+    clean = [other for other in others if other.attack is None]
+    return case.attack is not None and any(_compare(case, other).first_is_better(SIGNIFICANCE) for other in clean)
+
+
+def vanishing_gradients(case: Case, others: Sequence[Case]) -> bool:
+    """Tell whether the attack had no gradients to follow.
+
+    Either every gradient was exactly zero for at least :data:`VANISHED_SHARE` of the samples, or a white-box attack
+    does no significant harm where Square, which needs no gradients, does. Both are signs of masked gradients
+    (Athalye et al., ICML 2018, section 3.1): the accuracy then tells what this attack could not see.
+    """
+    zero = case.cell.zero_gradients or 0
+    if zero and zero >= VANISHED_SHARE * case.cell.samples:
+        return True
+    clean = [other for other in others if other.attack is None]
+    return any(
+        not _compare(unharmed, case).first_is_better(SIGNIFICANCE)
+        and _compare(unharmed, square).first_is_better(SIGNIFICANCE)
+        for square in _squares_that_win(case, others)
+        for unharmed in clean
+    )
+
+
+def square_beats_white_box(case: Case, others: Sequence[Case]) -> bool:
+    """Tell whether Square leaves significantly fewer samples right than a strong white-box attack.
+
+    Square sees scores only, so that a white-box attack that loses to it did not get what gradients should give it
+    (Carlini et al., arXiv 1902.06705, section 5). Asked only where both face what is evaluated: which images happen to
+    transfer to a defense says nothing about gradients.
+    """
+    return bool(_squares_that_win(case, others))
+
+
+def adaptive_above_transfer(case: Case, others: Sequence[Case]) -> bool:
+    """Tell whether the attack that knows the defense is significantly weaker than the same one that does not.
+
+    Knowing more cannot hurt an attacker, who could run the other attack. The adaptive attack is then not one: wrong
+    gradients through the defense, too few draws, too few steps.
+    """
+    blind = [
+        other
+        for other in others
+        if other.cell.threat_model == TRANSFER
+        and other.cell.epsilon_255 == case.cell.epsilon_255
+        and other.cell.attack_component == case.cell.attack_component
+    ]
+    knows = case.cell.threat_model == ADAPTIVE
+    return knows and any(_compare(case, other).first_is_better(SIGNIFICANCE) for other in blind)
+
+
+def composition_changed(case: Case, _others: Sequence[Case]) -> bool:
+    """Tell whether parts of the attack were dropped or shrank because the dataset has few classes.
+
+    The name of the attack then promises more than what ran: DLR needs three classes, targeted attacks one class per
+    target.
+    """
+    if case.attack is None:
+        return False
+    return case.attack.composition(case.cell.classes) != case.attack.composition(MANY_CLASSES)
+
+
+def one_draw(case: Case, _others: Sequence[Case]) -> bool:
+    """Tell whether a randomised defense was measured with a single seed.
+
+    One draw says neither how much the accuracy varies nor what the worst of several draws leaves, which is what an
+    attacker who may ask again gets.
+    """
+    return case.randomised and case.draws == 1
+
+
+def off_published_baseline(case: Case, _others: Sequence[Case]) -> bool:
+    """Tell whether the undefended model is far from everything that was published of it under the same conditions.
+
+    Other weights, another activation, preprocessing, prompts or split, or an attack that does not work; whatever it
+    is, the defenses of this model on this dataset cannot be compared with published ones either.
+    """
+    baselines = published_baselines(case.cell)
+    correct = case.hits.measured
+    low, high = wilson_interval(int(correct.sum()), len(correct))
+
+    def far(baseline: Baseline) -> bool:
+        tolerance = BASELINE_TOLERANCE if len(correct) >= baseline.images else PARTIAL_BASELINE_TOLERANCE
+        return not low - tolerance <= baseline.number.accuracy <= high + tolerance
+
+    return bool(baselines) and all(far(baseline) for baseline in baselines)
+
+
+RULES: Mapping[str, Rule] = {
+    "suspiciously robust": suspiciously_robust,
+    "robust above clean": robust_above_clean,
+    "vanishing gradients": vanishing_gradients,
+    "Square beats white-box": square_beats_white_box,
+    "adaptive above transfer": adaptive_above_transfer,
+    "composition changed": composition_changed,
+    "one draw": one_draw,
+    "off published baseline": off_published_baseline,
+}
+"""Every badge by its name, in the order in which a cell shows them."""
+
+
+def badges_of(case: Case, others: Sequence[Case]) -> tuple[str, ...]:
+    """Return the badges of a case with samples; none without."""
+    return tuple(name for name, rule in RULES.items() if case.hits.known.any() and rule(case, others))
+
+
+def update_badges(store: ResultStore, run_id: str) -> None:
+    """Work out the badges of a run's cells and of all that they are compared with, and store them.
+
+    Repeating it changes nothing. A cell whose attack or defense cannot be loaded here keeps the badges that it has.
+    """
+    store.count_afresh()
+    cells = store.cells()
+    asked = set(store.run_cells(run_id))
+    touched = {_defended(cell) for cell in cells if cell.key in asked}
+    affected = [cell for cell in cells if _defended(cell) in touched]
+    draws = Counter(_without_seed(cell) for cell in affected if cell.samples)
+    badges: dict[str, str] = {}
+    for group in _by_seed(affected):
+        hits = store.hits_of([cell.key for cell in group])
+        possible = [_case(cell, hits[cell.key], draws[_without_seed(cell)]) for cell in group]
+        cases = [case for case in possible if case is not None]
+        badges |= {case.cell.key: ", ".join(badges_of(case, cases)) for case in cases}
+    store.set_badges(badges)
+
+
+def _by_seed(cells: Iterable[StoredCell]) -> Iterator[list[StoredCell]]:
+    def order(cell: StoredCell) -> tuple[str, int]:
+        return _defended(cell), cell.seed
+
+    for _, group in groupby(sorted(cells, key=order), key=order):
+        yield list(group)
+
+
+def _defended(cell: StoredCell) -> str:
+    """Return what cells agree in that measure the same defense of the same model on the same samples."""
+    return canonical_json([cell.classifier, cell.defense_component])
+
+
+def _without_seed(cell: StoredCell) -> str:
+    return canonical_json({**cell.specification, "seed": None})
+
+
+def _case(cell: StoredCell, hits: Hits, draws: int) -> Case | None:
+    try:
+        attack = _attack(cell)
+        randomised = defenses.get(cell.defense_component["name"]).randomised
+    except UserError:
+        return None
+    return Case(cell, hits, attack, randomised, draws)
+
+
+def _attack(cell: StoredCell) -> Attack | None:
+    if cell.epsilon_255 == 0:
+        return None
+    name, parameters = cell.attack_component["name"], cell.attack_component["parameters"]
+    return build("attack", name, attacks.get(name), parameters)
+
+
+def _squares_that_win(case: Case, others: Sequence[Case]) -> list[Case]:
+    if not case.strong or not case.faces_its_target:
+        return []
+    squares = [
+        other
+        for other in others
+        if other.cell.attack_component["name"] == BLACK_BOX
+        and other.cell.epsilon_255 == case.cell.epsilon_255
+        and other.cell.threat_model == case.cell.threat_model
+    ]
+    return [square for square in squares if _compare(case, square).first_is_better(SIGNIFICANCE)]
+
+
+def _compare(first: Case, second: Case) -> McNemar:
+    return mcnemar(*on_common_samples([first.hits, second.hits]))

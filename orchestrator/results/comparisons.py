@@ -1,0 +1,214 @@
+"""Results over several cells, each from per-sample outcomes: minimum over attacks, draws, paired comparisons.
+
+``transfer`` and ``adaptive`` never share a row. Only samples that every cell of a group has measured count. One group
+of cells is in memory at a time, with two bytes a sample and cell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import polars as pl
+
+from orchestrator.grid.cell import TRANSFER, canonical_json
+from orchestrator.grid.expand import NO_DEFENSE
+from orchestrator.results.grouping import (
+    ACCURACY_SCHEMA,
+    ATTACK_SCHEMA,
+    CLASSIFIER_SCHEMA,
+    Row,
+    Schema,
+    accuracy_columns,
+    columns_of,
+    grouped,
+    hits_of,
+    table,
+)
+from orchestrator.store import Hits, ResultStore, StoredCell, on_common_samples
+from scc_core.defenses import Defense, defenses
+from scc_core.errors import UserError
+from scc_core.evaluation.metrics import Bools, mcnemar, wilson_interval
+
+BEST_CONTROL = "best control"
+
+_MIN_KEYS: Schema = {
+    **CLASSIFIER_SCHEMA,
+    "epsilon_255": pl.Float64(),
+    "threat_model": pl.String(),
+    "defense": pl.String(),
+    "seed": pl.Int64(),
+}
+
+MIN_OVER_ATTACKS_SCHEMA: Schema = {**_MIN_KEYS, "attacks": pl.Int64(), "attack_names": pl.String(), **ACCURACY_SCHEMA}
+
+_DRAW_KEYS: Schema = {**CLASSIFIER_SCHEMA, **ATTACK_SCHEMA, "defense": pl.String()}
+
+DRAWS_SCHEMA: Schema = {
+    **_DRAW_KEYS,
+    "randomised": pl.Boolean(),
+    "draws": pl.Int64(),
+    "samples": pl.Int64(),
+    "mean_accuracy": pl.Float64(),
+    "deviation": pl.Float64(),
+    "worst_accuracy": pl.Float64(),
+    "worst_low": pl.Float64(),
+    "worst_high": pl.Float64(),
+}
+
+_PAIR_KEYS: Schema = {**_DRAW_KEYS, "seed": pl.Int64()}
+
+PAIRED_SCHEMA: Schema = {
+    **_PAIR_KEYS,
+    "compared_with": pl.String(),
+    "reference": pl.String(),
+    "samples": pl.Int64(),
+    "accuracy": pl.Float64(),
+    "reference_accuracy": pl.Float64(),
+    "difference": pl.Float64(),
+    "only_defense": pl.Int64(),
+    "only_reference": pl.Int64(),
+    "p_value": pl.Float64(),
+}
+
+
+def min_over_attacks(store: ResultStore, cells: Sequence[StoredCell]) -> pl.DataFrame:
+    """Return, per defense, epsilon, threat model and seed, the accuracy under the worst attack for each sample.
+
+    A sample counts only if it is right under every attack. The columns are those of :data:`MIN_OVER_ATTACKS_SCHEMA`.
+    """
+
+    def key(cell: StoredCell) -> object:
+        return (cell.classifier, cell.epsilon_255, cell.threat_model, canonical_json(cell.defense_component), cell.seed)
+
+    groups = grouped((cell for cell in cells if cell.epsilon_255 > 0), key)
+    return table([_worst_attack(store, group) for group in groups], MIN_OVER_ATTACKS_SCHEMA)
+
+
+def _worst_attack(store: ResultStore, group: Sequence[StoredCell]) -> Row:
+    survives = _every(on_common_samples(hits_of(store, group)))
+    names = ", ".join(sorted(cell.attack for cell in group))
+    return {
+        **columns_of(group[0], _MIN_KEYS),
+        "attacks": len(group),
+        "attack_names": names,
+        **accuracy_columns(int(survives.sum()), len(survives)),
+    }
+
+
+def draws(store: ResultStore, cells: Sequence[StoredCell]) -> pl.DataFrame:
+    """Return mean and deviation of the accuracy over the seeds, and the accuracy of the worst of them per sample.
+
+    Every seed is a fresh draw of the defense's randomness, and of the attack's. For the worst of k a sample counts only
+    if it is right under every draw. The deviation is that of a sample (k - 1 in the denominator), null for one draw;
+    ``randomised`` is null for a defense that cannot be loaded here. The columns are those of :data:`DRAWS_SCHEMA`.
+    """
+
+    def key(cell: StoredCell) -> str:
+        return canonical_json({**cell.specification, "seed": None})
+
+    return table([_over_draws(store, group) for group in grouped(cells, key)], DRAWS_SCHEMA)
+
+
+def _over_draws(store: ResultStore, group: Sequence[StoredCell]) -> Row:
+    correct = on_common_samples(hits_of(store, group))
+    declared = _declared(group[0])
+    row = {
+        **columns_of(group[0], _DRAW_KEYS),
+        "randomised": None if declared is None else declared.randomised,
+        "draws": len(group),
+        "samples": len(correct[0]),
+    }
+    if not len(correct[0]):
+        return row
+    accuracies, every = np.mean(correct, axis=1), _every(correct)
+    worst = wilson_interval(int(every.sum()), len(every))
+    return {
+        **row,
+        "mean_accuracy": float(accuracies.mean()),
+        "deviation": float(accuracies.std(ddof=1)) if len(group) > 1 else None,
+        "worst_accuracy": float(every.mean()),
+        "worst_low": worst.low,
+        "worst_high": worst.high,
+    }
+
+
+def paired(store: ResultStore, cells: Sequence[StoredCell]) -> pl.DataFrame:
+    """Return exact McNemar tests of every defense against ``none`` and against the best control, on the same samples.
+
+    The best control is chosen by its accuracy on the very samples of the test, which favours the control and so never
+    the defense. A control is compared with the best of the others. Under an adaptive attack ``none`` is what the same
+    attack leaves of the undefended model. The columns are those of :data:`PAIRED_SCHEMA`.
+    """
+
+    def key(cell: StoredCell) -> object:
+        return (cell.classifier, canonical_json(cell.attack_component), cell.epsilon_255, cell.seed)
+
+    rows = [row for group in grouped(cells, key) for row in _pairs(store, group)]
+    return table(rows, PAIRED_SCHEMA)
+
+
+def _pairs(store: ResultStore, group: Sequence[StoredCell]) -> Iterator[Row]:
+    hits = dict(zip((cell.key for cell in group), hits_of(store, group), strict=True))
+    undefended = [cell for cell in group if _is_none(cell)]
+    controls = [cell for cell in group if _is_control(cell)]
+    for cell in group:
+        if _is_none(cell):
+            continue
+        for reference in undefended:
+            yield _pair(cell, reference, NO_DEFENSE, hits)
+        rivals = [control for control in controls if control is not cell and _same_attack(control, cell)]
+        if rivals:
+            best = max(rivals, key=lambda rival: _accuracies(hits[rival.key], hits[cell.key])[0])
+            yield _pair(cell, best, BEST_CONTROL, hits)
+
+
+def _pair(cell: StoredCell, reference: StoredCell, compared_with: str, hits: dict[str, Hits]) -> Row:
+    first, second = on_common_samples([hits[cell.key], hits[reference.key]])
+    test = mcnemar(first, second)
+    accuracy, reference_accuracy = _accuracies(hits[cell.key], hits[reference.key])
+    return {
+        **columns_of(cell, _PAIR_KEYS),
+        "compared_with": compared_with,
+        "reference": reference.defense,
+        "samples": len(first),
+        "accuracy": accuracy,
+        "reference_accuracy": reference_accuracy,
+        "difference": accuracy - reference_accuracy,
+        "only_defense": test.first_only,
+        "only_reference": test.second_only,
+        "p_value": test.p_value,
+    }
+
+
+def _every(correct: Sequence[Bools]) -> Bools:
+    """Return whether a sample is right in every cell."""
+    return np.asarray(np.logical_and.reduce(correct))
+
+
+def _accuracies(first: Hits, second: Hits) -> tuple[float, float]:
+    """Return both accuracies on the common samples; NaN where there are none."""
+    one, other = on_common_samples([first, second])
+    return (float(one.mean()), float(other.mean())) if len(one) else (float("nan"), float("nan"))
+
+
+def _same_attack(one: StoredCell, other: StoredCell) -> bool:
+    """Tell whether both were attacked alike; the label of an adaptive attack says what was asked of it."""
+    return one.threat_model == other.threat_model and (one.threat_model == TRANSFER or one.attack == other.attack)
+
+
+def _is_none(cell: StoredCell) -> bool:
+    return bool(cell.defense_component["name"] == NO_DEFENSE)
+
+
+def _is_control(cell: StoredCell) -> bool:
+    declared = _declared(cell)
+    return declared is not None and declared.control and not _is_none(cell)
+
+
+def _declared(cell: StoredCell) -> type[Defense] | None:
+    """Return the class of a cell's defense; None if it cannot be loaded here."""
+    try:
+        return defenses.get(str(cell.defense_component["name"]))
+    except UserError:
+        return None

@@ -1,0 +1,178 @@
+"""From the program's objects to rows of the tables, and back."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+import secrets
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from orchestrator.grid.cell import Cell
+from orchestrator.store.encoding.packing import hits, pack
+from orchestrator.store.records import RunRecord, RunSummary
+from scc_core.outcomes import BLOCK_SIZE, BlockResult
+
+RECORD_FIELDS = tuple(field.name for field in dataclasses.fields(RunRecord))
+
+COUNTS = {
+    "cells": "count(*)",
+    "cells_done": "sum(CASE WHEN status = 'done' THEN 1 ELSE 0 END)",
+    "cells_failed": "sum(CASE WHEN status = 'failed' THEN 1 ELSE 0 END)",
+    "samples": "sum(samples)",
+    "requested_samples": "sum(requested_samples)",
+}
+"""How the counts of a summary are computed from the cells of the run."""
+
+_FINITE = (
+    "sum_confidence",
+    "sum_margin",
+    "attack_seconds",
+    "defense_seconds",
+    "attack_peak_memory_mib",
+    "defense_peak_memory_mib",
+)
+
+_RUN_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
+
+STATE_FIELDS = ("id", "heartbeat_at", "finished_at", "outcome")
+
+
+def new_run_id(started_at: datetime) -> str:
+    """Return a new id that sorts by the start: date, time, then milliseconds and three random digits."""
+    moment = started_at.astimezone(UTC)
+    milliseconds = moment.microsecond // 1000
+    return f"{moment:%Y%m%d-%H%M%S}-{milliseconds:03d}{secrets.randbelow(16**3):03x}"
+
+
+def is_run_id(text: str) -> bool:
+    """Tell whether ``text`` is a whole id, of the form that :func:`new_run_id` gives."""
+    return _RUN_ID.fullmatch(text) is not None
+
+
+def run_row(run_id: str, record: RunRecord) -> dict[str, Any]:
+    """Return the row of table ``run`` for a run that starts."""
+    row = {name: getattr(record, name) for name in RECORD_FIELDS}
+    mappings = {name: dict(row[name]) for name in ("grid", "packages", "machine", "devices")}
+    left_out = {name: [list(entry) for entry in entries] for name, entries in record.left_out.items()}
+    return {**row, **mappings, "left_out": left_out, "id": run_id, "heartbeat_at": record.started_at}
+
+
+def cell_row(cell: Cell, created_at: datetime) -> dict[str, Any]:
+    """Return the row of table ``cell``.
+
+    Raises:
+        ValueError: a part of it is not on this machine, so that its key names nothing.
+    """
+    if cell.provisional:
+        raise ValueError(f"cell of {cell.model.name} on {cell.dataset.name} is provisional and cannot be stored")
+    return {
+        "key": cell.key,
+        "model": cell.model.name,
+        "dataset": cell.dataset.name,
+        "attack": cell.attack.label,
+        "epsilon_255": cell.epsilon_255,
+        "threat_model": cell.threat_model,
+        "defense": cell.defense.label,
+        "seed": cell.seed,
+        "precision": cell.precision,
+        "preprocessing": cell.dataset.preprocessing,
+        "classes": cell.dataset.classes,
+        "demonstration": cell.model.demonstration or cell.dataset.demonstration,
+        "attack_group": cell.attack_group,
+        "specification": cell.specification(),
+        "created_at": created_at,
+    }
+
+
+class BlockRow(NamedTuple):
+    """A row of table ``block`` before the database has told the ids: the cell by its key, the run not at all."""
+
+    cell: str
+    number: int
+    samples: int
+    correct: int
+    hits: str
+    sum_confidence: float
+    sum_margin: float
+    zero_gradients: int | None
+    attack_seconds: float
+    attack_forwards: int
+    attack_backwards: int
+    attack_peak_memory_mib: float | None
+    defense_seconds: float
+    defense_forwards: int
+    defense_backwards: int
+    defense_peak_memory_mib: float | None
+    device: str
+    worker: str
+    created_at: datetime
+    outcomes: bytes
+
+
+def block_rows(results: Iterable[BlockResult]) -> list[BlockRow]:
+    """Return the rows of table ``block``, all of this moment.
+
+    Raises:
+        ValueError: a block is empty, too long or holds a sum or a peak that is not finite.
+    """
+    now = datetime.now(UTC)
+    return [block_row(result, now) for result in results]
+
+
+def block_row(result: BlockResult, created_at: datetime) -> BlockRow:
+    """Return the row of table ``block``.
+
+    Raises:
+        ValueError: the block is empty, too long or holds a sum or a peak that is not finite.
+    """
+    outcomes, attack, defense = result.outcomes, result.attack, result.defense
+    samples = len(outcomes)
+    if not 1 <= samples <= BLOCK_SIZE:
+        raise ValueError(f"{_name(result)} holds {samples} samples, expected 1 to {BLOCK_SIZE}")
+    hit_text = hits(outcomes)
+    row = BlockRow(
+        cell=result.cell,
+        number=result.block,
+        samples=samples,
+        correct=hit_text.count("1"),
+        hits=hit_text,
+        sum_confidence=float(outcomes.confidences.sum(dtype=float)),
+        sum_margin=float(outcomes.margins.sum(dtype=float)),
+        zero_gradients=result.zero_gradients,
+        attack_seconds=attack.seconds,
+        attack_forwards=attack.forwards,
+        attack_backwards=attack.backwards,
+        attack_peak_memory_mib=attack.peak_memory_mib,
+        defense_seconds=defense.seconds,
+        defense_forwards=defense.forwards,
+        defense_backwards=defense.backwards,
+        defense_peak_memory_mib=defense.peak_memory_mib,
+        device=result.device,
+        worker=result.worker,
+        created_at=created_at,
+        outcomes=pack(outcomes),
+    )
+    _require_finite(row)
+    return row
+
+
+def _require_finite(row: BlockRow) -> None:
+    for name in _FINITE:
+        value = getattr(row, name)
+        if value is not None and not math.isfinite(value):
+            cell = f"block {row.number} of cell {row.cell[:12]}"
+            raise ValueError(f"{name} of {cell} is {value}, expected a finite number")
+
+
+def run_summary(run: Mapping[str, Any], counts: Mapping[str, Any]) -> RunSummary:
+    """Return the summary of a row of table ``run`` and its counts over ``run_results``."""
+    values: dict[str, Any] = {name: run[name] for name in (*RECORD_FIELDS, *STATE_FIELDS)}
+    values.update({name: int(counts[name] or 0) for name in COUNTS})
+    return RunSummary(**values)
+
+
+def _name(result: BlockResult) -> str:
+    return f"block {result.block} of cell {result.cell[:12]}"

@@ -1,0 +1,54 @@
+"""Statements that both databases understand, in portions that they accept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Table, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from orchestrator.store.schema.tables import Base, CellRow
+
+T = TypeVar("T")
+
+CHUNK = 500
+"""Values in one IN list: old builds of SQLite take 999 at most."""
+
+
+def insert_new(connection: Connection, model: type[Base], rows: list[dict[str, Any]], *unique: str) -> int:
+    """Insert the rows that are not there yet by their ``unique`` columns; return how many that were."""
+    if not rows:
+        return 0
+    table = model.__table__
+    assert isinstance(table, Table)
+    if connection.dialect.name == "postgresql":
+        statement: Any = postgresql.insert(table).on_conflict_do_nothing(index_elements=unique)
+    else:
+        statement = sqlite.insert(table).on_conflict_do_nothing(index_elements=unique)
+    return connection.execute(statement, rows, execution_options={"preserve_rowcount": True}).rowcount
+
+
+def cell_ids(connection: Connection, keys: Iterable[str]) -> dict[str, int]:
+    """Return the ids of cells by their keys.
+
+    Raises:
+        ValueError: a key that is not in the database.
+    """
+    wanted = list(keys)
+    ids: dict[str, int] = {}
+    for chunk in chunks(wanted):
+        rows = connection.execute(select(CellRow.key, CellRow.id).where(CellRow.key.in_(chunk)))
+        ids.update({row.key: row.id for row in rows})
+    unknown = [key for key in wanted if key not in ids]
+    if unknown:
+        raise ValueError(f"{len(unknown)} cells are not in the database, the first is {unknown[0]!r}")
+    return ids
+
+
+def chunks(values: Iterable[T]) -> Iterator[list[T]]:
+    """Cut ``values`` into lists that fit an IN list."""
+    iterator = iter(values)
+    while chunk := list(islice(iterator, CHUNK)):
+        yield chunk

@@ -1,0 +1,1 @@
+"""What is read from the database: cells, runs, outcomes, and any query, as Polars frames."""

@@ -1,0 +1,96 @@
+"""Cells as the database holds them, without the components that they name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from sqlalchemy import Connection, func, select
+
+from orchestrator.grid.cell import canonical_json
+from orchestrator.store.schema.tables import Block, CellRow, RunCell
+
+CELL_FIELDS = (
+    "key",
+    "model",
+    "dataset",
+    "attack",
+    "epsilon_255",
+    "threat_model",
+    "defense",
+    "seed",
+    "precision",
+    "preprocessing",
+    "classes",
+    "specification",
+    "badges",
+)
+
+_CLASSIFIER = ("protocol", "model", "dataset", "precision")
+
+
+@dataclass(frozen=True)
+class StoredCell:
+    """One cell; the names as in the view ``results``.
+
+    Attributes:
+        specification: what the key is the digest of.
+        badges: reasons for doubt, joined with ``, ``.
+        samples: measured samples.
+        zero_gradients: of these, those for which every gradient of the attack was exactly zero; None if the attack
+            computed none.
+        limit: how many samples, from the first on, the run asks for; None if no run is asked about.
+    """
+
+    key: str
+    model: str
+    dataset: str
+    attack: str
+    epsilon_255: float
+    threat_model: str
+    defense: str
+    seed: int
+    precision: str
+    preprocessing: str
+    classes: int
+    specification: Mapping[str, Any]
+    badges: str
+    samples: int
+    zero_gradients: int | None
+    limit: int | None = None
+
+    @cached_property
+    def classifier(self) -> str:
+        """What cells agree in that measure the same undefended model on the same samples."""
+        return canonical_json({name: self.specification[name] for name in _CLASSIFIER})
+
+    @property
+    def attack_component(self) -> Mapping[str, Any]:
+        """``name`` and ``parameters`` of the attack."""
+        component: Mapping[str, Any] = self.specification["attack"]
+        return component
+
+    @property
+    def defense_component(self) -> Mapping[str, Any]:
+        """``name`` and ``parameters`` of the defense."""
+        component: Mapping[str, Any] = self.specification["defense"]
+        return component
+
+
+def stored_cells(connection: Connection, run_id: str | None) -> list[StoredCell]:
+    """Return every cell, or those of a run with the samples that it asks for, in the order of their creation."""
+    sums = select(
+        Block.cell_id,
+        func.sum(Block.samples).label("samples"),
+        func.sum(Block.zero_gradients).label("zero_gradients"),
+    )
+    summed = sums.group_by(Block.cell_id).subquery()
+    columns = [getattr(CellRow, name) for name in CELL_FIELDS]
+    query = select(*columns, func.coalesce(summed.c.samples, 0).label("samples"), summed.c.zero_gradients)
+    query = query.join(summed, summed.c.cell_id == CellRow.id, isouter=True).order_by(CellRow.id)
+    if run_id is not None:
+        query = query.add_columns(RunCell.samples.label("limit"))
+        query = query.join(RunCell, RunCell.cell_id == CellRow.id).where(RunCell.run_id == run_id)
+    return [StoredCell(**row) for row in connection.execute(query).mappings()]

@@ -1,0 +1,41 @@
+"""Which blocks of a cell are stored: read as ranges, so that a million blocks in a row are one row of the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from sqlalchemy import Connection, func, or_, select
+
+from orchestrator.grid.block_ranges import Intervals
+from orchestrator.store.encoding.statements import chunks
+from orchestrator.store.schema.tables import Block, CellRow
+
+
+def held_blocks(connection: Connection, keys: Iterable[str]) -> dict[str, Intervals]:
+    """Return the numbers of the stored blocks for each of the cells ``keys``; an empty set where there is none."""
+    ranges: dict[str, list[range]] = {key: [] for key in keys}
+    # Numbers in a row rise as fast as their rank does, so that their difference names the island that they form.
+    rank = func.row_number().over(partition_by=Block.cell_id, order_by=Block.number)
+    numbered = select(CellRow.key, Block.number, (Block.number - rank).label("island"))
+    numbered = numbered.join(CellRow, CellRow.id == Block.cell_id)
+    for chunk in chunks(ranges):
+        islands = numbered.where(CellRow.key.in_(chunk)).subquery()
+        first, last = func.min(islands.c.number), func.max(islands.c.number)
+        for key, start, end in connection.execute(select(islands.c.key, first, last).group_by("key", "island")):
+            ranges[key].append(range(start, end + 1))
+    return {key: Intervals.of(*found) for key, found in ranges.items()}
+
+
+def held_within(connection: Connection, within: Mapping[str, Intervals]) -> dict[str, Intervals]:
+    """Return which of the blocks ``within`` are stored, by the key of the cell; for few blocks of few cells."""
+    numbers: dict[str, list[int]] = {key: [] for key in within}
+    spans: dict[Intervals, list[str]] = {}
+    for key, blocks in within.items():
+        spans.setdefault(blocks, []).append(key)
+    query = select(CellRow.key, Block.number).join(CellRow, CellRow.id == Block.cell_id)
+    for blocks, keys in spans.items():
+        inside = or_(*(Block.number.between(part.start, part.stop - 1) for part in blocks.ranges))
+        for chunk in chunks(keys):
+            for key, number in connection.execute(query.where(CellRow.key.in_(chunk), inside)):
+                numbers[key].append(number)
+    return {key: Intervals.of_numbers(found) for key, found in numbers.items()}

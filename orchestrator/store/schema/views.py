@@ -1,0 +1,160 @@
+"""The SQL of the two public views, for SQLite and for PostgreSQL. A change here comes with a migration.
+
+Both views sum blocks and derive every ratio from the sums. They differ only in what they count: ``results`` whole
+blocks, ``run_results`` the run's own prefix, whose last block may be cut; ``hits`` says how many of the samples that
+remain are correct, the other sums enter in proportion, and peaks as they are.
+"""
+
+from __future__ import annotations
+
+from orchestrator.store.schema.columns import VIEWS
+from scc_core.outcomes import BLOCK_SIZE
+
+Z = 1.959963984540054
+"""The 97.5 % quantile of the standard normal distribution."""
+
+SUMS = (
+    "sum_confidence",
+    "sum_margin",
+    "zero_gradients",
+    "attack_seconds",
+    "attack_forwards",
+    "attack_backwards",
+    "defense_seconds",
+    "defense_forwards",
+    "defense_backwards",
+)
+
+PEAKS = ("attack_peak_memory_mib", "defense_peak_memory_mib")
+
+JOIN_DEVICES = {
+    "sqlite": "group_concat(device, ', ')",
+    "postgresql": "string_agg(device, ', ' ORDER BY device)",
+}
+
+_BLOCK_FIGURES = ", ".join(f"b.{name}" for name in (*SUMS, *PEAKS))
+
+_OFFERED = f"q.samples - b.number * {BLOCK_SIZE}"
+
+_WHOLE_BLOCKS = f"""
+    SELECT c.id AS cell_id, b.created_at, b.samples, b.correct, {_BLOCK_FIGURES}
+    FROM cell c LEFT JOIN block b ON b.cell_id = c.id"""
+
+_PREFIX_BLOCKS = f"""
+    SELECT run_id, cell_id, created_at, counted AS samples,
+        CASE WHEN counted = whole THEN correct
+            ELSE length(replace(substr(hits, 1, counted), '0', '')) END AS correct,
+        {", ".join(f"{name} * counted / CAST(whole AS DOUBLE PRECISION) AS {name}" for name in SUMS)},
+        {", ".join(PEAKS)}
+    FROM (
+        SELECT q.run_id, q.cell_id, b.created_at, b.correct, b.hits, {_BLOCK_FIGURES},
+            b.samples AS whole, CASE WHEN {_OFFERED} < b.samples THEN {_OFFERED} ELSE b.samples END AS counted
+        FROM run_cell q LEFT JOIN block b ON b.cell_id = q.cell_id AND b.number * {BLOCK_SIZE} < q.samples
+    ) AS cut"""
+
+_RATIOS = f"""
+        r.correct,
+        r.accuracy,
+        CASE WHEN r.samples = 0 THEN NULL WHEN r.correct = 0 THEN 0.0
+            ELSE (r.accuracy + {Z**2 / 2} / r.n - r.half_width) / (1 + {Z**2} / r.n) END AS accuracy_low,
+        CASE WHEN r.samples = 0 THEN NULL WHEN r.correct = r.samples THEN 1.0
+            ELSE (r.accuracy + {Z**2 / 2} / r.n + r.half_width) / (1 + {Z**2} / r.n) END AS accuracy_high,
+        r.sum_confidence / r.n AS mean_confidence,
+        r.sum_margin / r.n AS mean_margin,
+        r.zero_gradients / r.n AS zero_gradients,
+        r.n / NULLIF(r.defense_seconds, 0) AS images_per_second,
+        r.defense_seconds / r.n AS seconds_per_image,
+        r.attack_seconds / r.n AS attack_seconds_per_image,
+        r.defense_forwards / r.n AS forwards_per_image,
+        r.defense_backwards / r.n AS backwards_per_image,
+        r.attack_forwards / r.n AS attack_forwards_per_image,
+        r.attack_backwards / r.n AS attack_backwards_per_image,
+        r.defense_peak_memory_mib AS peak_memory_mib,
+        r.attack_peak_memory_mib,
+        c.attack_group,
+        c.badges,
+        c.demonstration"""
+
+_CELL = """c."key" AS cell, c.model, c.dataset, c.attack, c.epsilon_255, c.threat_model, c.defense, c.seed,
+        c.precision, c.preprocessing, c.classes"""
+
+STATUS = """CASE WHEN samples >= requested_samples AND samples > 0 THEN 'done'
+            WHEN error IS NOT NULL THEN 'failed'
+            WHEN samples > 0 THEN 'partial' ELSE 'pending' END"""
+"""A cell's status from its ``samples``, ``requested_samples`` and ``error``."""
+
+
+def view_statements(dialect: str) -> dict[str, str]:
+    """Return the SELECT of each view by the view's name, for ``sqlite`` or ``postgresql``."""
+    return {"results": _results(dialect), "run_results": _run_results(dialect)}
+
+
+def create_views(dialect: str) -> list[str]:
+    """Return the statements that create the views."""
+    return [f"CREATE VIEW {name} AS {select}" for name, select in view_statements(dialect).items()]
+
+
+def drop_views() -> list[str]:
+    """Return the statements that drop the views where they exist."""
+    return ["DROP VIEW IF EXISTS run_results", "DROP VIEW IF EXISTS results"]
+
+
+def _results(dialect: str) -> str:
+    requested = "COALESCE((SELECT max(q.samples) FROM run_cell q WHERE q.cell_id = c.id), 0)"
+    error = "(SELECT q.error FROM run_cell q WHERE q.cell_id = c.id ORDER BY q.run_id DESC LIMIT 1)"
+    devices = _devices(dialect, "b.cell_id = c.id")
+    return f"""
+{_rated("cell_id", _WHOLE_BLOCKS)}, judged AS (
+    SELECT {_CELL}, r.samples, {requested} AS requested_samples, {_RATIOS}, {devices} AS devices, {error} AS error,
+        COALESCE(r.updated_at, c.created_at) AS updated_at
+    FROM rated r JOIN cell c ON c.id = r.cell_id
+)
+{_final("results")}"""
+
+
+def _run_results(dialect: str) -> str:
+    devices = _devices(dialect, f"b.cell_id = c.id AND b.number * {BLOCK_SIZE} < q.samples")
+    return f"""
+{_rated("run_id, cell_id", _PREFIX_BLOCKS)}, judged AS (
+    SELECT r.run_id AS run, run.name AS run_name, {_CELL}, r.samples, q.samples AS requested_samples, {_RATIOS},
+        {devices} AS devices, q.error, COALESCE(r.updated_at, c.created_at) AS updated_at
+    FROM rated r
+    JOIN run_cell q ON q.run_id = r.run_id AND q.cell_id = r.cell_id
+    JOIN cell c ON c.id = r.cell_id
+    JOIN run ON run.id = r.run_id
+)
+{_final("run_results")}"""
+
+
+def _rated(scope: str, blocks: str) -> str:
+    """Sum the counted blocks per scope, and derive the accuracy; ``n`` is null where nothing is measured.
+
+    One level of aggregation only: SQLite passes a condition on the scope down to the blocks through no more.
+    """
+    sums = ", ".join(f"CAST(sum({name}) AS DOUBLE PRECISION) AS {name}" for name in SUMS)
+    counts = ", ".join(f"CAST(COALESCE(sum({name}), 0) AS INTEGER) AS {name}" for name in ("samples", "correct"))
+    peaks = ", ".join(f"max({name}) AS {name}" for name in PEAKS)
+    return f"""WITH counted AS ({blocks}
+), measured AS (
+    SELECT {scope}, max(created_at) AS updated_at, {counts}, {sums}, {peaks}
+    FROM counted GROUP BY {scope}
+), with_n AS (
+    SELECT measured.*, CAST(NULLIF(samples, 0) AS DOUBLE PRECISION) AS n FROM measured
+), with_accuracy AS (
+    SELECT with_n.*, correct / n AS accuracy FROM with_n
+), rated AS (
+    SELECT with_accuracy.*, {Z} * sqrt(accuracy * (1 - accuracy) / n + {Z**2 / 4} / (n * n)) AS half_width
+    FROM with_accuracy
+)"""
+
+
+def _devices(dialect: str, condition: str) -> str:
+    distinct = f"SELECT DISTINCT b.device FROM block b WHERE {condition} ORDER BY b.device"
+    return f"(SELECT {JOIN_DEVICES[dialect]} FROM ({distinct}) AS used)"
+
+
+def _final(name: str) -> str:
+    """Add the status, and hide the error of a cell that has not failed; the columns in their public order."""
+    view = {view.name: view for view in VIEWS}[name]
+    derived = {"status": f"{STATUS} AS status", "error": f"CASE WHEN {STATUS} = 'failed' THEN error END AS error"}
+    return f"SELECT {', '.join(derived.get(column.name, column.name) for column in view.columns)} FROM judged"

@@ -1,0 +1,1 @@
+"""The training of the demonstration models, and the measurement of their cards."""

@@ -1,0 +1,1 @@
+"""Datasets brought onto this machine: downloaded, checked, unpacked."""

@@ -1,0 +1,149 @@
+"""Download one file over HTTP: resumed where it broke off, checked, and whole under its name or not there at all."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import io
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from tqdm import tqdm
+
+from scc_core.errors import UserError
+from scc_core.machine.locks import exclusive
+
+_CHUNK = 2**20
+_TIMEOUT_SECONDS = 60.0
+_NOT_FOUND = 404
+_PARTIAL = 206
+_RANGE_NOT_SATISFIABLE = 416
+
+
+class NoSuchFileError(UserError):
+    """The server has no file under this URL."""
+
+
+def download(url: str, target: Path, *, md5: str = "", sha256: str = "") -> Path:
+    """Bring the file at ``url`` to ``target``, unless it is there already; return ``target``.
+
+    What has arrived lies in ``target`` + ``.part`` until the file is whole, so that the next call goes on where this
+    one broke off - if the server still has the same file, which it tells by an ETag or a date. Of several processes
+    one downloads and the others wait for it.
+
+    Args:
+        url: ``http://`` or ``https://``.
+        target: where the file goes; its folder is made.
+        md5: the published MD5 in hexadecimal digits; empty if there is none.
+        sha256: the published SHA-256, likewise.
+
+    Raises:
+        NoSuchFileError: the server does not have it.
+        UserError: no connection, a connection that broke, a full disk, or a file that is not the published one.
+    """
+    if target.exists():
+        return target
+    try:
+        with exclusive(target.with_name(target.name + ".lock")):
+            if not target.exists():
+                part = _fetch(url, target)
+                _check(part, url, md5, sha256)
+                part.replace(target)
+                _validator_file(part).unlink(missing_ok=True)
+    except urllib.error.HTTPError as error:
+        if error.code == _NOT_FOUND:
+            raise NoSuchFileError(f"there is no file at {url} (HTTP 404)") from None
+        raise UserError(f"{url} cannot be downloaded: HTTP {error.code} {error.reason}") from None
+    except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
+        reason = getattr(error, "reason", error)
+        raise UserError(f"{url} cannot be downloaded: {reason}; the same command goes on where it broke off") from None
+    except OSError as error:
+        raise UserError(f"{target} cannot be written: {error.strerror or error}") from None
+    return target
+
+
+def _fetch(url: str, target: Path) -> Path:
+    """Download what is missing of ``target``'s part file and return it, complete in size."""
+    part = target.with_name(target.name + ".part")
+    try:
+        _fetch_from(url, part, _resumable(part))
+    except urllib.error.HTTPError as error:
+        if error.code != _RANGE_NOT_SATISFIABLE:
+            raise
+        _fetch_from(url, part, 0)
+    return part
+
+
+def _resumable(part: Path) -> int:
+    """Return from which byte a part file may go on: 0 without the validator that proves it to be of the same file."""
+    return part.stat().st_size if part.exists() and _validator_file(part).exists() else 0
+
+
+def _fetch_from(url: str, part: Path, start: int) -> None:
+    request = urllib.request.Request(url, headers={"User-Agent": "scc-bench", "Accept-Encoding": "identity"})
+    if start:
+        request.add_header("Range", f"bytes={start}-")
+        request.add_header("If-Range", _validator_file(part).read_text(encoding="ascii"))
+    with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as answer:
+        # A server that ignores the range, or whose file has changed since, sends the whole file.
+        start = start if answer.status == _PARTIAL else 0
+        if start == 0:
+            _keep_validator(part, answer)
+        length = answer.headers.get("Content-Length")
+        total = start + int(length) if length else None
+        with part.open("ab" if start else "wb") as file:
+            _copy(answer, file, url, start, total)
+    if total is not None and part.stat().st_size != total:
+        raise ConnectionError(f"{part.stat().st_size:,} of {total:,} bytes arrived")
+
+
+def _copy(answer: http.client.HTTPResponse, file: io.BufferedIOBase, url: str, start: int, total: int | None) -> None:
+    name = url.rpartition("/")[2]
+    with tqdm(desc=name, initial=start, total=total, unit="B", unit_scale=True, disable=None) as progress:
+        while chunk := answer.read(_CHUNK):
+            file.write(chunk)
+            progress.update(len(chunk))
+
+
+def _keep_validator(part: Path, answer: http.client.HTTPResponse) -> None:
+    etag = answer.headers.get("ETag", "")
+    validator = etag if etag and not etag.startswith("W/") else answer.headers.get("Last-Modified", "")
+    if validator and validator.isascii():
+        _validator_file(part).write_text(validator, encoding="ascii")
+    else:
+        _validator_file(part).unlink(missing_ok=True)
+
+
+def _validator_file(part: Path) -> Path:
+    return part.with_name(part.name + ".validator")
+
+
+def _check(part: Path, url: str, md5: str, sha256: str) -> None:
+    fault = digest_fault(part, md5=md5, sha256=sha256)
+    if fault:
+        part.unlink()
+        raise UserError(
+            f"what {url} gave {fault}: the file has changed or was damaged on the way; nothing was kept, the same "
+            "command tries again"
+        )
+
+
+def digest_fault(path: Path, *, md5: str = "", sha256: str = "") -> str:
+    """Return how a file's digests differ from the published ones, in words; empty if they do not.
+
+    Args:
+        path: the file.
+        md5: in hexadecimal digits; empty is not compared.
+        sha256: likewise.
+    """
+    for algorithm, published in (("md5", md5), ("sha256", sha256)):
+        digest = _digest(path, algorithm) if published else ""
+        if digest != published:
+            return f"has {algorithm.upper()} {digest}, published is {published}"
+    return ""
+
+
+def _digest(path: Path, algorithm: str) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, algorithm).hexdigest()

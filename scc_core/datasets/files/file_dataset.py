@@ -1,0 +1,58 @@
+"""A dataset made of samples on this machine, with the class names and prompts that belong to them."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+
+from scc_core.datasets.base import Dataset, DatasetCard, Labels, LeftOut, Uint8Image
+from scc_core.datasets.files.manifest import Manifest, read_manifest
+from scc_core.datasets.files.samples import Samples
+
+
+class SampledDataset(Dataset):
+    """Samples with names and prompts.
+
+    Attributes:
+        samples: where images and labels come from.
+        folder: the folder that was read.
+    """
+
+    def __init__(
+        self,
+        card: DatasetCard,
+        class_names: tuple[str, ...],
+        templates: tuple[str, ...],
+        samples: Samples,
+        folder: Path,
+        left_out: tuple[LeftOut, ...] = (),
+    ) -> None:
+        self.card = card
+        self.class_names = class_names
+        self.templates = templates
+        self.samples = samples
+        self.folder = folder
+        self.left_out = tuple(entry.legible() for entry in left_out)
+
+    @property
+    def labels(self) -> Labels:  # type: ignore[override]
+        """``(N,)`` int64, the class of every sample."""
+        return self.samples.labels
+
+    def image(self, index: int) -> Uint8Image:
+        """Return sample ``index`` as ``(H, W, 3)`` uint8 RGB."""
+        return self.samples.image(index)
+
+    @cached_property
+    def manifest(self) -> Manifest:
+        """Every sample's id, label and SHA-256; the first use hashes the files.
+
+        Raises:
+            UserError: a file is missing or cannot be read.
+        """
+        return read_manifest(self.samples, self.name.partition("@")[0], self.folder)
+
+    @property
+    def version(self) -> str:  # type: ignore[override]
+        """The manifest's digest; the first use hashes the files."""
+        return self.manifest.digest

@@ -1,0 +1,64 @@
+"""Which samples a dataset holds, by the content of each: two copies are the same exactly if their digests are."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+from scc_core.datasets.files.answers_by_file import Question, remember
+from scc_core.datasets.files.samples import Samples
+
+_FORMAT = "manifest-1"
+
+
+class ManifestRow(NamedTuple):
+    """One sample: its id, its label and the SHA-256 of its content in hexadecimal digits."""
+
+    id: str
+    label: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """All samples of a dataset in its fixed order; row ``i`` is sample ``i``."""
+
+    rows: tuple[ManifestRow, ...]
+
+    @cached_property
+    def digest(self) -> str:
+        """The SHA-256 of all rows: the dataset's version."""
+        digest = hashlib.sha256(f"{_FORMAT}\n".encode())
+        for row in self.rows:
+            digest.update(f"{row.sha256} {row.label} ".encode() + os.fsencode(row.id) + b"\n")
+        return digest.hexdigest()
+
+
+def _digest(samples: Samples, index: int) -> str:
+    return hashlib.sha256(samples.content(index)).hexdigest()
+
+
+_DIGESTS = Question("manifests", _FORMAT, "hashing", _digest)
+
+
+def read_manifest(samples: Samples, name: str, folder: Path) -> Manifest:
+    """Return the manifest of ``samples``, hashing only what changed since the last time.
+
+    The digests are kept below :func:`~scc_core.machine.folders.cache_folder`, each valid while its files keep size and
+    time of change. Of several processes one hashes and the others wait for it.
+
+    Args:
+        samples: what a reader found.
+        name: shown with the progress.
+        folder: the dataset's folder; with ``name`` it tells the caches of several copies apart.
+
+    Raises:
+        UserError: a file of the dataset is missing or cannot be read.
+    """
+    digests = remember(_DIGESTS, samples, name, folder)
+    rows = zip(samples.ids, samples.labels.tolist(), strict=True)
+    return Manifest(tuple(ManifestRow(id_, label, digests[id_]) for id_, label in rows))

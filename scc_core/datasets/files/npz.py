@@ -1,0 +1,60 @@
+"""Arrays inside of npz archives, mapped into memory rather than loaded: a large one takes none while it is read."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from scc_core.errors import UserError
+from scc_core.machine.folders import cache_folder
+from scc_core.machine.locks import exclusive
+
+_CHUNK = 2**20
+
+
+def read_array(path: Path, key: str) -> npt.NDArray[Any]:
+    """Return array ``key`` of the archive, mapped read-only.
+
+    It is unpacked once into :func:`~scc_core.machine.folders.cache_folder` and again when the archive changes; of
+    several processes one unpacks it.
+
+    Raises:
+        FileNotFoundError: no such archive.
+        UserError: not an npz archive, without this array, damaged, or the cache cannot be written.
+    """
+    status = path.stat()
+    stamp = f"{path.absolute()}\0{key}\0{status.st_size}:{status.st_mtime_ns}"
+    target = cache_folder() / "arrays" / f"{hashlib.sha256(os.fsencode(stamp)).hexdigest()[:32]}.npy"
+    try:
+        if not target.exists():
+            with exclusive(target.with_suffix(".lock")):
+                if not target.exists():
+                    _unpack(path, key, target)
+        array: npt.NDArray[Any] = np.load(target, mmap_mode="r", allow_pickle=False)
+    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError) as error:
+        raise UserError(f"{path} is no npz archive, or damaged: {error}") from None
+    except OSError as error:
+        raise UserError(f"cannot unpack {path} to {target}: {error.strerror or error}") from None
+    return array
+
+
+def _unpack(path: Path, key: str, target: Path) -> None:
+    with zipfile.ZipFile(path) as archive:
+        if f"{key}.npy" not in archive.namelist():
+            names = ", ".join(sorted(name.removesuffix(".npy") for name in archive.namelist()))
+            raise UserError(f"{path} has no array {key!r}; it has {names or 'none'}")
+        with (
+            archive.open(f"{key}.npy") as packed,
+            tempfile.NamedTemporaryFile(dir=target.parent, delete=False) as unpacked,
+        ):
+            shutil.copyfileobj(packed, unpacked, _CHUNK)
+    Path(unpacked.name).replace(target)

@@ -1,0 +1,119 @@
+"""The labelled images of one dataset on disk, before anything is known of class names or prompts."""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from scc_core.datasets.base import Labels, Uint8Image
+from scc_core.datasets.files.decoding import decode
+
+
+class Sample(NamedTuple):
+    """An image file: its path below the dataset's folder, with ``/`` between the parts, and its label."""
+
+    path: str
+    label: int
+
+
+class Samples(ABC):
+    """What a reader finds in a dataset's folder; index ``i`` names the same sample for ever.
+
+    Attributes:
+        labels: ``(N,)`` int64.
+        ids: for every sample what names it within the dataset, such as its relative path.
+    """
+
+    labels: Labels
+    ids: Sequence[str]
+
+    @abstractmethod
+    def image(self, index: int) -> Uint8Image:
+        """Return sample ``index`` as ``(H, W, 3)`` uint8 RGB."""
+
+    @abstractmethod
+    def content(self, index: int) -> bytes:
+        """Return the bytes whose SHA-256 identifies sample ``index``: its encoded file, or its raw pixels."""
+
+    @abstractmethod
+    def files_of(self, index: int) -> Sequence[str | Path]:
+        """Return the files that the content of sample ``index`` comes from; while they do not change, it does not."""
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+class FileSamples(Samples):
+    """One image file per sample.
+
+    Args:
+        folder: the dataset's folder.
+        samples: in the dataset's fixed order.
+    """
+
+    def __init__(self, folder: Path, samples: Iterable[Sample]) -> None:
+        listed = tuple(samples)
+        self.folder = folder
+        self._prefix = f"{folder}{os.sep}"
+        self.ids = tuple(sample.path for sample in listed)
+        self.labels = np.array([sample.label for sample in listed], dtype=np.int64)
+
+    def path(self, index: int) -> Path:
+        """Return the file of sample ``index``."""
+        return self.folder / self.ids[index]
+
+    def image(self, index: int) -> Uint8Image:
+        """Decode sample ``index``."""
+        return decode(self.path(index))
+
+    def content(self, index: int) -> bytes:
+        """Return the file's bytes."""
+        return self.path(index).read_bytes()
+
+    def files_of(self, index: int) -> Sequence[str | Path]:
+        """Return the one file of sample ``index``; as text, since a Path for each of many files is slow."""
+        return (self._prefix + self.ids[index],)
+
+
+class ArraySamples(Samples):
+    """Samples in arrays that one or more files hold together.
+
+    Args:
+        files: all files that the pixels come from.
+        labels: ``(N,)``, any integer type.
+        pixels: returns sample ``i`` as it is stored, ``(H, W)`` or ``(H, W, C)`` uint8.
+        prefix: begins the ids, which end in the index.
+    """
+
+    def __init__(
+        self, files: Sequence[Path], labels: Iterable[int], pixels: Callable[[int], Uint8Image], prefix: str
+    ) -> None:
+        self._files = tuple(files)
+        self._pixels = pixels
+        self.labels = np.asarray(labels, dtype=np.int64)
+        self.ids = tuple(f"{prefix}/{index}" for index in range(len(self.labels)))
+
+    def image(self, index: int) -> Uint8Image:
+        """Return sample ``index``; a grey image becomes RGB."""
+        pixels = self._pixels(index)
+        if pixels.ndim == 2 or pixels.shape[2] == 1:
+            pixels = np.repeat(pixels.reshape(*pixels.shape[:2], 1), 3, axis=2)
+        return np.ascontiguousarray(pixels)
+
+    def content(self, index: int) -> bytes:
+        """Return the stored pixels in row-major order."""
+        return np.ascontiguousarray(self._pixels(index)).tobytes()
+
+    def files_of(self, index: int) -> Sequence[Path]:  # noqa: ARG002
+        """Return the container files, the same for every sample."""
+        return self._files
+
+
+def bytewise(paths: Iterable[str]) -> list[str]:
+    """Sort by the bytes of the names, which no locale and no file system changes."""
+    return sorted(paths, key=os.fsencode)

@@ -1,0 +1,75 @@
+"""Which samples of a dataset cannot be read: found by decoding every image once, before anything is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from scc_core.datasets.base import LeftOut, Uint8Image
+from scc_core.datasets.files.answers_by_file import Question, remember
+from scc_core.datasets.files.decoding import UnreadableImageError
+from scc_core.datasets.files.samples import Samples
+
+
+def _fault(samples: Samples, index: int) -> str:
+    try:
+        samples.image(index)
+    except UnreadableImageError as error:
+        return error.reason
+    return ""
+
+
+_READABLE = Question("readable", "readable-1", "checking", _fault)
+
+
+class Readable(NamedTuple):
+    """The samples that can be read, and the others with the reason."""
+
+    samples: Samples
+    left_out: tuple[LeftOut, ...]
+
+
+def leave_out_unreadable(samples: Samples, name: str, folder: Path) -> Readable:
+    """Decode every image once, unless that was done since its file last changed.
+
+    Args:
+        samples: what a reader found.
+        name: shown with the progress.
+        folder: the dataset's folder.
+
+    Raises:
+        UserError: a file is missing.
+    """
+    faults = remember(_READABLE, samples, name, folder)
+    left_out = tuple(LeftOut(id_, faults[id_]) for id_ in samples.ids if faults[id_])
+    if not left_out:
+        return Readable(samples, ())
+    return Readable(Subset(samples, [index for index, id_ in enumerate(samples.ids) if not faults[id_]]), left_out)
+
+
+class Subset(Samples):
+    """Some of the samples, in their order.
+
+    Args:
+        samples: all of them.
+        indices: which to keep.
+    """
+
+    def __init__(self, samples: Samples, indices: Sequence[int]) -> None:
+        self._samples = samples
+        self._indices = tuple(indices)
+        self.labels = samples.labels[list(indices)]
+        self.ids = tuple(samples.ids[index] for index in indices)
+
+    def image(self, index: int) -> Uint8Image:
+        """Decode sample ``index`` of those kept."""
+        return self._samples.image(self._indices[index])
+
+    def content(self, index: int) -> bytes:
+        """Return the content of sample ``index`` of those kept."""
+        return self._samples.content(self._indices[index])
+
+    def files_of(self, index: int) -> Sequence[str | Path]:
+        """Return the files of sample ``index`` of those kept."""
+        return self._samples.files_of(self._indices[index])

@@ -1,0 +1,157 @@
+"""The bound of the store: room is reserved before a chunk is written, and the least recently used files make it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from scc_core.datasets.pixels.disk_cache.chunk import SUFFIX
+from scc_core.datasets.pixels.disk_cache.file_lock import exclusive, is_at, release, take
+
+PART_SUFFIX = ".part"
+"""Of a file that is being written."""
+_LEDGER = "bytes-used"
+_DIGITS = 20
+_SLACK = 10
+"""A sweep frees a tenth of the bound more than it must, so that sweeps are rare."""
+_SPARE_BYTES = 2**30
+_SPARE_SHARE = 20
+"""A gibibyte of the disk, or a twentieth of a small one, is left to others; the results database may be on it."""
+
+
+class StoredFile(NamedTuple):
+    """A file of the store, finished or not."""
+
+    path: Path
+    num_bytes: int
+    used_ns: int
+
+
+class Budget:
+    """Keeps the files of a folder, of all processes together, within a bound.
+
+    A ledger in the folder, itself an exclusive file, has the sum, so that files are counted only when it is exceeded
+    and once per process. Where it errs, after a process was killed, it counts too much, and the next count mends it.
+
+    Args:
+        folder: the store.
+        max_bytes: its bound.
+    """
+
+    def __init__(self, folder: Path, max_bytes: int) -> None:
+        self.folder = folder
+        self.max_bytes = max_bytes
+        self._counted = False
+
+    def reserve(self, file: int, num_bytes: int) -> None:
+        """Give the empty, open file of the store its final size, removing least recently used files for it.
+
+        Raises:
+            OSError: with ENOSPC, if neither the bound nor the disk has room for it.
+        """
+        if num_bytes > self.max_bytes:
+            raise OSError(errno.ENOSPC, f"one file of {num_bytes} bytes exceeds its bound of {self.max_bytes} bytes")
+        with locked_ledger(self.folder) as ledger:
+            used = ledger.read() if self._counted else None
+            if used is None or self._excess(used, num_bytes) > 0:
+                used = self._sweep(num_bytes)
+            if self._excess(used, num_bytes) > 0:
+                raise OSError(
+                    errno.ENOSPC, f"no room for {num_bytes} bytes on the disk or within {self.max_bytes} bytes"
+                )
+            # Within the ledger's lock, so that whoever counts finds either the file or the sum without it.
+            os.ftruncate(file, num_bytes)
+            ledger.write(used + num_bytes)
+            self._counted = True
+
+    def _excess(self, used: int, incoming: int) -> int:
+        """Return how many bytes must go before ``incoming`` may come."""
+        disk = shutil.disk_usage(self.folder)
+        spare = min(_SPARE_BYTES, disk.total // _SPARE_SHARE)
+        return max(used + incoming - self.max_bytes, spare + incoming - disk.free)
+
+    def _sweep(self, incoming: int) -> int:
+        """Remove what killed builders left and, if room is short, the least recently used; return the bytes used."""
+        remove_abandoned(self.folder)
+        files = sorted(stored_files(self.folder), key=lambda file: file.used_ns)
+        used = sum(file.num_bytes for file in files)
+        excess = self._excess(used, incoming)
+        goal = used - excess - self.max_bytes // _SLACK if excess > 0 else used
+        for file in files:
+            if used <= goal:
+                break
+            if file.path.suffix == SUFFIX:
+                remove(file.path)
+                used -= file.num_bytes
+        return used
+
+
+class Ledger:
+    """The sum of the store's files, in a file that is held."""
+
+    def __init__(self, file: int) -> None:
+        self._file = file
+
+    def read(self) -> int | None:
+        """Return the sum; None if there is none."""
+        text = os.pread(self._file, _DIGITS + 1, 0)
+        return int(text) if len(text) == _DIGITS and text.isdigit() else None
+
+    def write(self, used: int) -> None:
+        """Replace the sum."""
+        # Always the same length, in one call: a process killed here leaves the old sum or the new one.
+        os.pwrite(self._file, f"{used:0{_DIGITS}}".encode(), 0)
+
+
+@contextmanager
+def locked_ledger(folder: Path) -> Iterator[Ledger]:
+    """Hold the ledger of a store; while it is held no file of the store grows and none is removed."""
+    with exclusive(folder / _LEDGER) as file:
+        yield Ledger(file)
+
+
+def stored_files(folder: Path) -> list[StoredFile]:
+    """Return the files of a store, those being written included; other processes may remove some meanwhile."""
+    found = []
+    for path in (path for preparation in _children(folder) for path in _children(preparation)):
+        if path.suffix in (SUFFIX, PART_SUFFIX):
+            with suppress(FileNotFoundError):
+                status = path.stat()
+                found.append(StoredFile(path, status.st_size, status.st_mtime_ns))
+    return found
+
+
+def remove(path: Path) -> None:
+    """Remove a finished file, and its folder if that was the last; processes that have it mapped keep its pixels."""
+    path.unlink(missing_ok=True)
+    try:
+        path.parent.rmdir()
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT):
+            raise
+
+
+def remove_abandoned(folder: Path) -> None:
+    """Remove the unfinished files of builders that are no more."""
+    for path in (file.path for file in stored_files(folder)):
+        file = take(path) if path.suffix == PART_SUFFIX else None
+        if file is None:
+            continue
+        try:
+            if is_at(file, path):
+                path.unlink()
+        finally:
+            release(file)
+
+
+def _children(folder: Path) -> list[Path]:
+    """Return what is in a folder; nothing if it is none, or was removed meanwhile."""
+    try:
+        return list(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []

@@ -1,0 +1,161 @@
+"""From blocks of a dataset to block results: batches of any size, results that do not depend on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from scc_core.attacks.base import Attack
+from scc_core.datasets.pixels.dataset import PreparedDataset
+from scc_core.defenses.base import Defense
+from scc_core.evaluation.evaluate import Adaptive, Defended, Evaluation, evaluate
+from scc_core.models.base import ZeroShotModel
+from scc_core.outcomes import BLOCK_SIZE, BlockResult, Cost, Failure, Measurement, Outcomes
+
+
+def block_positions(block: int, size: int) -> range:
+    """Return the positions of ``block`` in the sample order of a dataset of ``size`` samples."""
+    return range(block * BLOCK_SIZE, min((block + 1) * BLOCK_SIZE, size))
+
+
+def measure(
+    model: ZeroShotModel,
+    dataset: PreparedDataset,
+    blocks: Sequence[int],
+    *,
+    attack: Attack | None,
+    epsilon: float,
+    defenses: Mapping[str, Defense],
+    seed: int,
+    batch_size: int,
+    worker: str,
+    adaptive: Adaptive | None = None,
+    next_blocks: Sequence[int] = (),
+) -> Measurement:
+    """Measure ``blocks`` of one attack group under every defense.
+
+    Args:
+        model: the classifier.
+        dataset: where the samples come from.
+        blocks: numbers of the blocks, each of at most ``BLOCK_SIZE`` samples.
+        attack: None for clean accuracy.
+        epsilon: L-inf radius in [0, 1] pixel units.
+        defenses: by the key of their cell.
+        seed: the cells' seed.
+        batch_size: images at a time; changes speed and memory, never a result.
+        worker: stored with the results.
+        adaptive: None for threat model ``transfer``; otherwise there is exactly one defense.
+        next_blocks: what the caller will measure after these; their first images are read meanwhile.
+
+    Raises:
+        Exception: whatever the model or the attack raises; a defense's exception only fails its own cell.
+    """
+    measurement = Measurement()
+    active = dict(defenses)
+    parts: dict[str, list[_Part]] = {key: [] for key in defenses}
+
+    def fail(key: str, error: Exception) -> None:
+        measurement.failures[key] = Failure.of(error)
+        del active[key]
+
+    chunks = list(_chunks(_positions(blocks, dataset), batch_size))
+    upcoming = _positions(next_blocks, dataset)[:batch_size]
+    for chunk, following in zip(chunks, [*chunks[1:], upcoming], strict=True):
+        if not active:
+            break
+        batch = dataset.batch(chunk, model.model.device)
+        if following:
+            dataset.read_ahead(following, model.model.device)
+        evaluation = evaluate(
+            model,
+            batch,
+            attack=attack,
+            epsilon=epsilon,
+            defenses=dict(active),
+            seed=seed,
+            adaptive=adaptive,
+            on_error=fail,
+        )
+        for key, defended in evaluation.defended.items():
+            parts[key] += _split(chunk, evaluation, defended)
+    device = device_name(model.model.device)
+    for key in active:
+        measurement.results += _join(key, parts[key], device, worker)
+    return measurement
+
+
+def device_name(device: torch.device) -> str:
+    """Return the device's own name, e.g. ``NVIDIA H200``, or ``cpu`` with the number of threads."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"cpu x {torch.get_num_threads()}" if device.type == "cpu" else str(device)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """The share of one batch that belongs to one block."""
+
+    block: int
+    outcomes: Outcomes
+    gradients: npt.NDArray[np.float32]
+    attack: Cost
+    defense: Cost
+
+
+def _positions(blocks: Sequence[int], dataset: PreparedDataset) -> list[int]:
+    return [position for block in blocks for position in block_positions(block, len(dataset))]
+
+
+def _chunks(positions: Sequence[int], size: int) -> Iterator[Sequence[int]]:
+    for start in range(0, len(positions), size):
+        yield positions[start : start + size]
+
+
+def _split(positions: Sequence[int], evaluation: Evaluation[str], defended: Defended) -> Iterator[_Part]:
+    blocks = np.asarray(positions) // BLOCK_SIZE
+    cuts = [0, *(np.flatnonzero(np.diff(blocks)) + 1).tolist(), len(blocks)]
+    for start, stop in pairwise(cuts):
+        yield _Part(
+            int(blocks[start]),
+            defended.outcomes.rows(start, stop),
+            evaluation.gradients[start:stop],
+            _share(evaluation.attack, start, stop, len(blocks)),
+            _share(defended.cost, start, stop, len(blocks)),
+        )
+
+
+def _share(cost: Cost, start: int, stop: int, total: int) -> Cost:
+    """Return the share of rows ``start`` to ``stop`` of a batch's cost; the shares of a batch add up exactly.
+
+    Every share has the peak memory of the whole batch.
+    """
+
+    def whole(count: int) -> int:
+        return count * stop // total - count * start // total
+
+    seconds = cost.seconds * (stop - start) / total
+    return Cost(seconds, whole(cost.forwards), whole(cost.backwards), cost.peak_memory_mib)
+
+
+def _join(key: str, parts: Sequence[_Part], device: str, worker: str) -> Iterator[BlockResult]:
+    for block in dict.fromkeys(part.block for part in parts):
+        own = [part for part in parts if part.block == block]
+        yield BlockResult(
+            cell=key,
+            block=block,
+            outcomes=Outcomes.concatenate([part.outcomes for part in own]),
+            attack=sum((part.attack for part in own), Cost()),
+            defense=sum((part.defense for part in own), Cost()),
+            device=device,
+            worker=worker,
+            zero_gradients=_zero_gradients(np.concatenate([part.gradients for part in own])),
+        )
+
+
+def _zero_gradients(gradients: npt.NDArray[np.float32]) -> int | None:
+    return None if np.isnan(gradients).all() else int(np.count_nonzero(gradients == 0.0))

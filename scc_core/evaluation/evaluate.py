@@ -1,0 +1,226 @@
+"""Attack once, defend many: the measurement itself, which trusts neither attack nor defense."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Generic, NamedTuple, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from scc_core.attacks.base import Attack
+from scc_core.batch import Batch
+from scc_core.defenses.base import Defense, Gradients
+from scc_core.errors import ComponentError
+from scc_core.evaluation.adaptive import DefendedClassifier
+from scc_core.models.base import Classifier, ZeroShotModel
+from scc_core.noise import Noise
+from scc_core.outcomes import MAX_SCORED_CLASSES, Cost, Outcomes
+
+KeyT = TypeVar("KeyT")
+
+_BUDGET_TOLERANCE = 1e-6
+_MIB = 2**20
+_ORDERS = {"linf": torch.inf, "l2": 2.0}
+
+
+@dataclass(frozen=True)
+class Adaptive:
+    """How an attacker who knows the defense differentiates through it.
+
+    Attributes:
+        gradients: ``bpda``, ``unrolled``, or None for the strongest that the defense declares.
+        eot_draws: draws of the defense's randomness whose mean is attacked, per step.
+    """
+
+    gradients: Gradients | None = None
+    eot_draws: int = 1
+
+    def target(self, model: ZeroShotModel, defense: Defense, noise: Noise) -> DefendedClassifier:
+        """Return what the attack sees: the defended model, with gradients."""
+        return DefendedClassifier(model, defense, noise.fold("defended"), self.gradients, self.eot_draws)
+
+
+@dataclass(frozen=True)
+class Defended:
+    """Outcomes of one defense on some samples, and what the defense cost."""
+
+    outcomes: Outcomes
+    cost: Cost
+
+
+@dataclass(frozen=True)
+class Evaluation(Generic[KeyT]):
+    """Everything measured on some samples.
+
+    Attributes:
+        attack: cost of the adversarial images, which all the defenses share.
+        gradients: ``(B,)`` float32, the largest absolute value of any gradient that the attack computed for a sample;
+            NaN where it computed none.
+        defended: by the caller's key, the outcomes and cost of every defense.
+    """
+
+    attack: Cost
+    gradients: npt.NDArray[np.float32]
+    defended: Mapping[KeyT, Defended]
+
+
+def evaluate(
+    model: ZeroShotModel,
+    batch: Batch,
+    *,
+    attack: Attack | None,
+    epsilon: float,
+    defenses: Mapping[KeyT, Defense],
+    seed: int,
+    adaptive: Adaptive | None = None,
+    on_error: Callable[[KeyT, Exception], None] | None = None,
+) -> Evaluation[KeyT]:
+    """Attack once, then classify the same adversarial images under every defense.
+
+    Args:
+        model: the classifier.
+        batch: the images.
+        attack: None for clean accuracy.
+        epsilon: L-inf radius in [0, 1] pixel units.
+        defenses: what to measure, by any key.
+        seed: the cells' seed.
+        adaptive: None attacks the undefended model (threat model ``transfer``); otherwise the attack knows the
+            defense, of which there is then exactly one.
+        on_error: called with the key and the exception of a defense that fails, which is then left out of the
+            result while the others go on. None: the exception is raised.
+
+    Raises:
+        ComponentError: the attack left its budget or a component returned something that is no finite logit.
+        ValueError: an adaptive attack on several defenses at once.
+    """
+    if adaptive is not None and len(defenses) != 1:
+        raise ValueError(f"an adaptive attack is made for one defense, not for {len(defenses)}")
+    attack_noise = Noise(seed, batch.sample_ids, "attack")
+    with _timed(model) as attack_cost:
+        target = model if adaptive is None else adaptive.target(model, next(iter(defenses.values())), attack_noise)
+        try:
+            images, gradients = _attacked(target, batch, attack, epsilon, attack_noise)
+        except ComponentError as error:
+            raise ComponentError(f"model {model.model.name}: {error}") from error
+    noise = Noise(seed, batch.sample_ids, "defense")
+    defended = {}
+    for key, defense in defenses.items():
+        try:
+            defended[key] = _defend(model, defense, batch, images, noise)
+        except torch.OutOfMemoryError:
+            raise
+        except Exception as error:
+            if on_error is None:
+                raise
+            on_error(key, error)
+    return Evaluation(attack_cost.total, gradients, defended)
+
+
+class _Attacked(NamedTuple):
+    images: Tensor
+    gradients: npt.NDArray[np.float32]
+
+
+def _attacked(model: Classifier, batch: Batch, attack: Attack | None, epsilon: float, noise: Noise) -> _Attacked:
+    sample_ids = batch.sample_ids.tolist()
+    if attack is None:
+        return _Attacked(batch.pixels, np.full(len(sample_ids), np.nan, np.float32))
+    with model.meter.attack_gradients() as steepest:
+        images = attack(model, batch.pixels, batch.labels, epsilon, noise).images
+    _check_budget(attack, batch, images, epsilon)
+    gradients = [steepest.get(sample, np.nan) for sample in sample_ids]
+    return _Attacked(images, np.array(gradients, np.float32))
+
+
+def _check_budget(attack: Attack, batch: Batch, images: Tensor, epsilon: float) -> None:
+    if images.shape != batch.pixels.shape:
+        raise ComponentError(
+            f"attack {attack.name} returned shape {tuple(images.shape)} for images of {tuple(batch.pixels.shape)}"
+        )
+    distance = torch.linalg.vector_norm((images - batch.pixels).flatten(1), ord=_ORDERS[attack.norm], dim=1)
+    outside = torch.maximum(-images, images - 1.0).flatten(1).amax(dim=1)
+    # Written so that NaN, which compares false, counts as broken.
+    broken = ~((distance <= epsilon + _BUDGET_TOLERANCE) & (outside <= 0))
+    if broken.any():
+        row = int(broken.nonzero()[0])
+        raise ComponentError(
+            f"attack {attack.name} broke its budget on sample {int(batch.sample_ids[row])}: it moved "
+            f"{float(distance[row]) * 255:.4f}/255 in {attack.norm} with epsilon {epsilon * 255:g}/255, "
+            f"range [{float(images[row].min()):g}, {float(images[row].max()):g}]"
+        )
+
+
+def _defend(model: ZeroShotModel, defense: Defense, batch: Batch, images: Tensor, noise: Noise) -> Defended:
+    with _timed(model) as cost:
+        logits = defense(model, images, noise)
+    _check_logits(type(defense).__name__, model, batch, logits)
+    return Defended(_outcomes(batch, logits), cost.total)
+
+
+def _check_logits(name: str, model: ZeroShotModel, batch: Batch, logits: Tensor) -> None:
+    expected = (len(batch.labels), model.num_classes)
+    if tuple(logits.shape) != expected:
+        raise ComponentError(f"defense {name} returned shape {tuple(logits.shape)}; logits have shape {expected}")
+    broken = ~logits.isfinite().all(dim=1)
+    if broken.any():
+        sample = int(batch.sample_ids[int(broken.nonzero()[0])])
+        raise ComponentError(
+            f"model {model.model.name} under defense {name} gave a logit that is not finite on sample {sample}"
+        )
+
+
+def _outcomes(batch: Batch, logits: Tensor) -> Outcomes:
+    labels = batch.labels.unsqueeze(1)
+    true_logit = logits.gather(1, labels).squeeze(1)
+    other = logits.scatter(1, labels, -torch.inf).amax(dim=1)
+    # The logits decide: softmax may round two classes to the same probability.
+    prediction = logits.argmax(dim=1)
+    probabilities = torch.softmax(logits, dim=1)
+    confidence = probabilities.gather(1, prediction.unsqueeze(1)).squeeze(1)
+    return Outcomes(
+        sample_ids=batch.sample_ids.cpu().numpy().astype(np.int64),
+        labels=batch.labels.cpu().numpy().astype(np.int32),
+        predictions=prediction.cpu().numpy().astype(np.int32),
+        margins=(true_logit - other).cpu().numpy().astype(np.float32),
+        confidences=confidence.cpu().numpy().astype(np.float32),
+        scores=probabilities.cpu().numpy().astype(np.float16) if logits.shape[1] <= MAX_SCORED_CLASSES else None,
+    )
+
+
+@dataclass
+class _Timed:
+    total: Cost = field(default_factory=Cost)
+
+
+@contextmanager
+def _timed(model: ZeroShotModel) -> Iterator[_Timed]:
+    """Measure wall time, passes and peak memory; a GPU's queue is drained before either clock is read."""
+    timed = _Timed()
+    _synchronize(model.model.device)
+    _reset_peak(model.model.device)
+    start = time.perf_counter()
+    with model.meter.measure() as counted:
+        yield timed
+        _synchronize(model.model.device)
+        seconds = time.perf_counter() - start
+        timed.total = replace(counted(), seconds=seconds, peak_memory_mib=_peak_memory_mib(model.model.device))
+
+
+def _synchronize(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def _reset_peak(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+
+
+def _peak_memory_mib(device: torch.device) -> float | None:
+    return torch.cuda.max_memory_allocated(device) / _MIB if device.type == "cuda" else None

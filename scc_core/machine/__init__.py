@@ -1,0 +1,1 @@
+"""This machine's folders, files and locks."""

@@ -1,0 +1,1 @@
+"""The model hub: its cache on this machine, and downloads into it."""

@@ -1,0 +1,94 @@
+"""The pool: room by kind of device, for clusters of many kinds, and what is refused before a run."""
+
+from __future__ import annotations
+
+import pytest
+
+from orchestrator.cluster import capacity as pool
+from orchestrator.cluster.capacity import Node, Pool, make_pool
+from orchestrator.cluster.options import Devices, RunOptions
+from scc_core.errors import UserError
+from tests.orchestrator.scheduler.fake_executor import Clock
+
+HEAD, CPU, SMALL, BIG = Node("h", 0, 0), Node("c", 16, 0), Node("s", 8, 1), Node("b", 64, 4)
+
+
+def room(nodes, **options):
+    return {one.kind: one.count for one in Pool(RunOptions(**options), True, lambda: nodes).seats()}
+
+
+@pytest.mark.parametrize(
+    ("nodes", "options", "expected"),
+    [
+        ([HEAD, SMALL, BIG], {}, {"gpu": 5}),
+        ([HEAD, SMALL, BIG], {"gpus_per_worker": 0.5}, {"gpu": 10}),
+        ([HEAD, SMALL, BIG], {"gpus_per_worker": 0.3}, {"gpu": 15}),
+        ([HEAD, SMALL, BIG], {"gpus_per_worker": 2}, {"gpu": 2}),
+        ([HEAD, CPU], {}, {"cpu": 16}),
+        ([HEAD, CPU], {"num_workers": 4}, {"cpu": 4}),
+        ([CPU, CPU], {"num_workers": 1}, {"cpu": 2}),
+        ([CPU, SMALL], {}, {"gpu": 1}),
+        ([CPU, SMALL], {"devices": Devices.CPU}, {"cpu": 24}),
+        ([CPU, SMALL], {"devices": Devices.ALL}, {"gpu": 1, "c": 1}),
+        ([HEAD], {}, {"gpu": 0}),
+        ([HEAD], {"devices": Devices.CPU}, {"cpu": 0}),
+    ],
+)
+def test_room_by_kind(nodes, options, expected):
+    assert room(nodes, **options) == expected
+
+
+def test_a_worker_on_a_gpu_uses_its_share_of_the_cores_but_fits_smaller_nodes():
+    (seats,) = Pool(RunOptions(gpus_per_worker=0.5), True, lambda: [SMALL, BIG]).seats()
+    assert (seats.resources.num_cpus, seats.resources.num_gpus, seats.resources.threads) == (1.0, 0.5, 4)
+    (few,) = Pool(RunOptions(gpus_per_worker=0.25), True, lambda: [Node("n", 2, 1)]).seats()
+    assert (few.resources.num_cpus, few.resources.threads) == (0.5, 1)
+
+
+def test_a_worker_beside_gpus_is_bound_to_its_node():
+    gpu, cpu = Pool(RunOptions(devices=Devices.ALL), True, lambda: [SMALL, CPU]).seats()
+    assert (gpu.resources.node, cpu.resources.node) == (None, "c")
+    assert (cpu.resources.num_cpus, cpu.resources.threads, cpu.resources.num_gpus) == (16, 16, 0)
+
+
+def test_fewer_workers_than_cores_get_more_threads_each_as_far_as_one_node_goes():
+    (seats,) = Pool(RunOptions(num_workers=3), True, lambda: [CPU]).seats()
+    assert seats.resources.threads == 5
+    (seats,) = Pool(RunOptions(num_workers=1), True, lambda: [CPU, CPU]).seats()
+    assert seats.resources.threads == 16
+
+
+def test_nodes_are_read_again_after_some_seconds():
+    clock, nodes = Clock(), [CPU]
+    growing = Pool(RunOptions(), True, lambda: nodes, clock)
+    nodes.append(CPU)
+    assert growing.seats()[0].count == 16
+    clock.now += 5.0
+    assert growing.seats()[0].count == 32
+
+
+@pytest.mark.parametrize(
+    ("nodes", "options", "message"),
+    [
+        ([CPU], {"devices": Devices.GPU, "address": "x:1"}, "needs a GPU, but the Ray cluster has 1 nodes with 16 CPU"),
+        ([CPU], {"devices": Devices.ALL}, "--devices all needs a GPU"),
+        ([SMALL], {"gpus_per_worker": 2}, "--gpus-per-worker 2 is more than any node has"),
+        ([SMALL], {"gpus_per_worker": 1.5}, "fraction of one GPU or a whole number"),
+        ([SMALL], {"gpus_per_worker": 0}, "fraction of one GPU or a whole number"),
+        ([CPU], {"num_workers": 17}, "--workers 17 is more than the cluster has: 16 CPU cores"),
+        ([SMALL], {"num_workers": 2}, "--workers 2 is more than the cluster has: 1 GPU"),
+        ([HEAD], {}, "neither a GPU nor a CPU core"),
+    ],
+)
+def test_what_a_cluster_lacks_is_said_before_a_run(monkeypatch, nodes, options, message):
+    monkeypatch.setattr(pool, "living_nodes", lambda: nodes)
+    with pytest.raises(UserError, match=message):
+        make_pool(RunOptions(**options))
+
+
+def test_a_cluster_of_a_bare_head_is_waited_for(monkeypatch):
+    """Its autoscaler adds nodes once somebody asks."""
+    monkeypatch.setattr(pool, "living_nodes", lambda: [HEAD])
+    made = make_pool(RunOptions(address="head:6379"))
+    assert made.grows
+    assert made.seats()[0].resources.num_gpus == 1.0

@@ -1,0 +1,149 @@
+"""From a grid to cells: what means the same is one cell, and what cannot run is said before any compute."""
+
+from __future__ import annotations
+
+import pytest
+
+from orchestrator.grid.expand import expand
+from orchestrator.grid.schema import parse_grid
+from scc_core.errors import UserError
+
+BASE = {
+    "name": "x",
+    "models": "[tests.components:tiny]",
+    "datasets": "[tests.components:noise_images]",
+    "epsilons": "[4/255]",
+    "defenses": "[none]",
+}
+
+
+def cells(**lines: str):
+    text = "\n".join(f"{key}: {value}" for key, value in {**BASE, **lines}.items())
+    return expand(parse_grid(text, "g.yaml"))
+
+
+def keys(**lines: str) -> set[str]:
+    return {cell.key for cell in cells(**lines)}
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"epsilons": "[4/255]"}, {"epsilons": "[0.01568627]"}),
+        ({"attacks": "[pgd]"}, {"attacks": "[{pgd: {num_steps: 10, step_size: 1/255}}]"}),
+        ({"attacks": "[{pgd: {step_size: 0.00392157}}]"}, {"attacks": "[{pgd: {random_start: true}}]"}),
+        ({"defenses": "[scc]"}, {"defenses": "[{scc: {sigma: 2/100, num_views: 4}}]"}),
+        ({"threat_models": "[transfer]"}, {"threat_models": "[adaptive]"}),
+        ({"epsilons": "[0]", "attacks": "[pgd]"}, {"epsilons": "[0]", "attacks": "[fgsm]"}),
+        (
+            {"threat_models": "[adaptive]", "defenses": "[ttc]"},
+            {"threat_models": "[{adaptive: {gradients: bpda, eot_draws: 1}}]", "defenses": "[ttc]"},
+        ),
+        (
+            {"threat_models": "[adaptive]", "defenses": "[flip]"},
+            {"threat_models": "[{adaptive: {eot_draws: 8}}]", "defenses": "[flip]"},
+        ),
+    ],
+    ids=[
+        "epsilon",
+        "defaults",
+        "step",
+        "fractions",
+        "adaptive none",
+        "clean",
+        "adaptive defaults",
+        "eot without noise",
+    ],
+)
+def test_what_means_the_same_is_one_cell(one, other):
+    assert keys(**one) == keys(**other)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"epsilons": "[0.0157]"},
+        {"attacks": "[{pgd: {num_steps: 11}}]"},
+        {"defenses": "[flip]"},
+        {"seeds": "[1]"},
+        {"preprocessing": "paper"},
+        {"precision": "bfloat16"},
+        {"datasets": "[demo/shapes]"},
+    ],
+)
+def test_what_differs_is_another_cell(other):
+    assert keys().isdisjoint(keys(**other))
+
+
+def test_clean_is_one_cell_for_all_attacks_and_threat_models():
+    grid = cells(
+        epsilons="[0, 1/255, 4/255]",
+        attacks="[pgd, fgsm]",
+        threat_models="[transfer, adaptive]",
+        defenses="[none, ttc]",
+        seeds="[0, 1]",
+    )
+    # Per seed: clean 2; each of two epsilons and two attacks none, ttc transfer, ttc adaptive.
+    assert len(grid) == 2 * (2 + 2 * 2 * 3)
+    clean = {(cell.attack.label, cell.threat_model) for cell in grid if cell.epsilon_255 == 0}
+    assert clean == {("none", "transfer")}
+
+
+def test_labels_show_what_differs_from_the_defaults():
+    grid = cells(
+        attacks="[{pgd: {num_steps: 20, step_size: 2/255}}]",
+        defenses="[{scc: {semantic: false, sigma: 0.05}}, ttc]",
+        threat_models="[transfer, {adaptive: {gradients: bpda, eot_draws: 4}}]",
+    )
+    assert {cell.defense.label for cell in grid} == {"scc(semantic=false, sigma=0.05)", "ttc"}
+    assert {cell.attack.label for cell in grid} == {
+        "pgd(num_steps=20, step_size=2/255)",
+        "pgd(num_steps=20, step_size=2/255) [bpda, eot 4]",
+    }
+
+
+def test_samples_are_at_most_what_the_dataset_has():
+    assert set(cells(max_samples="100000").values()) == {800}
+    assert set(cells(max_samples="60").values()) == {60}
+
+
+def test_exclusions_match_every_given_key_with_wildcards():
+    grid = {
+        "epsilons": "[0, 1/255]",
+        "defenses": "[none, ttc, scc]",
+        "exclude": "[{defense: '*c*', epsilon: 1/255}, {defense: scc, epsilon: 0}]",
+    }
+    left = {(cell.defense.name, cell.epsilon_255) for cell in cells(**grid)}
+    assert left == {("none", 0.0), ("none", 1.0), ("ttc", 0.0)}
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (
+            {"attacks": "[{pgd: {loss: dlr}}]", "datasets": "[tests.components:two_classes]"},
+            "dataset tests.components:two_classes: attack pgd (loss=dlr) needs at least 3 classes; the dataset has 2",
+        ),
+        (
+            {"threat_models": "[{adaptive: {gradients: unrolled}}]", "defenses": "[ttc]"},
+            "unknown gradients of defense TTC: 'unrolled'. Existing: bpda; to leave it out: exclude: [{defense: ttc",
+        ),
+        (
+            {"threat_models": "[adaptive]", "defenses": "[tests.components:Broken]"},
+            "defense Broken declares no gradients for an adaptive attacker; use threat model transfer; to leave it out",
+        ),
+        ({"exclude": "[{seed: 0}]"}, "the grid excludes every one of its cells"),
+    ],
+)
+def test_what_cannot_run_is_said_before_any_compute(lines, message):
+    with pytest.raises(UserError) as raised:
+        cells(**lines)
+    assert message in str(raised.value)
+
+
+def test_the_weights_of_a_model_that_an_attack_names_belong_to_the_identity():
+    (cell,) = cells(attacks="[{transfer: {source: 'tests.components:mirrored'}}]")
+    assert cell.attack.specification()["weights"] == {"source": "11" * 32}
+    assert cell.attack.label == "transfer(source=tests.components:mirrored)"
+    (plain,) = cells()
+    assert "weights" not in plain.attack.specification()

@@ -1,0 +1,121 @@
+"""The grid file: what is understood, and one clear line for what is not."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.grid.schema import load_grid, parse_grid
+from scc_core.components import choices as names
+from scc_core.datasets.pixels.preprocessing import PREPROCESSINGS
+from scc_core.errors import UserError
+from scc_core.models.base import PRECISIONS
+
+MINIMAL = "name: x\nmodels: [m]\ndatasets: [d]\n"
+
+
+def grid(extra: str = ""):
+    return parse_grid(MINIMAL + extra, "g.yaml")
+
+
+def test_defaults_are_the_published_setting():
+    parsed = grid()
+    assert [component.name for component in parsed.attacks] == ["pgd"]
+    assert [round(epsilon * 255, 4) for epsilon in parsed.epsilons] == [0, 1, 4]
+    assert [component.name for component in parsed.defenses] == ["none", "ttc", "scc"]
+    assert [threat.name for threat in parsed.threat_models] == ["transfer"]
+    assert (parsed.seeds, parsed.max_samples) == ([0], None)
+    assert (parsed.preprocessing, parsed.precision) == ("native", "float32")
+
+
+@pytest.mark.parametrize("written", ["4/255", "0.01568627", "0.015686274509803921", "'4 / 255'", "1.568627e-2"])
+def test_every_way_to_write_an_epsilon_is_one_number(written):
+    assert grid(f"epsilons: [{written}]").epsilons == [4 / 255]
+
+
+def test_zero_is_clean_and_a_rounded_epsilon_stays_what_it_says():
+    assert [round(value * 255, 4) for value in grid("epsilons: [0, 0.0157]").epsilons] == [0.0, 4.0035]
+
+
+@given(st.floats(0, 1))
+def test_any_epsilon_in_range_is_read(value):
+    assert grid(f"epsilons: [{value!r}]").epsilons[0] == pytest.approx(value, abs=1e-6)
+
+
+def test_components_take_parameters_in_braces():
+    parsed = grid("attacks: [{pgd: {num_steps: 20, step_size: 1/255}}, pgd]\n")
+    assert parsed.attacks[0].parameters == {"num_steps": 20, "step_size": "1/255"}
+    assert parsed.attacks[1].parameters == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (MINIMAL + "modls: [x]", "unknown key 'modls'. Did you mean 'models'? Existing: attacks,"),
+        (MINIMAL + "epsilons: [4]", "epsilons.0: 4 is outside [0, 1], the range of pixels; did you mean 4/255?"),
+        (MINIMAL + "epsilons: [-0.1]", "epsilons.0: -0.1 is outside [0, 1]"),
+        (MINIMAL + "epsilons: [four]", "epsilons.0: 'four' is not a number"),
+        (MINIMAL + "epsilons: [4/255, 0.01568627]", "is given twice"),
+        (MINIMAL + "epsilons: []", "epsilons: the axis is empty"),
+        (MINIMAL + "defenses: [scc, scc]", "defenses: scc is given twice"),
+        (MINIMAL + "attacks: [{pgd: 3}]", "attacks.0: {'pgd': 3} is neither a name nor"),
+        (MINIMAL + "attacks: [{pgd: {}, fgsm: {}}]", "attacks.0:"),
+        (MINIMAL + "seeds: [-1]", "seeds.0:"),
+        (MINIMAL + "seeds: [0.5]", "seeds.0:"),
+        (MINIMAL + "max_samples: 0", "max_samples:"),
+        (MINIMAL + "precision: fp16", "unknown precision 'fp16'. Did you mean 'float16'?"),
+        (MINIMAL + "preprocessing: papr", "Did you mean 'paper'?"),
+        (MINIMAL + "threat_models: [white-box]", "threat_models.0.name: Input should be 'transfer' or 'adaptive'"),
+        (MINIMAL + "threat_models: [{transfer: {eot_draws: 2}}]", "threat model 'transfer' has no parameters"),
+        (MINIMAL + "threat_models: [{adaptive: {draws: 2}}]", "unknown key 'draws'. Did you mean 'eot_draws'?"),
+        (MINIMAL + "threat_models: [adaptive, {adaptive: {}}]", "adaptive is given twice"),
+        (MINIMAL + "exclude: [{modl: x}]", "unknown key 'modl'. Did you mean 'model'?"),
+        ("name: x\nmodels: [m]\n", "the key 'datasets' is missing"),
+        ("models: [a\n", "g.yaml, line 2: not valid YAML"),
+        ("name: x\nname: y\n", "g.yaml, line 2: not valid YAML: the key 'name' stands twice"),
+        ("a: b: c\n", "g.yaml, line 1: not valid YAML"),
+        ("name: !!python/object/apply:os.system [ls]\n", "not valid YAML"),
+        ("- a\n", "a grid is a mapping"),
+        ("", "a grid is a mapping"),
+    ],
+)
+def test_a_wrong_grid_gets_one_line_that_says_what_to_do(text, message):
+    with pytest.raises(UserError) as raised:
+        parse_grid(text, "g.yaml")
+    assert message in str(raised.value)
+    assert str(raised.value).startswith("g.yaml")
+    assert "\n" not in str(raised.value)
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path):
+    with pytest.raises(UserError, match=r"cannot read the grid .*missing\.yaml: No such file"):
+        load_grid(tmp_path / "missing.yaml")
+    with pytest.raises(UserError, match="Is a directory"):
+        load_grid(tmp_path)
+    binary = tmp_path / "binary.yaml"
+    binary.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UserError, match="no UTF-8 text"):
+        load_grid(binary)
+
+
+def test_the_names_that_are_checked_early_are_those_that_exist():
+    assert set(names.PRECISIONS) == set(PRECISIONS)
+    assert set(names.PREPROCESSINGS) == set(PREPROCESSINGS)
+
+
+def test_a_grid_is_read_without_loading_torch():
+    code = "import sys, orchestrator.grid.schema; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_the_shipped_grids_are_valid():
+    folder = Path(__file__).parents[3] / "grids"
+    names = [load_grid(path)[0].name for path in sorted(folder.glob("*.yaml"))]
+    assert "demo" in names
+    assert len(names) == len(set(names))

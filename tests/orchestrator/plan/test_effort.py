@@ -1,0 +1,56 @@
+"""What a plan comes to, in images, attack steps and passes."""
+
+from __future__ import annotations
+
+from orchestrator.grid.block_ranges import Intervals
+from orchestrator.grid.cell import AdaptiveSpec, ModelSpec
+from orchestrator.plan.effort import Passes, effort
+from orchestrator.plan.plan import make_plan
+from tests.orchestrator.conftest import cell, component
+
+NONE, FLIP, TTC = component("none"), component("flip"), component("ttc")
+CLEAN = {"attack": component("none"), "epsilon_255": 0.0}
+
+
+def nothing(_keys):
+    return {}
+
+
+def test_an_attack_counts_once_for_all_defenses_of_its_images():
+    """PGD-10 is 10 forwards and 10 backwards; none and flip 1 forward each, TTC 4 and 2."""
+    cells = [cell(defense=defense) for defense in (NONE, FLIP, TTC)]
+    found = effort(make_plan(dict.fromkeys(cells, 200), nothing))
+    assert (found.images, found.attack_steps) == (200, 200 * 10)
+    assert found.total == Passes(200 * (10 + 1 + 1 + 4), 200 * (10 + 2))
+
+
+def test_images_count_once_per_dataset_and_steps_once_per_model_and_epsilon():
+    models = [ModelSpec(name, "ab" * 32) for name in ("a", "b")]
+    cells = [cell(model=model, epsilon_255=epsilon) for model in models for epsilon in (1.0, 4.0)]
+    cells += [cell(model=model, **CLEAN) for model in models]
+    found = effort(make_plan(dict.fromkeys(cells, 1200), nothing))
+    assert (found.images, found.attack_steps) == (1200, 1200 * 2 * 2 * 10)
+    assert found.passes == dict.fromkeys("ab", Passes(1200 * (2 * 11 + 1), 1200 * 20))
+
+
+def test_the_last_block_counts_its_own_samples():
+    found = effort(make_plan({cell(**CLEAN): 1200}, nothing))
+    assert found.images == 1200
+    short = effort(make_plan({cell(**CLEAN): 1180}, nothing))
+    assert short.images == 1200
+
+
+def test_what_is_measured_already_is_not_counted():
+    one, other = cell(), cell(defense=TTC)
+    held = {one.key: Intervals.of(range(24)), other.key: Intervals.of(range(10))}
+    found = effort(make_plan({one: 1200, other: 1200}, lambda _keys: held))
+    assert (found.images, found.attack_steps) == (700, 7000)
+    assert found.total == Passes(700 * 14, 700 * 12)
+
+
+def test_an_adaptive_attack_runs_the_defense_in_every_pass():
+    """Each of 10 forwards runs TTC's 4 forwards and 2 backwards, twice; so does each backward to the pixels."""
+    adaptive = cell(defense=TTC, adaptive=AdaptiveSpec("bpda", 2))
+    found = effort(make_plan({adaptive: 50}, nothing))
+    assert found.attack_steps == 50 * 10
+    assert found.total == Passes(50 * (2 * 10 * 4 + 4), 50 * (2 * (10 + 10 * 2) + 2))

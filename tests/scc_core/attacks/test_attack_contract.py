@@ -1,0 +1,82 @@
+"""What holds for every attack: budget, independence of the batch, determinism, names and planned cost."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from scc_core.attacks import APGD, FABT, FGSM, PGD, AutoAttack, CWLinf, Square, ViewEOT, attacks
+from scc_core.noise import Noise
+from tests.scc_core.attacks.attack_setting import EPSILON, correct_setting
+
+ATTACKS = {
+    "fgsm": FGSM(),
+    "pgd": PGD(),
+    "pgd-restarts": PGD(num_steps=4, num_restarts=3),
+    "pgd-targeted": PGD(targeted=True, num_restarts=2),
+    "pgd-embedding": PGD(loss="embedding"),
+    "pgd-l2": PGD(norm="l2", relative_step_size=0.3),
+    "cw-linf": CWLinf(),
+    "view-eot": ViewEOT(num_steps=5),
+    "apgd-ce": APGD(num_steps=12, num_restarts=2),
+    "apgd-dlr": APGD(num_steps=12, loss="dlr"),
+    "apgd-t": APGD(num_steps=12, loss="dlr-targeted"),
+    "fab-t": FABT(num_steps=8, num_restarts=2),
+    "square": Square(num_queries=40),
+    "autoattack": AutoAttack(num_steps=8, num_queries=20),
+}
+
+
+@pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS.keys())
+def test_the_budget_holds(attack):
+    model, pixels, labels, noise = correct_setting(20)
+    for epsilon in (1 / 255, 8 / 255):
+        found = attack(model, pixels, labels, epsilon, noise).images
+        moved = (found - pixels).flatten(1)
+        size = moved.norm(dim=1) if attack.norm == "l2" else moved.abs().amax(dim=1)
+        assert float(size.max()) <= epsilon + 1e-6
+        assert float(found.min()) >= 0
+        assert float(found.max()) <= 1
+
+
+@pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS.keys())
+def test_an_image_does_not_depend_on_its_batch(attack):
+    model, pixels, labels, noise = correct_setting(12)
+    whole = attack(model, pixels, labels, EPSILON, noise).images
+    for rows in (torch.arange(5), torch.tensor([11, 2, 7]), torch.tensor([4])):
+        part = attack(model, pixels[rows], labels[rows], EPSILON, noise.select(rows)).images
+        assert torch.allclose(part, whole[rows], atol=1e-6)
+
+
+@pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS.keys())
+def test_only_the_seed_makes_it_another_attack(attack):
+    model, pixels, labels, noise = correct_setting(12)
+    torch.manual_seed(1)
+    first = attack(model, pixels, labels, EPSILON, noise).images
+    torch.manual_seed(2)
+    again = attack(model, pixels, labels, EPSILON, noise).images
+    other = attack(model, pixels, labels, EPSILON, Noise(4, noise.sample_ids)).images
+    assert torch.equal(first, again)
+    # FAB-T draws only from its second run per target on, which none of these images may reach.
+    assert isinstance(attack, FABT) or torch.equal(first, other) == isinstance(attack, FGSM)
+
+
+@pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS.keys())
+def test_images_that_survive_cost_what_was_planned(attack):
+    model, pixels, labels, noise = correct_setting(10)
+    cost, planned = attack(model, pixels, labels, 1e-7, noise).cost, attack.nominal_cost(4)
+    assert (cost.forwards, cost.backwards) == (10 * planned.forwards, 10 * planned.backwards)
+
+
+def test_every_attack_goes_by_its_registered_name():
+    names = ("apgd", "autoattack", "cw-linf", "fab-t", "fgsm", "pgd", "square", "view-eot")
+    assert set(names) <= set(attacks)
+    assert [attacks.get(name).name for name in names] == list(names)
+    assert PGD().composition(2) == ("pgd",)
+
+
+def test_an_attack_without_a_name_goes_by_its_class():
+    class MyAttack(FGSM):
+        pass
+
+    assert MyAttack().composition(2) == ("MyAttack",)

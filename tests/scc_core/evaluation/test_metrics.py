@@ -1,0 +1,178 @@
+"""Metrics against scikit-learn and scipy."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import binomtest
+from sklearn import metrics as sklearn_metrics
+
+from scc_core.evaluation.metrics import (
+    attack_success,
+    balanced_accuracy,
+    calibration_error,
+    class_aucs,
+    confusion,
+    macro_auc,
+    mcnemar,
+    mean_interval,
+    wilson_interval,
+)
+
+
+def bools(text: str) -> np.ndarray:
+    return np.array([character == "1" for character in text])
+
+
+@given(st.integers(1, 100_000), st.data())
+@settings(max_examples=100)
+def test_wilson_interval_is_that_of_scipy(samples, data):
+    correct = data.draw(st.integers(0, samples))
+    expected = binomtest(correct, samples).proportion_ci(method="wilson")
+    assert wilson_interval(correct, samples) == pytest.approx((expected.low, expected.high), abs=1e-12)
+
+
+def test_wilson_interval_ends_at_the_ends_of_the_range():
+    assert wilson_interval(0, 7).low == 0.0
+    assert wilson_interval(7, 7).high == 1.0
+    assert all(math.isnan(end) for end in wilson_interval(0, 0))
+
+
+def test_the_mean_of_one_accuracy_has_its_wilson_interval_and_of_equal_ones_a_narrower():
+    assert mean_interval([(3, 40)]) == pytest.approx(wilson_interval(3, 40))
+    low, high = wilson_interval(3, 40)
+    four = mean_interval([(3, 40)] * 4)
+    assert (3 / 40 - four.low, four.high - 3 / 40) == pytest.approx(((3 / 40 - low) / 2, (high - 3 / 40) / 2))
+
+
+def test_the_interval_of_a_mean_covers_it_in_95_of_100_draws():
+    chances, samples = np.array([0.02, 0.3, 0.85, 0.6]), np.array([200, 100, 50, 400])
+    draws = np.random.default_rng(0).binomial(samples, chances, size=(2000, 4))
+    intervals = [mean_interval(list(zip(row.tolist(), samples.tolist(), strict=True))) for row in draws]
+    covered = np.mean([low <= chances.mean() <= high for low, high in intervals])
+    # Four standard errors of 2,000 draws are 0.02.
+    assert covered == pytest.approx(0.95, abs=0.02)
+
+
+def split(first_only: int, second_only: int) -> tuple[np.ndarray, np.ndarray]:
+    """Two classifiers with these disagreements, and two samples on which they agree."""
+    first = np.array([True] * first_only + [False] * second_only + [True, False])
+    second = np.array([False] * first_only + [True] * second_only + [True, False])
+    return first, second
+
+
+@given(st.integers(0, 300), st.integers(0, 300))
+@settings(max_examples=150)
+def test_mcnemar_is_the_exact_sign_test(first_only, second_only):
+    expected = binomtest(first_only, first_only + second_only).pvalue if first_only + second_only else 1.0
+    result = mcnemar(*split(first_only, second_only))
+    assert (result.first_only, result.second_only) == (first_only, second_only)
+    assert result.p_value == pytest.approx(expected, rel=1e-9)
+
+
+def test_mcnemar_of_very_many_samples_neither_overflows_nor_vanishes():
+    result = mcnemar(*split(25_500, 24_500))
+    assert result.p_value == pytest.approx(binomtest(24_500, 50_000).pvalue, rel=1e-8)
+    assert 1e-6 < result.p_value < 1e-4
+
+
+def test_mcnemar_names_the_better_one_only_where_it_is_significant():
+    assert mcnemar(*split(8, 0)).first_is_better(0.01)
+    assert not mcnemar(*split(7, 0)).first_is_better(0.01)
+    assert not mcnemar(*split(0, 8)).first_is_better(0.01)
+
+
+def test_attack_success_counts_only_what_was_right_before():
+    assert attack_success(bools("111100"), bools("011010")) == 2 / 4
+    assert math.isnan(attack_success(bools("00"), bools("01")))
+
+
+def test_calibration_error_of_a_case_counted_by_hand():
+    confidences = np.array([0.95, 0.95, 0.95, 0.50, 0.50], np.float32)
+    error = calibration_error(confidences, bools("110" + "10"))
+    assert error == pytest.approx(3 / 5 * (0.95 - 2 / 3), abs=1e-7)
+
+
+def test_a_confidence_on_an_edge_belongs_to_the_bin_below_it():
+    # 1/15 shares a bin with 0.01, 1.0 with 0.95; apart, the errors would not cancel.
+    confidences = np.array([1 / 15, 0.01, 1.0, 0.95])
+    expected = (abs(1 - 1 / 15 - 0.01) + abs(1 - 1.0 - 0.95)) / 4
+    assert calibration_error(confidences, bools("1001")) == pytest.approx(expected, abs=1e-12)
+
+
+@given(st.integers(0, 2**32), st.integers(1, 200))
+@settings(max_examples=50)
+def test_calibration_error_is_the_weighted_sum_over_bins(seed, size):
+    rng = np.random.default_rng(seed)
+    confidences, correct = rng.random(size), rng.random(size) < 0.6
+    expected = 0.0
+    for index in range(15):
+        inside = (confidences > index / 15) & (confidences <= (index + 1) / 15)
+        if inside.any():
+            expected += inside.mean() * abs(correct[inside].mean() - confidences[inside].mean())
+    assert calibration_error(confidences, correct) == pytest.approx(expected, abs=1e-12)
+
+
+@st.composite
+def classified(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray, int]:
+    num_classes = draw(st.integers(2, 6))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    size = draw(st.integers(1, 80))
+    return rng.integers(0, num_classes, size), rng.integers(0, num_classes, size), num_classes
+
+
+@given(classified())
+@settings(max_examples=60)
+@pytest.mark.filterwarnings("ignore:y_pred contains classes", "ignore:A single label was found")
+def test_balanced_accuracy_is_that_of_scikit_learn(case):
+    labels, predictions, num_classes = case
+    expected = sklearn_metrics.balanced_accuracy_score(labels, predictions)
+    assert balanced_accuracy(labels, predictions, num_classes) == pytest.approx(expected, abs=1e-12)
+
+
+@given(classified())
+@settings(max_examples=60)
+def test_sensitivity_and_specificity_are_recalls_of_scikit_learn(case):
+    labels, predictions, num_classes = case
+    result = confusion(labels, predictions, num_classes)
+    assert result.support.tolist() == [int((labels == index).sum()) for index in range(num_classes)]
+    for index in range(num_classes):
+        own, found = labels == index, predictions == index
+        for value, truth, guess in (
+            (result.sensitivity[index], own, found),
+            (result.specificity[index], ~own, ~found),
+        ):
+            expected = sklearn_metrics.recall_score(truth, guess, zero_division=math.nan)
+            assert value == pytest.approx(expected, abs=1e-12, nan_ok=True)
+
+
+@given(st.integers(0, 2**32), st.integers(2, 6), st.integers(12, 80))
+@settings(max_examples=60)
+def test_auc_is_that_of_scikit_learn_with_ties(seed, num_classes, size):
+    rng = np.random.default_rng(seed)
+    labels = np.concatenate([np.arange(num_classes), rng.integers(0, num_classes, size)])
+    # Tenths, so that many scores are equal.
+    scores = np.round(rng.dirichlet(np.ones(num_classes), len(labels)), 1)
+    expected = [sklearn_metrics.roc_auc_score(labels == index, scores[:, index]) for index in range(num_classes)]
+    np.testing.assert_allclose(class_aucs(labels, scores), expected, atol=1e-12)
+    assert macro_auc(labels, scores) == pytest.approx(np.mean(expected), abs=1e-12)
+
+
+def test_macro_auc_leaves_out_classes_that_do_not_occur():
+    labels = np.array([0, 0, 1, 1])
+    scores = np.array([[0.9, 0.1, 0.0], [0.4, 0.5, 0.1], [0.3, 0.6, 0.1], [0.6, 0.4, 0.0]], np.float16)
+    aucs = class_aucs(labels, scores)
+    assert aucs[:2].tolist() == [0.75, 0.75]
+    assert math.isnan(aucs[2])
+    assert macro_auc(labels, scores) == 0.75
+    assert math.isnan(macro_auc(np.zeros(3, int), np.ones((3, 2))))
+
+
+def test_metrics_of_no_samples_are_undefined():
+    nothing, no_class = np.array([], bool), np.array([], int)
+    assert math.isnan(calibration_error(np.array([], np.float32), nothing))
+    assert math.isnan(balanced_accuracy(no_class, no_class, 3))
