@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-BLOCK_SIZE = 50
-"""Samples per block. Fixed for ever: blocks are aligned to it, and results of different runs share them."""
+from scc_core.cost import Cost
 
 MAX_SCORED_CLASSES = 20
 """Up to this many classes the score of every class is kept, which threshold-free metrics need."""
@@ -65,41 +64,13 @@ class Outcomes:
 
 
 @dataclass(frozen=True)
-class Cost:
-    """What some samples cost; totals over the samples and one peak, so that costs add.
-
-    Attributes:
-        seconds: wall time on the device.
-        forwards: images passed forward through the image tower.
-        backwards: images passed backward through it.
-        peak_memory_mib: the most memory that was allocated on the device at once, weights included, in MiB; None where
-            it is not measured, as on CPU, which tells only the peak of a whole process. It is that of the batch: it
-            grows with the batch size, and of a sum it is the larger one.
-    """
-
-    seconds: float = 0.0
-    forwards: int = 0
-    backwards: int = 0
-    peak_memory_mib: float | None = None
-
-    def __add__(self, other: Cost) -> Cost:
-        peaks = [peak for peak in (self.peak_memory_mib, other.peak_memory_mib) if peak is not None]
-        return Cost(
-            self.seconds + other.seconds,
-            self.forwards + other.forwards,
-            self.backwards + other.backwards,
-            max(peaks, default=None),
-        )
-
-
-@dataclass(frozen=True)
 class BlockResult:
     """One block of one cell: the smallest thing that is committed to the database.
 
     Attributes:
         cell: the cell's key.
-        block: the block's number; it holds positions ``block * BLOCK_SIZE`` onward of the dataset's sample order.
-        outcomes: at most ``BLOCK_SIZE`` samples.
+        block: the block's number, see :mod:`scc_core.blocks`.
+        outcomes: of the block's samples.
         attack: cost of making the adversarial images (shared by the cells of an attack group).
         defense: cost of the defended predictions.
         device: name of the device as the driver of the device reports it.

@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from scc_core.cost import Cost
 from scc_core.datasets import Dataset, DatasetCard
 from scc_core.defenses import Defense
 from scc_core.errors import NotFetchedError
 from scc_core.models import ModelCard
-from scc_core.outcomes import Cost
 from tests.scc_core.conftest import ConvTower
 
 FOLDER = "SCCBENCH_TEST_FOLDER"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scc_core.outcomes import BLOCK_SIZE
+from scc_core.blocks import BLOCK_SIZE
 
 FIRST = {"cpu": BLOCK_SIZE // 2, "cuda": BLOCK_SIZE}
 LARGEST = {"cpu": 2 * BLOCK_SIZE, "cuda": 64 * BLOCK_SIZE}

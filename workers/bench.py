@@ -12,16 +12,17 @@ from functools import lru_cache, partial
 import torch
 
 from scc_core.attacks import Attack, attacks
+from scc_core.blocks import BLOCK_SIZE, blocks_of_batch, num_blocks
 from scc_core.components.parameters import build
 from scc_core.datasets import PreparedDataset, open_dataset
 from scc_core.datasets.pixels.disk_cache import open_store
 from scc_core.defenses import Defense, defenses
 from scc_core.errors import SccBenchError
-from scc_core.evaluation.blocks import device_name, measure
 from scc_core.evaluation.evaluate import Adaptive
+from scc_core.evaluation.measure import device_name, measure
 from scc_core.models import get_model
 from scc_core.models.base import VisionLanguageModel, ZeroShotModel
-from scc_core.outcomes import BLOCK_SIZE, BlockResult, Failure, Measurement
+from scc_core.outcomes import BlockResult, Failure, Measurement
 from workers.batch import FIRST, LARGEST, BatchSize
 from workers.report import Introduction, Report
 from workers.shard import AdaptiveRequest, ComponentRequest, Shard
@@ -97,7 +98,7 @@ class Bench:
         blocks = shard.blocks
         while blocks and defending and not self._leaving:
             images = min(size.size, shard.max_batch_size or size.size)
-            now = blocks[: max(1, images // BLOCK_SIZE)]
+            now = blocks[: blocks_of_batch(images)]
             start = time.perf_counter()
             then = blocks[len(now) :]
             part = _unless_out_of_memory(partial(measure_blocks, next_blocks=then), now, defending, images)
@@ -106,7 +107,7 @@ class Bench:
                 size.out_of_memory(images)
                 continue
             seconds = time.perf_counter() - start
-            if images == size.size <= len(now) * BLOCK_SIZE and not part.failures:
+            if images == size.size and num_blocks(images) <= len(now) and not part.failures:
                 size.record(_profile(shard), _passes(part.results) / seconds)
             blocks = then
             defending = {key: value for key, value in defending.items() if key not in part.failures}

@@ -7,7 +7,8 @@ from dataclasses import astuple, dataclass
 from itertools import accumulate, pairwise
 from typing import Any
 
-from scc_core.outcomes import BlockResult, Cost, Measurement, Outcomes
+from scc_core.cost import Cost
+from scc_core.outcomes import BlockResult, Measurement, Outcomes
 
 
 @dataclass(frozen=True)

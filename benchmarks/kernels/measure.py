@@ -13,8 +13,8 @@ from benchmarks.kernels.peak import Peak
 from benchmarks.kernels.report import Row
 from benchmarks.kernels.timing import Budget, Spread, peak_memory, repeat, reset_peak_memory, timed
 from benchmarks.kernels.workload import Task, Workload
+from scc_core.cost import Cost
 from scc_core.errors import SccBenchError
-from scc_core.outcomes import Cost
 
 
 @dataclass

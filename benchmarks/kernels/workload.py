@@ -13,10 +13,10 @@ from benchmarks.kernels.models import TimedModel
 from scc_core.attacks import attacks, losses
 from scc_core.attacks.base import input_gradient
 from scc_core.batch import Batch
+from scc_core.cost import Cost
 from scc_core.defenses import defenses
 from scc_core.models.base import ZeroShotModel
 from scc_core.noise import Noise
-from scc_core.outcomes import Cost
 
 EPSILON = 4 / 255
 

@@ -13,7 +13,9 @@ import numpy as np
 import ray
 
 from orchestrator.cluster.executor import RayCrew
-from scc_core.outcomes import BLOCK_SIZE, BlockResult, Cost, Outcomes
+from scc_core.blocks import BLOCK_SIZE
+from scc_core.cost import Cost
+from scc_core.outcomes import BlockResult, Outcomes
 from workers.actor import WorkerResources
 from workers.report import Introduction, Report
 from workers.shard import Shard

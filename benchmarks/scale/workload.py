@@ -6,10 +6,9 @@ from functools import cache
 from itertools import product
 
 from orchestrator.grid.cell import Cell, ComponentSpec, DatasetSpec, ModelSpec
-from orchestrator.plan.plan import num_blocks
 from scc_core.attacks import attacks
+from scc_core.blocks import BLOCK_SIZE, num_blocks
 from scc_core.defenses import defenses
-from scc_core.outcomes import BLOCK_SIZE
 
 _MODELS = 5
 _SEEDS = 5

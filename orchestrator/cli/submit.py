@@ -80,7 +80,7 @@ def submit(
     from orchestrator.jobs import Head, Order, pack_run
     from orchestrator.jobs.preflight import check_grid
     from orchestrator.jobs.submission import Surroundings
-    from orchestrator.store.encoding.rows import new_run_id
+    from orchestrator.store import new_run_id
     from scc_core.components.registry import Registry
 
     surroundings = Surroundings(working_dir, image, runtime_env)

@@ -29,9 +29,7 @@ from orchestrator.scheduler.device_speeds import HANG_SECONDS, Speeds
 from orchestrator.scheduler.leases import Alone, Claims, Leases
 from orchestrator.scheduler.scheduler import Schedule
 from orchestrator.scheduler.task_queue import WorkQueue
-from orchestrator.store import ResultStore, RunRecord, StoreUnavailableError
-from orchestrator.store.engine import is_sqlite
-from orchestrator.store.errors import RunCancelledError
+from orchestrator.store import ResultStore, RunCancelledError, RunRecord, StoreUnavailableError, is_sqlite
 from orchestrator.writing.driver_lock import sole_driver
 from orchestrator.writing.reconnect import Contact, Say
 from orchestrator.writing.spool import spool_of

@@ -1,3 +1,13 @@
 """The grid: the file that users write, its cells, and the identity of each."""
 
-__all__ = ["block_ranges", "catalogue", "cell", "expand", "fetch_models", "left_out", "not_fetched", "schema", "shipped"]
+__all__ = [
+    "block_ranges",
+    "catalogue",
+    "cell",
+    "expand",
+    "fetch_models",
+    "left_out",
+    "not_fetched",
+    "schema",
+    "shipped",
+]

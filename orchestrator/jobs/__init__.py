@@ -4,4 +4,4 @@ from orchestrator.jobs.client import Head, SubmittedRun
 from orchestrator.jobs.job_spec import Order
 from orchestrator.jobs.submission import Parcel, pack_run
 
-__all__ = ["Head", "Order", "Parcel", "SubmittedRun", "entrypoint", "pack_run", "preflight"]
+__all__ = ["Head", "Order", "Parcel", "SubmittedRun", "entrypoint", "pack_run", "preflight", "submission"]

@@ -13,7 +13,7 @@ from ray.job_submission import JobDetails, JobStatus
 
 from orchestrator.jobs.connection import connect, explained
 from orchestrator.jobs.submission import NAME_METADATA, RUN_METADATA, Parcel
-from orchestrator.store.encoding.rows import is_run_id
+from orchestrator.store import is_run_id
 from scc_core.errors import UserError
 
 LOOK_SECONDS = 0.5

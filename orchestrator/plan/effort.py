@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
-from orchestrator.grid.block_ranges import Intervals
 from orchestrator.grid.cell import Cell, DatasetSpec, canonical_json
 from orchestrator.plan.plan import Plan
-from scc_core.outcomes import BLOCK_SIZE, Cost
+from scc_core.blocks import BlockRanges, num_samples
+from scc_core.cost import Cost
 from workers.bench import build_attack, build_defense
 from workers.shard import ComponentRequest
 
@@ -63,8 +63,8 @@ def effort(plan: Plan) -> Effort:
 
 
 def _images(dataset: DatasetSpec, blocks: Iterable[range]) -> int:
-    parts = Intervals.of(*blocks).ranges
-    return sum(min(part.stop * BLOCK_SIZE, dataset.size) - part.start * BLOCK_SIZE for part in parts)
+    parts = BlockRanges.of(*blocks).ranges
+    return sum(num_samples(part, dataset.size) for part in parts)
 
 
 def _attack_passes(cell: Cell) -> Passes:

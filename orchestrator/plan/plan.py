@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from orchestrator.grid.block_ranges import Intervals, cuts
 from orchestrator.grid.cell import Cell, canonical_json
-from scc_core.outcomes import BLOCK_SIZE, Cost
+from scc_core.blocks import BlockRanges, cuts, num_blocks, num_samples
+from scc_core.cost import Cost
 from workers.bench import build_attack, build_defense
 from workers.shard import AdaptiveRequest, ComponentRequest, Shard
 
 _BACKWARD_WORK = 2.0
-_NONE = Intervals()
+_NONE = BlockRanges()
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Plan:
         return work
 
 
-def make_plan(cells: Mapping[Cell, int], measured_blocks: Callable[[Iterable[str]], Mapping[str, Intervals]]) -> Plan:
+def make_plan(cells: Mapping[Cell, int], measured_blocks: Callable[[Iterable[str]], Mapping[str, BlockRanges]]) -> Plan:
     """Compare the cells with what is already measured.
 
     Args:
@@ -97,7 +97,7 @@ def make_plan(cells: Mapping[Cell, int], measured_blocks: Callable[[Iterable[str
         measured_blocks: the store's answer to which blocks of which cells it holds.
     """
     held = measured_blocks([cell.key for cell in cells])
-    wanted = {cell: Intervals.of(range(num_blocks(samples))) for cell, samples in cells.items()}
+    wanted = {cell: BlockRanges.of(range(num_blocks(samples))) for cell, samples in cells.items()}
     missing = {cell: blocks - held.get(cell.key, _NONE) for cell, blocks in wanted.items()}
     count = sum(len(blocks) for blocks in missing.values())
     spans = [span for group in _groups(missing) for span in spans_of(group)]
@@ -112,11 +112,6 @@ def describe_plan(plan: Plan) -> str:
     if not plan.missing:
         return f"all {len(plan.cells)} cells are measured already; nothing to compute"
     return f"{len(plan.cells)} cells in {total} blocks, {plan.measured} measured already, {plan.missing} to measure"
-
-
-def num_blocks(samples: int) -> int:
-    """Return how many blocks hold the first ``samples`` samples of a dataset."""
-    return -(-samples // BLOCK_SIZE)
 
 
 def shards(span: Span, size: int) -> Iterator[Shard]:
@@ -139,7 +134,7 @@ def shards(span: Span, size: int) -> Iterator[Shard]:
         )
 
 
-def spans_of(group: Mapping[Cell, Intervals]) -> Iterator[Span]:
+def spans_of(group: Mapping[Cell, BlockRanges]) -> Iterator[Span]:
     """Cut what is missing of the cells of one attack group wherever the cells that miss a block change."""
     ends = {cell: iter(blocks.ranges) for cell, blocks in group.items()}
     at_hand = {cell: next(ranges, None) for cell, ranges in ends.items()}
@@ -151,11 +146,11 @@ def spans_of(group: Mapping[Cell, Intervals]) -> Iterator[Span]:
             if blocks is not None and blocks.start <= piece.start:
                 cells.append(cell)
         if cells:
-            yield Span(tuple(cells), piece, _samples(piece, cells[0].dataset.size))
+            yield Span(tuple(cells), piece, num_samples(piece, cells[0].dataset.size))
 
 
-def _groups(missing: Mapping[Cell, Intervals]) -> Iterable[dict[Cell, Intervals]]:
-    groups: dict[str, dict[Cell, Intervals]] = {}
+def _groups(missing: Mapping[Cell, BlockRanges]) -> Iterable[dict[Cell, BlockRanges]]:
+    groups: dict[str, dict[Cell, BlockRanges]] = {}
     for cell, blocks in missing.items():
         if blocks:
             groups.setdefault(cell.attack_group, {})[cell] = blocks
@@ -164,11 +159,7 @@ def _groups(missing: Mapping[Cell, Intervals]) -> Iterable[dict[Cell, Intervals]
 
 def with_blocks(span: Span, blocks: range) -> Span:
     """Return the part of a span that ``blocks`` are."""
-    return Span(span.cells, blocks, _samples(blocks, span.cells[0].dataset.size))
-
-
-def _samples(blocks: range, size: int) -> int:
-    return min(blocks.stop * BLOCK_SIZE, size) - blocks.start * BLOCK_SIZE
+    return Span(span.cells, blocks, num_samples(blocks, span.cells[0].dataset.size))
 
 
 def _adaptive_request(cell: Cell) -> AdaptiveRequest | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from orchestrator.scheduler.task_queue import Piece, Task
-from scc_core.outcomes import BLOCK_SIZE
+from scc_core.blocks import blocks_of_batch
 from workers.report import Report
 
 SHARD_SECONDS = 10.0
@@ -91,7 +91,7 @@ class Speeds:
         blocks = FIRST_SHARD_BLOCKS if seconds is None else int(SHARD_SECONDS / max(seconds, 1e-9))
         batch = self._batches.get((piece.model, device))
         if batch is not None:
-            blocks = max(blocks, batch.size * (1 + batch.growing) // BLOCK_SIZE)
+            blocks = max(blocks, blocks_of_batch(batch.size * (1 + batch.growing)))
         blocks = min(blocks, MAX_SHARD_BLOCKS, MAX_SHARD_RESULTS // piece.cells)
         return max(1, min(blocks, max(fair, blocks // _SHORTEST)))
 

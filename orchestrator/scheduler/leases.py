@@ -19,13 +19,19 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from orchestrator.grid.block_ranges import Intervals
 from orchestrator.grid.cell import Cell
 from orchestrator.plan.plan import Span, spans_of, with_blocks
-from orchestrator.store import BlockRow, DriverRecord, ResultStore, StoreUnavailableError, Tile
-from orchestrator.store.leasing import BEATS_PER_LEASE
-from orchestrator.store.schema.tables import TILE_BLOCKS
+from orchestrator.store import (
+    BEATS_PER_LEASE,
+    TILE_BLOCKS,
+    BlockRow,
+    DriverRecord,
+    ResultStore,
+    StoreUnavailableError,
+    Tile,
+)
 from orchestrator.writing.reconnect import Contact
+from scc_core.blocks import BlockRanges
 from scc_core.errors import UserError
 
 LEASE_VARIABLE = "SCCBENCH_LEASE_SECONDS"
@@ -221,7 +227,7 @@ class Leases:
 
     def _ask(
         self, wanted: Sequence[Tile], shares: Sequence[Share], *, patient: bool
-    ) -> tuple[set[Tile], Mapping[str, Intervals]]:
+    ) -> tuple[set[Tile], Mapping[str, BlockRanges]]:
         """Return which tiles are this driver's own, and what of them is measured."""
         if not self._contact.away:
             try:
@@ -240,20 +246,20 @@ class Leases:
         patient = patient and in_touch >= self._driver.lease_seconds
         return self._store.claim(self._driver, wanted, dead=dead, patient=patient)
 
-    def _measured(self, shares: Sequence[Share]) -> Mapping[str, Intervals]:
-        blocks: dict[str, Intervals] = {}
+    def _measured(self, shares: Sequence[Share]) -> Mapping[str, BlockRanges]:
+        blocks: dict[str, BlockRanges] = {}
         for _, span in shares:
             for cell in span.cells:
-                blocks[cell.key] = blocks.get(cell.key, Intervals()) | Intervals((span.blocks,))
+                blocks[cell.key] = blocks.get(cell.key, BlockRanges()) | BlockRanges((span.blocks,))
         return self._store.measured_blocks(blocks, within=blocks)
 
-    def _missing(self, span: Span, blocks: range, held: Mapping[str, Intervals], tile: Tile) -> list[Span]:
+    def _missing(self, span: Span, blocks: range, held: Mapping[str, BlockRanges], tile: Tile) -> list[Span]:
         """Return what is missing of a part of a span that is leased, and note it as begun."""
-        whole = Intervals((blocks,))
-        missing: dict[Cell, Intervals] = {}
+        whole = BlockRanges((blocks,))
+        missing: dict[Cell, BlockRanges] = {}
         for cell in span.cells:
             self._groups[cell.key] = cell.attack_group
-            measured = whole & held.get(cell.key, Intervals())
+            measured = whole & held.get(cell.key, BlockRanges())
             if measured:
                 self._elsewhere(cell.key, len(measured))
             if cell.key not in self._given_up:

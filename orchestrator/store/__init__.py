@@ -1,9 +1,9 @@
 """The results database: SQLite by default, PostgreSQL for clusters."""
 
-from orchestrator.store.encoding.rows import BlockRow, block_rows
-from orchestrator.store.engine import database_exists
-from orchestrator.store.errors import StoreUnavailableError
-from orchestrator.store.leasing import DriverRecord, Tile
+from orchestrator.store.encoding.rows import BlockRow, block_rows, is_run_id, new_run_id
+from orchestrator.store.engine import PATIENCE, database_exists, is_sqlite
+from orchestrator.store.errors import SECRET_OPTIONS, RunCancelledError, StoreUnavailableError
+from orchestrator.store.leasing import BEATS_PER_LEASE, DriverRecord, Tile
 from orchestrator.store.reading.cells import StoredCell
 from orchestrator.store.reading.frames import list_views
 from orchestrator.store.reading.hits import Hits, on_common_samples
@@ -11,11 +11,16 @@ from orchestrator.store.reading.query import read_only_query
 from orchestrator.store.reading.speeds import DeviceTotals
 from orchestrator.store.records import RunRecord, RunSummary
 from orchestrator.store.schema.columns import RESULTS, RUN_RESULTS, VIEWS, Column, View
+from orchestrator.store.schema.tables import TILE_BLOCKS
 from orchestrator.store.store import ResultStore
 
 __all__ = [
+    "BEATS_PER_LEASE",
+    "PATIENCE",
     "RESULTS",
     "RUN_RESULTS",
+    "SECRET_OPTIONS",
+    "TILE_BLOCKS",
     "VIEWS",
     "BlockRow",
     "Column",
@@ -23,6 +28,7 @@ __all__ = [
     "DriverRecord",
     "Hits",
     "ResultStore",
+    "RunCancelledError",
     "RunRecord",
     "RunSummary",
     "StoreUnavailableError",
@@ -30,8 +36,12 @@ __all__ = [
     "Tile",
     "View",
     "block_rows",
+    "credentials",
     "database_exists",
+    "is_run_id",
+    "is_sqlite",
     "list_views",
+    "new_run_id",
     "on_common_samples",
     "read_only_query",
 ]

@@ -11,7 +11,6 @@ import polars as pl
 from sqlalchemy import URL, Connection, CursorResult, bindparam, insert, select, text, update
 from sqlalchemy.exc import DBAPIError
 
-from orchestrator.grid.block_ranges import Intervals
 from orchestrator.grid.cell import Cell
 from orchestrator.store import leasing
 from orchestrator.store.encoding.insertion import insert_blocks
@@ -30,6 +29,7 @@ from orchestrator.store.records import INTERRUPTED, OUTCOMES, RunRecord, RunSumm
 from orchestrator.store.schema.columns import RESULTS, RUN_RESULTS
 from orchestrator.store.schema.migrate import migrate
 from orchestrator.store.schema.tables import Block, CellRow, Run, RunCell
+from scc_core.blocks import BlockRanges
 from scc_core.errors import UserError
 from scc_core.outcomes import BlockResult
 
@@ -164,8 +164,8 @@ class ResultStore:
         self._update_run(run_id, submission=submission)
 
     def measured_blocks(
-        self, keys: Iterable[str], within: Mapping[str, Intervals] | None = None
-    ) -> dict[str, Intervals]:
+        self, keys: Iterable[str], within: Mapping[str, BlockRanges] | None = None
+    ) -> dict[str, BlockRanges]:
         """Return the numbers of the stored blocks for each of the cells ``keys``; an empty set where there is none.
 
         Args:

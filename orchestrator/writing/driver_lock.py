@@ -10,8 +10,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from orchestrator.store import ResultStore
-from orchestrator.store.engine import is_sqlite
+from orchestrator.store import ResultStore, is_sqlite
 from scc_core.errors import UserError
 
 _SUFFIX = "-driver"

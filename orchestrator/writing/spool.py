@@ -20,9 +20,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import URL
 
-from orchestrator.store.encoding.rows import BlockRow
-from orchestrator.store.engine import PATIENCE
-from orchestrator.store.errors import SECRET_OPTIONS
+from orchestrator.store import PATIENCE, SECRET_OPTIONS, BlockRow
 from scc_core.errors import SccBenchError
 from scc_core.machine.folders import cache_folder
 from scc_core.outcomes import Failure

@@ -13,8 +13,8 @@ from torch import Tensor
 from recipes.embedded.captions import draw_caption
 from recipes.embedded.pool import RollingPool
 from recipes.embedded.recipes import Recipe
-from scc_core.embedded.facts import FactRow, agreement, encode_facts
-from scc_core.embedded.seeding import keyed_generator
+from scc_core.datasets.rendered.facts import FactRow, agreement, encode_facts
+from scc_core.datasets.rendered.seeding import keyed_generator
 
 MAX_SHIFT = 3
 """Largest random shift of a training image, in pixels."""

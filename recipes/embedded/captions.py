@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from scc_core.embedded.facts import Facts
+from scc_core.datasets.rendered.facts import Facts
 
 FRAMES = (
     "This is a photo of a {}.",

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from scc_core.datasets.base import Dataset
-from scc_core.embedded.datasets import EMBEDDED_DATASETS
+from scc_core.datasets.rendered.entries import EMBEDDED_DATASETS
 from scc_core.embedded.sources import EMBEDDED_MODELS, embedded_model_source
 from scc_core.errors import UserError
 from scc_core.models.open_clip.loader import OpenClipParts, load_open_clip

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from scc_core.embedded.facts import ATTRIBUTES, UNNAMED
+from scc_core.datasets.rendered.facts import ATTRIBUTES, UNNAMED
 
 
 def contrastive_loss(logits: Tensor, true: Tensor) -> Tensor:

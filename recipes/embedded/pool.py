@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from recipes.embedded.streams import TrainingSample
-from scc_core.embedded.canvas import SIZE
-from scc_core.embedded.facts import ATTRIBUTES, FactRow, Facts, encode_facts
+from scc_core.datasets.rendered.canvas import SIZE
+from scc_core.datasets.rendered.facts import ATTRIBUTES, FactRow, Facts, encode_facts
 
 
 class RollingPool:

@@ -8,12 +8,12 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from scc_core.embedded.digits import DIGIT_NAMES, glyphs, render_digit
-from scc_core.embedded.facts import Facts
-from scc_core.embedded.phantoms.catalogue import PHANTOMS, render_phantom
-from scc_core.embedded.photos import SUBJECT_NAMES, render_photo
-from scc_core.embedded.scenes import COLOUR_NAMES, draw_scene, render_scene
-from scc_core.embedded.seeding import keyed_generator
+from scc_core.datasets.rendered.digits import DIGIT_NAMES, glyphs, render_digit
+from scc_core.datasets.rendered.facts import Facts
+from scc_core.datasets.rendered.phantoms.catalogue import PHANTOMS, render_phantom
+from scc_core.datasets.rendered.photos import SUBJECT_NAMES, render_photo
+from scc_core.datasets.rendered.scenes import COLOUR_NAMES, draw_scene, render_scene
+from scc_core.datasets.rendered.seeding import keyed_generator
 
 PHANTOM_PREFIX = "phantom/"
 

@@ -9,7 +9,7 @@ import string
 from pathlib import Path
 
 from recipes.embedded.captions import DIGIT_FRAMES, FINDING_FRAMES, FRAMES
-from scc_core.embedded.facts import ATTRIBUTES
+from scc_core.datasets.rendered.facts import ATTRIBUTES
 
 BPE_FILE_NAME = "bpe_simple_vocab.txt.gz"
 _NUM_BYTE_TOKENS = 512

@@ -18,10 +18,10 @@ from scc_core.attacks.registry import attacks
 from scc_core.attacks.square import Square
 from scc_core.attacks.survivors import in_turn
 from scc_core.components.parameters import parameter
+from scc_core.cost import Cost
 from scc_core.errors import UserError, unknown_name
 from scc_core.models.base import Classifier
 from scc_core.noise import Noise
-from scc_core.outcomes import Cost
 
 COMPOSITIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from scc_core.components.parameters import Component
+from scc_core.cost import Cost
 from scc_core.errors import UserError
 from scc_core.models.base import Classifier
 from scc_core.noise import Noise
-from scc_core.outcomes import Cost
 
 
 class AttackResult(NamedTuple):

@@ -18,9 +18,9 @@ from scc_core.attacks.problem import Problem
 from scc_core.attacks.registry import attacks
 from scc_core.attacks.survivors import in_turn
 from scc_core.components.parameters import parameter
+from scc_core.cost import Cost
 from scc_core.models.base import Classifier
 from scc_core.noise import Noise
-from scc_core.outcomes import Cost
 
 _SMALLEST = 1e-8
 

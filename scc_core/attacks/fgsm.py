@@ -12,9 +12,9 @@ from scc_core.attacks.base import Attack, project
 from scc_core.attacks.losses import cross_entropy
 from scc_core.attacks.problem import Problem
 from scc_core.attacks.registry import attacks
+from scc_core.cost import Cost
 from scc_core.models.base import Classifier
 from scc_core.noise import Noise
-from scc_core.outcomes import Cost
 
 
 @attacks.register("fgsm")

@@ -17,10 +17,10 @@ from scc_core.attacks.problem import Problem
 from scc_core.attacks.registry import attacks
 from scc_core.attacks.survivors import in_turn
 from scc_core.components.parameters import PIXEL, canonical_pixel, parameter
+from scc_core.cost import Cost
 from scc_core.errors import UserError
 from scc_core.models.base import Classifier
 from scc_core.noise import Noise
-from scc_core.outcomes import Cost
 
 LABEL_LOSSES = ("ce", "margin", "dlr")
 """The losses that are functions of logits and a class."""

@@ -15,9 +15,9 @@ from scc_core.attacks.problem import Problem
 from scc_core.attacks.registry import attacks
 from scc_core.attacks.survivors import in_turn
 from scc_core.components.parameters import parameter
+from scc_core.cost import Cost
 from scc_core.models.base import Classifier
 from scc_core.noise import Noise
-from scc_core.outcomes import Cost
 
 _SCHEDULE = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)
 _SCHEDULE_QUERIES = 10_000

@@ -11,9 +11,9 @@ from scc_core.attacks.base import rows_of
 from scc_core.attacks.pgd import LABEL_LOSSES, PGD
 from scc_core.attacks.registry import attacks
 from scc_core.components.parameters import parameter
+from scc_core.cost import Cost
 from scc_core.models.base import Classifier, Meter
 from scc_core.noise import Noise
-from scc_core.outcomes import Cost
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from scc_core.datasets.own.webdataset import SCHEME as WEBDATASET
 from scc_core.datasets.own.webdataset import open_webdataset
 from scc_core.datasets.pixels.dataset import PreparedDataset
 from scc_core.datasets.registry import SCHEMES, DatasetFacts, dataset_facts, datasets, open_dataset
-from scc_core.embedded.datasets import EMBEDDED_DATASETS
+from scc_core.datasets.rendered.entries import EMBEDDED_DATASETS
 
 for _name, _factory in EMBEDDED_DATASETS.items():
     datasets.add(_name, _factory)

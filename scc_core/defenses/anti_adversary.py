@@ -11,11 +11,11 @@ from torch.nn import functional
 
 from scc_core.attacks.base import input_gradient, project
 from scc_core.components.parameters import PIXEL, parameter
+from scc_core.cost import Cost
 from scc_core.defenses.base import Defense, Gradients
 from scc_core.defenses.registry import defenses
 from scc_core.models.base import ZeroShotModel
 from scc_core.noise import Noise
-from scc_core.outcomes import Cost
 
 
 @defenses.register("anti-adversary")

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from scc_core.components.parameters import Component
+from scc_core.cost import Cost
 from scc_core.models.base import ZeroShotModel
 from scc_core.noise import Noise
-from scc_core.outcomes import Cost
 
 Gradients = Literal["none", "bpda", "unrolled"]
 

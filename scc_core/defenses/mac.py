@@ -11,6 +11,7 @@ from torch import Tensor
 
 from scc_core.attacks.base import project, random_start
 from scc_core.components.parameters import PIXEL, parameter
+from scc_core.cost import Cost
 from scc_core.defenses.base import Defense, Gradients
 from scc_core.defenses.low_pass import low_pass
 from scc_core.defenses.registry import defenses
@@ -18,7 +19,6 @@ from scc_core.defenses.ttc import embedding_gradient
 from scc_core.defenses.warping import affine, turn, warp
 from scc_core.models.base import ZeroShotModel
 from scc_core.noise import Noise
-from scc_core.outcomes import Cost
 
 _LUMA = (0.299, 0.587, 0.114)
 

@@ -11,12 +11,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from scc_core.components.parameters import parameter
+from scc_core.cost import Cost
 from scc_core.defenses.augmix import augmix_view
 from scc_core.defenses.base import Defense, Gradients
 from scc_core.defenses.registry import defenses
 from scc_core.models.base import PromptEncoder, ZeroShotModel
 from scc_core.noise import Noise
-from scc_core.outcomes import Cost
 
 
 @defenses.register("r-tpt")

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from scc_core.attacks.base import input_gradient, project
 from scc_core.components.parameters import PIXEL, parameter
+from scc_core.cost import Cost
 from scc_core.defenses.base import Defense, Gradients
 from scc_core.defenses.gate import check_gate_model, gate_parameter
 from scc_core.defenses.registry import defenses
@@ -19,7 +20,6 @@ from scc_core.defenses.ttc import counterattack
 from scc_core.defenses.views import Views
 from scc_core.models.base import ZeroShotModel
 from scc_core.noise import Noise
-from scc_core.outcomes import Cost
 
 
 @defenses.register("scc")

@@ -11,12 +11,12 @@ from torch import Tensor
 
 from scc_core.attacks.base import input_gradient, project, random_start
 from scc_core.components.parameters import PIXEL, parameter
+from scc_core.cost import Cost
 from scc_core.defenses.base import Defense, Gradients
 from scc_core.defenses.gate import check_gate_model, gate_parameter, gate_ratio
 from scc_core.defenses.registry import defenses
 from scc_core.models.base import ZeroShotModel
 from scc_core.noise import Noise
-from scc_core.outcomes import Cost
 
 
 def counterattack(

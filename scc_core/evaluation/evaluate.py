@@ -15,12 +15,13 @@ from torch import Tensor
 
 from scc_core.attacks.base import Attack
 from scc_core.batch import Batch
+from scc_core.cost import Cost
 from scc_core.defenses.base import Defense, Gradients
 from scc_core.errors import ComponentError
 from scc_core.evaluation.adaptive import DefendedClassifier
 from scc_core.models.base import Classifier, ZeroShotModel
 from scc_core.noise import Noise
-from scc_core.outcomes import MAX_SCORED_CLASSES, Cost, Outcomes
+from scc_core.outcomes import MAX_SCORED_CLASSES, Outcomes
 
 KeyT = TypeVar("KeyT")
 

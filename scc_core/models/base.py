@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from scc_core.cost import Cost
 from scc_core.errors import UserError, unknown_name
-from scc_core.outcomes import Cost
 from scc_core.prompts import plain_name
 
 PRECISIONS: Mapping[str, torch.dtype] = {

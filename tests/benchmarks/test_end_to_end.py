@@ -11,7 +11,7 @@ import pytest
 from benchmarks.end_to_end import RATES, sccbench, table, with_ratios
 from orchestrator.grid.cell import ComponentSpec
 from orchestrator.store import ResultStore
-from scc_core.outcomes import Cost
+from scc_core.cost import Cost
 from tests.orchestrator.store.builders import make_block, make_cell, make_record
 
 

@@ -8,9 +8,9 @@ import pytest
 from benchmarks.scale import workload
 from benchmarks.scale.pretend import PretendResources, PretendWorker
 from benchmarks.scale.report import blocks_per_second, overhead, table
-from orchestrator.grid.block_ranges import Intervals
 from orchestrator.plan.plan import make_plan, shards
 from orchestrator.store import block_rows
+from scc_core.blocks import BlockRanges
 
 ROW = {
     "database": "sqlite",
@@ -40,7 +40,7 @@ def test_blocks_that_cannot_be_shared_out_are_refused():
 
 
 def test_cells_with_a_pause_share_no_attack():
-    plan = make_plan(workload.lone_cells(64, 2048), lambda keys: {key: Intervals() for key in keys})
+    plan = make_plan(workload.lone_cells(64, 2048), lambda keys: {key: BlockRanges() for key in keys})
     assert [(len(span.cells), len(span.blocks)) for span in plan.spans] == [(1, 32)] * 64
 
 

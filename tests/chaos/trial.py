@@ -12,7 +12,7 @@ import polars as pl
 
 from orchestrator.store import ResultStore
 from orchestrator.store.reading.query import read_only_query
-from scc_core.outcomes import BLOCK_SIZE
+from scc_core.blocks import BLOCK_SIZE
 from tests.chaos.clusters import Machines
 from tests.chaos.schedule import End, Fault, Life
 from tests.chaos.turnstile import Turnstile

@@ -26,14 +26,14 @@ from recipes.embedded.objective import contrastive_loss
 from recipes.embedded.recipes import Recipe, load_recipe
 from recipes.embedded.streams import training_sample
 from recipes.embedded.training import TrainingReport, learning_rate_factor, train_model
-from scc_core.embedded.datasets import EMBEDDED_DATASETS
-from scc_core.embedded.digits import glyphs
-from scc_core.embedded.facts import agreement, encode_facts
-from scc_core.embedded.photos import crop_box, tiles
-from scc_core.embedded.rendered_datasets import COMBINATIONS, FACTORIES, HELD_OUT_CLASSES
-from scc_core.embedded.scenes import draw_scene, is_held_out
-from scc_core.embedded.seeding import keyed_generator
-from scc_core.embedded.shapes import SHAPES
+from scc_core.datasets.rendered.digits import glyphs
+from scc_core.datasets.rendered.entries import EMBEDDED_DATASETS
+from scc_core.datasets.rendered.facts import agreement, encode_facts
+from scc_core.datasets.rendered.photos import crop_box, tiles
+from scc_core.datasets.rendered.scenes import draw_scene, is_held_out
+from scc_core.datasets.rendered.seeding import keyed_generator
+from scc_core.datasets.rendered.shapes import SHAPES
+from scc_core.datasets.rendered.test_sets import COMBINATIONS, FACTORIES, HELD_OUT_CLASSES
 from scc_core.embedded.sources import EMBEDDED_MODELS, embedded_model_source
 from scc_core.errors import UserError
 from scc_core.models.open_clip.loader import OpenClipParts, load_open_clip
@@ -120,7 +120,7 @@ def test_photo_card_says_where_the_test_crops_come_from() -> None:
 
 def test_importing_the_datasets_stays_light() -> None:
     program = (
-        "import sys, scc_core, scc_core.embedded.datasets as module\n"
+        "import sys, scc_core, scc_core.datasets.rendered.entries as module\n"
         "[make().labels for make in module.EMBEDDED_DATASETS.values()]\n"
         "print([name for name in ('open_clip', 'timm', 'sklearn', 'skimage') if name in sys.modules])"
     )

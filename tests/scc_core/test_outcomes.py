@@ -10,15 +10,16 @@ import pytest
 import torch
 
 from scc_core.attacks import APGD, FGSM, PGD, AutoAttack, Square
+from scc_core.cost import Cost
 from scc_core.datasets import PreparedDataset
 from scc_core.defenses import Defense, NoDefense
 from scc_core.evaluation import evaluate as evaluation
-from scc_core.evaluation.blocks import measure
 from scc_core.evaluation.evaluate import Adaptive
+from scc_core.evaluation.measure import measure
 from scc_core.models.base import Meter, ZeroShotModel
-from scc_core.outcomes import MAX_SCORED_CLASSES, Cost, Outcomes
+from scc_core.outcomes import MAX_SCORED_CLASSES, Outcomes
 from tests.scc_core.conftest import ConvTower, LinearTower, prompts
-from tests.scc_core.evaluation.test_blocks import RandomImages
+from tests.scc_core.evaluation.test_measure import RandomImages
 
 
 def outcomes(size: int, classes: int | None) -> Outcomes:

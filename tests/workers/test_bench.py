@@ -10,9 +10,9 @@ from typing import ClassVar
 import pytest
 import torch
 
+from scc_core.cost import Cost
 from scc_core.datasets.order import sample_order
 from scc_core.defenses import Defense
-from scc_core.outcomes import Cost
 from tests.components import NoiseImages, tiny
 from workers.bench import Bench
 from workers.shard import ComponentRequest, Shard

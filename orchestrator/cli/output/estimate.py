@@ -23,7 +23,7 @@ from orchestrator.plan.estimate import (
 )
 from orchestrator.plan.plan import Plan
 from orchestrator.store import ResultStore
-from scc_core.evaluation.blocks import device_name
+from scc_core.evaluation.measure import device_name
 from scc_core.models import get_model
 
 _DAY = 24 * 3600

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 from orchestrator.grid.cell import Cell
 from orchestrator.store.encoding.packing import hits, pack
 from orchestrator.store.records import RunRecord, RunSummary
-from scc_core.outcomes import BLOCK_SIZE, BlockResult
+from scc_core.blocks import BLOCK_SIZE
+from scc_core.outcomes import BlockResult
 
 RECORD_FIELDS = tuple(field.name for field in dataclasses.fields(RunRecord))
 

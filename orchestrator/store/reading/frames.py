@@ -11,7 +11,8 @@ import polars as pl
 
 from orchestrator.store.encoding.packing import unpack
 from orchestrator.store.schema.columns import BOOLEAN, DOUBLE, INTEGER, TEXT, TIMESTAMP, VIEWS, View
-from scc_core.outcomes import BLOCK_SIZE, Outcomes
+from scc_core.blocks import sample_positions
+from scc_core.outcomes import Outcomes
 
 DTYPES: dict[str, pl.DataType] = {
     TEXT: pl.String(),
@@ -70,11 +71,9 @@ def outcomes_frame(blocks: Sequence[PackedBlock], *, scores: bool = False) -> pl
         return pl.DataFrame(schema=schema)
     unpacked = [unpack(block.packed) for block in blocks]
     lengths = np.array([len(outcomes) for outcomes in unpacked])
-    starts = np.array([block.number * BLOCK_SIZE for block in blocks])
-    within_block = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
     columns: dict[str, Any] = {
         "cell": pl.Series([block.cell for block in blocks]).gather(np.repeat(np.arange(len(blocks)), lengths)),
-        "position": np.repeat(starts, lengths) + within_block,
+        "position": sample_positions([block.number for block in blocks], lengths),
     }
     for column, attribute in OUTCOME_ATTRIBUTES.items():
         columns[column] = np.concatenate([getattr(outcomes, attribute) for outcomes in unpacked])

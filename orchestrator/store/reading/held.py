@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping
 
 from sqlalchemy import Connection, func, or_, select
 
-from orchestrator.grid.block_ranges import Intervals
 from orchestrator.store.encoding.statements import chunks
 from orchestrator.store.schema.tables import Block, CellRow
+from scc_core.blocks import BlockRanges
 
 
-def held_blocks(connection: Connection, keys: Iterable[str]) -> dict[str, Intervals]:
+def held_blocks(connection: Connection, keys: Iterable[str]) -> dict[str, BlockRanges]:
     """Return the numbers of the stored blocks for each of the cells ``keys``; an empty set where there is none."""
     ranges: dict[str, list[range]] = {key: [] for key in keys}
     # Numbers in a row rise as fast as their rank does, so that their difference names the island that they form.
@@ -23,13 +23,13 @@ def held_blocks(connection: Connection, keys: Iterable[str]) -> dict[str, Interv
         first, last = func.min(islands.c.number), func.max(islands.c.number)
         for key, start, end in connection.execute(select(islands.c.key, first, last).group_by("key", "island")):
             ranges[key].append(range(start, end + 1))
-    return {key: Intervals.of(*found) for key, found in ranges.items()}
+    return {key: BlockRanges.of(*found) for key, found in ranges.items()}
 
 
-def held_within(connection: Connection, within: Mapping[str, Intervals]) -> dict[str, Intervals]:
+def held_within(connection: Connection, within: Mapping[str, BlockRanges]) -> dict[str, BlockRanges]:
     """Return which of the blocks ``within`` are stored, by the key of the cell; for few blocks of few cells."""
     numbers: dict[str, list[int]] = {key: [] for key in within}
-    spans: dict[Intervals, list[str]] = {}
+    spans: dict[BlockRanges, list[str]] = {}
     for key, blocks in within.items():
         spans.setdefault(blocks, []).append(key)
     query = select(CellRow.key, Block.number).join(CellRow, CellRow.id == Block.cell_id)
@@ -38,4 +38,4 @@ def held_within(connection: Connection, within: Mapping[str, Intervals]) -> dict
         for chunk in chunks(keys):
             for key, number in connection.execute(query.where(CellRow.key.in_(chunk), inside)):
                 numbers[key].append(number)
-    return {key: Intervals.of_numbers(found) for key, found in numbers.items()}
+    return {key: BlockRanges.of_numbers(found) for key, found in numbers.items()}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from scc_core.outcomes import BLOCK_SIZE
+from scc_core.blocks import sample_positions
 
 Bools = npt.NDArray[np.bool_]
 
@@ -30,9 +30,7 @@ class Hits:
         """Read the numbers of blocks with a ``0`` or ``1`` per sample, leaving out positions from ``limit`` on."""
         numbers, texts = zip(*sorted(blocks), strict=True) if (blocks := list(blocks)) else ((), ())
         lengths = np.fromiter(map(len, texts), np.int64, len(texts))
-        # Of each sample, the position in the dataset less the place in the texts is that of its block.
-        shifts = np.asarray(numbers, np.int64) * BLOCK_SIZE - (np.cumsum(lengths) - lengths)
-        positions = np.arange(lengths.sum()) + np.repeat(shifts, lengths)
+        positions = sample_positions(numbers, lengths)
         length = int(positions[-1]) + 1 if len(positions) else 0
         known, correct = np.zeros(length, bool), np.zeros(length, bool)
         known[positions] = True

@@ -10,9 +10,8 @@ from sqlalchemy import Connection, select, text
 from orchestrator.store.encoding.rows import COUNTS, run_summary
 from orchestrator.store.records import RunSummary
 from orchestrator.store.schema.tables import Run
-from orchestrator.store.schema.views import STATUS
+from orchestrator.store.schema.views import FIRST_POSITION, STATUS
 from scc_core.errors import UserError
-from scc_core.outcomes import BLOCK_SIZE
 
 LATEST_SHOWN = 5
 
@@ -61,13 +60,13 @@ def _counted(*, one: bool) -> str:
     """
     asked = "FROM run_cell WHERE run_id = :run" if one else "FROM run_cell"
     sums = ", ".join(f"{expression} AS {name}" for name, expression in COUNTS.items())
-    offered = f"a.samples - b.number * {BLOCK_SIZE}"
+    offered = f"a.samples - {FIRST_POSITION}"
     return f"""
     WITH asked AS (SELECT DISTINCT cell_id, samples {asked}
     ), measured AS (
         SELECT a.cell_id, a.samples AS requested_samples,
             sum(CASE WHEN {offered} < b.samples THEN {offered} ELSE b.samples END) AS samples
-        FROM asked a JOIN block b ON b.cell_id = a.cell_id AND b.number * {BLOCK_SIZE} < a.samples
+        FROM asked a JOIN block b ON b.cell_id = a.cell_id AND {FIRST_POSITION} < a.samples
         GROUP BY a.cell_id, a.samples
     ), counted AS (
         SELECT q.run_id, q.samples AS requested_samples, q.error, COALESCE(m.samples, 0) AS samples

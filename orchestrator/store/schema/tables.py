@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from scc_core.outcomes import BLOCK_SIZE
+from scc_core.blocks import BLOCK_SIZE
 
 
 class UtcDateTime(TypeDecorator[datetime]):

@@ -8,7 +8,7 @@ remain are correct, the other sums enter in proportion, and peaks as they are.
 from __future__ import annotations
 
 from orchestrator.store.schema.columns import VIEWS
-from scc_core.outcomes import BLOCK_SIZE
+from scc_core.blocks import BLOCK_SIZE
 
 Z = 1.959963984540054
 """The 97.5 % quantile of the standard normal distribution."""
@@ -34,7 +34,10 @@ JOIN_DEVICES = {
 
 _BLOCK_FIGURES = ", ".join(f"b.{name}" for name in (*SUMS, *PEAKS))
 
-_OFFERED = f"q.samples - b.number * {BLOCK_SIZE}"
+FIRST_POSITION = f"b.number * {BLOCK_SIZE}"
+"""The position of the first sample of block ``b``, in SQL."""
+
+_OFFERED = f"q.samples - {FIRST_POSITION}"
 
 _WHOLE_BLOCKS = f"""
     SELECT c.id AS cell_id, b.created_at, b.samples, b.correct, {_BLOCK_FIGURES}
@@ -49,7 +52,7 @@ _PREFIX_BLOCKS = f"""
     FROM (
         SELECT q.run_id, q.cell_id, b.created_at, b.correct, b.hits, {_BLOCK_FIGURES},
             b.samples AS whole, CASE WHEN {_OFFERED} < b.samples THEN {_OFFERED} ELSE b.samples END AS counted
-        FROM run_cell q LEFT JOIN block b ON b.cell_id = q.cell_id AND b.number * {BLOCK_SIZE} < q.samples
+        FROM run_cell q LEFT JOIN block b ON b.cell_id = q.cell_id AND {FIRST_POSITION} < q.samples
     ) AS cut"""
 
 _RATIOS = f"""
@@ -113,7 +116,7 @@ def _results(dialect: str) -> str:
 
 
 def _run_results(dialect: str) -> str:
-    devices = _devices(dialect, f"b.cell_id = c.id AND b.number * {BLOCK_SIZE} < q.samples")
+    devices = _devices(dialect, f"b.cell_id = c.id AND {FIRST_POSITION} < q.samples")
     return f"""
 {_rated("run_id, cell_id", _PREFIX_BLOCKS)}, judged AS (
     SELECT r.run_id AS run, run.name AS run_name, {_CELL}, r.samples, q.samples AS requested_samples, {_RATIOS},

@@ -18,7 +18,8 @@ from orchestrator.driver.progress import (
     summary_line,
 )
 from orchestrator.plan.plan import make_plan
-from scc_core.outcomes import BlockResult, Cost, Outcomes
+from scc_core.cost import Cost
+from scc_core.outcomes import BlockResult, Outcomes
 from tests.orchestrator.conftest import cell, component
 
 NONE, TTC = cell(), cell(defense=component("ttc"))

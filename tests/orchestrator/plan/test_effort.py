@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from orchestrator.grid.block_ranges import Intervals
 from orchestrator.grid.cell import AdaptiveSpec, ModelSpec
 from orchestrator.plan.effort import Passes, effort
 from orchestrator.plan.plan import make_plan
+from scc_core.blocks import BlockRanges
 from tests.orchestrator.conftest import cell, component
 
 NONE, FLIP, TTC = component("none"), component("flip"), component("ttc")
@@ -42,7 +42,7 @@ def test_the_last_block_counts_its_own_samples():
 
 def test_what_is_measured_already_is_not_counted():
     one, other = cell(), cell(defense=TTC)
-    held = {one.key: Intervals.of(range(24)), other.key: Intervals.of(range(10))}
+    held = {one.key: BlockRanges.of(range(24)), other.key: BlockRanges.of(range(10))}
     found = effort(make_plan({one: 1200, other: 1200}, lambda _keys: held))
     assert (found.images, found.attack_steps) == (700, 7000)
     assert found.total == Passes(700 * 14, 700 * 12)

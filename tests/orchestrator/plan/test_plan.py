@@ -7,10 +7,9 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.grid.block_ranges import Intervals
 from orchestrator.grid.cell import ModelSpec
-from orchestrator.plan.plan import make_plan, num_blocks, shards
-from scc_core.outcomes import BLOCK_SIZE
+from orchestrator.plan.plan import make_plan, shards
+from scc_core.blocks import BLOCK_SIZE, BlockRanges, num_blocks
 from tests.orchestrator.conftest import cell, component
 
 CELLS = [
@@ -29,7 +28,7 @@ BLOCKS = st.sets(st.integers(0, 23))
 )
 def test_shards_cover_what_is_missing_exactly_once(samples, held, size):
     wanted = dict(zip(CELLS, samples, strict=True))
-    stored = {one.key: Intervals.of_numbers(blocks) for one, blocks in zip(CELLS, held, strict=True)}
+    stored = {one.key: BlockRanges.of_numbers(blocks) for one, blocks in zip(CELLS, held, strict=True)}
     plan = make_plan(wanted, lambda keys: {key: stored[key] for key in keys})
     cut = [shard for span in plan.spans for shard in shards(span, size)]
     covered = Counter((key, block) for shard in cut for key in shard.defenses for block in shard.blocks)

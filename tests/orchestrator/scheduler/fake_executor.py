@@ -14,7 +14,8 @@ from orchestrator.cluster.capacity import Node, Pool
 from orchestrator.cluster.executor import WorkerLostError
 from orchestrator.plan.plan import make_plan
 from orchestrator.scheduler.task_queue import Task
-from scc_core.outcomes import BlockResult, Cost, Failure, Measurement, Outcomes
+from scc_core.cost import Cost
+from scc_core.outcomes import BlockResult, Failure, Measurement, Outcomes
 from workers.actor import WorkerResources
 from workers.report import Introduction, Report
 from workers.shard import Shard

@@ -12,7 +12,9 @@ import polars as pl
 
 from orchestrator.grid.cell import Cell, ComponentSpec, DatasetSpec, ModelSpec
 from orchestrator.store import ResultStore, RunRecord
-from scc_core.outcomes import BLOCK_SIZE, BlockResult, Cost, Outcomes
+from scc_core.blocks import BLOCK_SIZE
+from scc_core.cost import Cost
+from scc_core.outcomes import BlockResult, Outcomes
 
 _SECONDS = count()
 

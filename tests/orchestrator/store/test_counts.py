@@ -15,7 +15,8 @@ from scipy.stats import binomtest
 
 from orchestrator.grid.cell import AdaptiveSpec, ModelSpec
 from orchestrator.store import RESULTS, RUN_RESULTS, ResultStore, View, read_only_query
-from scc_core.outcomes import BLOCK_SIZE, Cost
+from scc_core.blocks import BLOCK_SIZE
+from scc_core.cost import Cost
 from tests.orchestrator.store.builders import make_block, make_blocks, make_cell, make_record, row_of, start
 
 SEEDS = count(1000)

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.store import Hits, ResultStore, on_common_samples
+from scc_core.blocks import BLOCK_SIZE
 from scc_core.errors import UserError
-from scc_core.outcomes import BLOCK_SIZE
 from tests.orchestrator.store.builders import make_block, make_blocks, make_cell, make_record, row_of, start
 
 

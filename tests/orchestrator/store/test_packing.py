@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.store.encoding.packing import BYTES_PER_SAMPLE, hits, pack, unpack
-from scc_core.outcomes import BLOCK_SIZE, MAX_SCORED_CLASSES, Outcomes
+from scc_core.blocks import BLOCK_SIZE
+from scc_core.outcomes import MAX_SCORED_CLASSES, Outcomes
 from tests.orchestrator.store.builders import make_outcomes
 
 INT32 = st.integers(-(2**31), 2**31 - 1)

@@ -12,13 +12,14 @@ import numpy as np
 import polars as pl
 import pytest
 
-from orchestrator.grid.block_ranges import Intervals
 from orchestrator.grid.cell import canonical_json
 from orchestrator.store import ResultStore, StoreUnavailableError, read_only_query
 from orchestrator.store.errors import RunCancelledError
 from orchestrator.store.records import RunRecord
+from scc_core.blocks import BLOCK_SIZE, BlockRanges
+from scc_core.cost import Cost
 from scc_core.errors import UserError
-from scc_core.outcomes import BLOCK_SIZE, BlockResult, Cost, Outcomes
+from scc_core.outcomes import BlockResult, Outcomes
 from tests.orchestrator.store.builders import make_block, make_blocks, make_cell, make_record, start
 
 
@@ -62,7 +63,7 @@ def test_thousands_of_cells_start_in_one_run(store: ResultStore) -> None:
     cells = {make_cell(seed): 50 for seed in range(1300)}
     run = store.start_run(make_record(), cells)
     assert store.run(run).cells == 1300
-    assert store.measured_blocks([cell.key for cell in cells]) == {cell.key: Intervals() for cell in cells}
+    assert store.measured_blocks([cell.key for cell in cells]) == {cell.key: BlockRanges() for cell in cells}
 
 
 def test_a_run_keeps_what_its_datasets_left_out(store):
@@ -102,7 +103,7 @@ def test_replaying_blocks_changes_nothing(store: ResultStore) -> None:
     other = make_block(cell, 0, [False] * 50, seed=9)
     assert store.write_blocks(run, [other, *blocks, blocks[2]]) == 1
     assert store.outcomes([cell.key]).head(100).equals(before)
-    assert store.measured_blocks([cell.key]) == {cell.key: Intervals((range(3),))}
+    assert store.measured_blocks([cell.key]) == {cell.key: BlockRanges((range(3),))}
     assert store.results()["correct"].to_list() == [130]
 
 
@@ -112,8 +113,8 @@ def test_blocks_with_gaps_are_told_as_ranges(store: ResultStore) -> None:
     held = {one: [0, 1, 2, 5, 9, 10], two: [3, 4]}
     store.write_blocks(run, [make_block(cell, number) for cell, numbers in held.items() for number in numbers])
     assert store.measured_blocks([two.key, one.key]) == {
-        one.key: Intervals((range(3), range(5, 6), range(9, 11))),
-        two.key: Intervals((range(3, 5),)),
+        one.key: BlockRanges((range(3), range(5, 6), range(9, 11))),
+        two.key: BlockRanges((range(3, 5),)),
     }
 
 
@@ -142,7 +143,7 @@ def test_one_bad_block_stores_none_of_its_batch(store: ResultStore, kind: str) -
     bad, words = _bad_blocks()[kind]
     with pytest.raises(Exception, match=words):
         store.write_blocks(run, [make_block(cell, 0), bad, make_block(cell, 2)])
-    assert store.measured_blocks([cell.key]) == {cell.key: Intervals()}
+    assert store.measured_blocks([cell.key]) == {cell.key: BlockRanges()}
     assert store.write_blocks(run, [make_block(cell, 0)]) == 1
 
 
@@ -151,7 +152,7 @@ def test_blocks_of_a_run_that_does_not_exist_are_not_stored(store: ResultStore) 
     start(store, cell, 50)
     with pytest.raises(Exception, match=r"(?i)foreign key"):
         store.write_blocks("nonsense", [make_block(cell)])
-    assert store.measured_blocks([cell.key]) == {cell.key: Intervals()}
+    assert store.measured_blocks([cell.key]) == {cell.key: BlockRanges()}
 
 
 def test_a_run_with_an_impossible_cell_is_not_stored(store: ResultStore, url: str) -> None:
@@ -297,7 +298,7 @@ def test_a_store_survives_pickling_and_closing(store: ResultStore) -> None:
     copy.write_blocks(run, [make_block(cell)])
     copy.close()
     store.close()
-    assert store.measured_blocks([cell.key]) == copy.measured_blocks([cell.key]) == {cell.key: Intervals((range(1),))}
+    assert store.measured_blocks([cell.key]) == copy.measured_blocks([cell.key]) == {cell.key: BlockRanges((range(1),))}
     copy.close()
 
 

@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from scc_core.attacks import APGD, PGD, AutoAttack, Square
+from scc_core.cost import Cost
 from scc_core.defenses.base import Defense
 from scc_core.defenses.controls import Flip, NoDefense, RandomNoise
 from scc_core.defenses.ttc import TTC
 from scc_core.errors import ComponentError, UserError
 from scc_core.evaluation.adaptive import DefendedClassifier, choose_gradients
-from scc_core.outcomes import Cost
 from tests.scc_core.attacks.attack_setting import EPSILON, correct_setting
 
 

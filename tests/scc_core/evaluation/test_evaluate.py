@@ -10,10 +10,10 @@ import torch
 
 from scc_core.attacks import PGD, Attack
 from scc_core.batch import Batch
+from scc_core.cost import Cost
 from scc_core.defenses import SCC, TTC, Defense, Flip, NoDefense
 from scc_core.errors import ComponentError
 from scc_core.evaluation.evaluate import Adaptive, evaluate
-from scc_core.outcomes import Cost
 from tests.scc_core.conftest import ConvTower
 
 

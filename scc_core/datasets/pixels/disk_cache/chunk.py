@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import PIL
 
-from scc_core.outcomes import BLOCK_SIZE
+from scc_core.blocks import BLOCK_SIZE
 
 Uint8Images = npt.NDArray[np.uint8]
 """``(n, side, side, 3)`` uint8 RGB."""

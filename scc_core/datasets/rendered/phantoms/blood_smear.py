@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import numpy.typing as npt
 
-from scc_core.embedded.canvas import Field, add_grain, coverage, ellipse, filled, paint, smooth_noise, stamp
+from scc_core.datasets.rendered.canvas import Field, add_grain, coverage, ellipse, filled, paint, smooth_noise, stamp
 
 RED_CELL = np.array((0.86, 0.52, 0.52))
 PLASMA = np.array((0.96, 0.92, 0.90))

@@ -8,11 +8,11 @@ from functools import partial
 import numpy as np
 
 from scc_core.datasets.base import Dataset, DatasetCard, Uint8Image
-from scc_core.embedded.digits import DIGIT_NAMES, NUM_TEST_GLYPHS, glyphs, render_digit
-from scc_core.embedded.phantoms.catalogue import PHANTOMS, render_phantom
-from scc_core.embedded.photos import SUBJECT_NAMES, render_photo
-from scc_core.embedded.scenes import COLOUR_NAMES, SHAPE_NAMES, draw_scene, is_held_out, render_scene
-from scc_core.embedded.seeding import GENERATOR_VERSION, keyed_generator
+from scc_core.datasets.rendered.digits import DIGIT_NAMES, NUM_TEST_GLYPHS, glyphs, render_digit
+from scc_core.datasets.rendered.phantoms.catalogue import PHANTOMS, render_phantom
+from scc_core.datasets.rendered.photos import SUBJECT_NAMES, render_photo
+from scc_core.datasets.rendered.scenes import COLOUR_NAMES, SHAPE_NAMES, draw_scene, is_held_out, render_scene
+from scc_core.datasets.rendered.seeding import GENERATOR_VERSION, keyed_generator
 
 Render = Callable[[np.random.Generator, int], Uint8Image]
 """``(generator, index) -> (64, 64, 3) uint8``, an image of class ``index mod K``."""

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from scc_core.embedded.canvas import Field, to_uint8
-from scc_core.embedded.phantoms import blood_smear, chest_xray, fundus, histology, oct
+from scc_core.datasets.rendered.canvas import Field, to_uint8
+from scc_core.datasets.rendered.phantoms import blood_smear, chest_xray, fundus, histology, oct
 
 
 class Phantom(NamedTuple):

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from scc_core.attacks.base import Attack
+from scc_core.blocks import block_positions, split_by_block
+from scc_core.cost import Cost
 from scc_core.datasets.pixels.dataset import PreparedDataset
 from scc_core.defenses.base import Defense
 from scc_core.evaluation.evaluate import Adaptive, Defended, Evaluation, evaluate
 from scc_core.models.base import ZeroShotModel
-from scc_core.outcomes import BLOCK_SIZE, BlockResult, Cost, Failure, Measurement, Outcomes
-
-
-def block_positions(block: int, size: int) -> range:
-    """Return the positions of ``block`` in the sample order of a dataset of ``size`` samples."""
-    return range(block * BLOCK_SIZE, min((block + 1) * BLOCK_SIZE, size))
+from scc_core.outcomes import BlockResult, Failure, Measurement, Outcomes
 
 
 def measure(
@@ -42,7 +38,7 @@ def measure(
     Args:
         model: the classifier.
         dataset: where the samples come from.
-        blocks: numbers of the blocks, each of at most ``BLOCK_SIZE`` samples.
+        blocks: numbers of the blocks, see :mod:`scc_core.blocks`.
         attack: None for clean accuracy.
         epsilon: L-inf radius in [0, 1] pixel units.
         defenses: by the key of their cell.
@@ -117,15 +113,14 @@ def _chunks(positions: Sequence[int], size: int) -> Iterator[Sequence[int]]:
 
 
 def _split(positions: Sequence[int], evaluation: Evaluation[str], defended: Defended) -> Iterator[_Part]:
-    blocks = np.asarray(positions) // BLOCK_SIZE
-    cuts = [0, *(np.flatnonzero(np.diff(blocks)) + 1).tolist(), len(blocks)]
-    for start, stop in pairwise(cuts):
+    for block, rows in split_by_block(positions):
+        start, stop = rows.start, rows.stop
         yield _Part(
-            int(blocks[start]),
+            block,
             defended.outcomes.rows(start, stop),
-            evaluation.gradients[start:stop],
-            _share(evaluation.attack, start, stop, len(blocks)),
-            _share(defended.cost, start, stop, len(blocks)),
+            evaluation.gradients[rows],
+            _share(evaluation.attack, start, stop, len(positions)),
+            _share(defended.cost, start, stop, len(positions)),
         )
 
 

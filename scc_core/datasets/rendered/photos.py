@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from scc_core.embedded.canvas import SIZE
+from scc_core.datasets.rendered.canvas import SIZE
 from scc_core.errors import UserError
 
 SUBJECTS: Mapping[str, str] = {

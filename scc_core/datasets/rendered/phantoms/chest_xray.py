@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from scc_core.embedded.canvas import Field, X, Y, add_grain, coverage, ellipse, smooth_noise
+from scc_core.datasets.rendered.canvas import Field, X, Y, add_grain, coverage, ellipse, smooth_noise
 
 FINDINGS = ("normal lungs", "pneumonia", "pleural effusion", "cardiomegaly", "lung nodule")
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from scc_core.embedded.canvas import (
+from scc_core.datasets.rendered.canvas import (
     Field,
     X,
     Y,

@@ -12,11 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scc_core.attacks import PGD
+from scc_core.blocks import BLOCK_SIZE, block_positions
+from scc_core.cost import Cost
 from scc_core.datasets import Dataset, DatasetCard, PreparedDataset
 from scc_core.defenses import SCC, TTC, NoDefense
-from scc_core.evaluation.blocks import block_positions, measure
+from scc_core.evaluation.measure import measure
 from scc_core.models.base import ZeroShotModel
-from scc_core.outcomes import BLOCK_SIZE, Cost
 from tests.scc_core.conftest import ConvTower, prompts
 from tests.scc_core.evaluation.test_evaluate import BrokenDefense
 

@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from scc_core.embedded.canvas import X, Y, add_grain, coverage, paint, to_uint8, turned
-from scc_core.embedded.shapes import SHAPES
-from scc_core.embedded.textures import BACKGROUNDS, COLOURS, PATTERNS, pattern_mask, render_background
+from scc_core.datasets.rendered.canvas import X, Y, add_grain, coverage, paint, to_uint8, turned
+from scc_core.datasets.rendered.shapes import SHAPES
+from scc_core.datasets.rendered.textures import BACKGROUNDS, COLOURS, PATTERNS, pattern_mask, render_background
 
 SHAPE_NAMES = tuple(SHAPES)
 COLOUR_NAMES = tuple(COLOURS)

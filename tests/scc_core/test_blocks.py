@@ -1,4 +1,4 @@
-"""Intervals: the arithmetic of sets, with Python's own sets as the oracle."""
+"""BlockRanges: the arithmetic of sets, with Python's own sets as the oracle."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.grid.block_ranges import Intervals, cuts
+from scc_core.blocks import BlockRanges, cuts
 
 NUMBERS = st.sets(st.integers(0, 40))
 RANGES = st.lists(st.builds(lambda start, size: range(start, start + size), st.integers(0, 40), st.integers(0, 9)))
 
 
-def assert_is(intervals: Intervals, numbers: set[int]) -> None:
+def assert_is(intervals: BlockRanges, numbers: set[int]) -> None:
     assert list(intervals) == sorted(numbers)
     assert len(intervals) == len(numbers)
     assert bool(intervals) == bool(numbers)
@@ -23,12 +23,12 @@ def assert_is(intervals: Intervals, numbers: set[int]) -> None:
 
 @given(RANGES)
 def test_a_union_of_ranges_holds_their_numbers(ranges):
-    assert_is(Intervals.of(*ranges), {number for one in ranges for number in one})
+    assert_is(BlockRanges.of(*ranges), {number for one in ranges for number in one})
 
 
 @given(NUMBERS, NUMBERS)
 def test_arithmetic_is_that_of_sets(one, other):
-    first, second = Intervals.of_numbers(one), Intervals.of_numbers(other)
+    first, second = BlockRanges.of_numbers(one), BlockRanges.of_numbers(other)
     assert_is(first | second, one | other)
     assert_is(first & second, one & other)
     assert_is(first - second, one - other)
@@ -37,7 +37,7 @@ def test_arithmetic_is_that_of_sets(one, other):
 
 @given(st.lists(NUMBERS, max_size=5))
 def test_between_two_cuts_every_set_holds_all_or_nothing(sets):
-    pieces = list(cuts(Intervals.of_numbers(numbers) for numbers in sets))
+    pieces = list(cuts(BlockRanges.of_numbers(numbers) for numbers in sets))
     assert all(one.stop == other.start for one, other in pairwise(pieces))
     assert set().union(*sets) <= {number for piece in pieces for number in piece}
     for piece in pieces:
@@ -45,5 +45,5 @@ def test_between_two_cuts_every_set_holds_all_or_nothing(sets):
 
 
 def test_what_lies_side_by_side_is_one_range():
-    assert Intervals.of(range(500_000, 10**6), range(500_000)) == Intervals((range(10**6),))
-    assert len(Intervals.of(range(10**6)) - Intervals.of(range(10, 20), range(30, 40))) == 10**6 - 20
+    assert BlockRanges.of(range(500_000, 10**6), range(500_000)) == BlockRanges((range(10**6),))
+    assert len(BlockRanges.of(range(10**6)) - BlockRanges.of(range(10, 20), range(30, 40))) == 10**6 - 20

@@ -26,7 +26,7 @@ DATASET_NAMES = (
 def make_dataset(name: str) -> Dataset:
     """Make one of :data:`DATASET_NAMES`."""
     # The package of the dataset contract registers these sets: imported here, the two do not need each other.
-    from scc_core.embedded.rendered_datasets import FACTORIES
+    from scc_core.datasets.rendered.test_sets import FACTORIES
 
     return FACTORIES[name]()
 

@@ -8,8 +8,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from scc_core.embedded.canvas import Field, X, Y, add_grain, paint, to_uint8, turned
-from scc_core.embedded.textures import BACKGROUNDS, COLOURS, render_background
+from scc_core.datasets.rendered.canvas import Field, X, Y, add_grain, paint, to_uint8, turned
+from scc_core.datasets.rendered.textures import BACKGROUNDS, COLOURS, render_background
 from scc_core.errors import UserError
 
 DIGIT_NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from scc_core.embedded.canvas import SIZE, Field, X, Y, add_grain, coverage, ellipse, smooth_noise
+from scc_core.datasets.rendered.canvas import SIZE, Field, X, Y, add_grain, coverage, ellipse, smooth_noise
 
 FINDINGS = ("normal macula", "drusen deposits", "macular edema", "choroidal neovascularization")
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from scc_core.embedded.canvas import Field, X, Y, coverage, filled, smooth_noise, turned
+from scc_core.datasets.rendered.canvas import Field, X, Y, coverage, filled, smooth_noise, turned
 
 COLOURS: Mapping[str, tuple[float, float, float]] = {
     "red": (0.90, 0.10, 0.10),

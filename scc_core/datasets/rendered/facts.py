@@ -7,11 +7,11 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from scc_core.embedded.digits import DIGIT_NAMES
-from scc_core.embedded.phantoms.catalogue import PHANTOMS
-from scc_core.embedded.photos import SUBJECT_NAMES
-from scc_core.embedded.scenes import COLOUR_NAMES, SHAPE_NAMES
-from scc_core.embedded.textures import BACKGROUNDS, PATTERNS
+from scc_core.datasets.rendered.digits import DIGIT_NAMES
+from scc_core.datasets.rendered.phantoms.catalogue import PHANTOMS
+from scc_core.datasets.rendered.photos import SUBJECT_NAMES
+from scc_core.datasets.rendered.scenes import COLOUR_NAMES, SHAPE_NAMES
+from scc_core.datasets.rendered.textures import BACKGROUNDS, PATTERNS
 
 Facts = Mapping[str, str]
 """Attribute to value; attributes that do not apply, or that a caption does not name, are absent."""
