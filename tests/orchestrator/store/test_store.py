@@ -360,6 +360,7 @@ def test_a_lost_connection_is_replaced(postgresql_url: str) -> None:
     with ResultStore.open(postgresql_url) as store:
         store.runs()
         ends = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
-        others = "WHERE pid <> pg_backend_pid() AND datname = current_database()"
-        assert read_only_query(postgresql_url, f"{ends} {others}").item() == 1
+        # Autovacuum may be at work in the same database, and is no connection of a client.
+        others = "WHERE pid <> pg_backend_pid() AND datname = current_database() AND backend_type = 'client backend'"
+        assert read_only_query(postgresql_url, f"{ends} {others}").item() >= 1
         assert store.runs() == []
