@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -51,6 +52,25 @@ def test_components_take_parameters_in_braces():
     parsed = grid("attacks: [{pgd: {num_steps: 20, step_size: 1/255}}, pgd]\n")
     assert parsed.attacks[0].parameters == {"num_steps": 20, "step_size": "1/255"}
     assert parsed.attacks[1].parameters == {}
+
+
+def test_the_stored_form_of_a_grid_is_pinned():
+    parsed = grid(
+        "attacks: [pgd, {apgd: {num_steps: 5, rho: 1, loss: null}}, {pgd: {step_size: 1/255, random_start: false}}]\n"
+        "defenses: [none, {scc: {sigma: 2/100}}]\n"
+        "threat_models: [transfer, {adaptive: {eot_draws: 2}}]\n"
+    )
+    stored = json.loads(parsed.model_dump_json())
+    assert stored["attacks"] == [
+        {"name": "pgd", "parameters": {}},
+        {"name": "apgd", "parameters": {"num_steps": 5, "rho": 1, "loss": None}},
+        {"name": "pgd", "parameters": {"step_size": "1/255", "random_start": False}},
+    ]
+    assert stored["defenses"] == [{"name": "none", "parameters": {}}, {"name": "scc", "parameters": {"sigma": "2/100"}}]
+    assert stored["threat_models"] == [
+        {"name": "transfer", "gradients": None, "eot_draws": 1},
+        {"name": "adaptive", "gradients": None, "eot_draws": 2},
+    ]
 
 
 @pytest.mark.parametrize(

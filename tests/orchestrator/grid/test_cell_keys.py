@@ -1,0 +1,37 @@
+"""The keys of every attack and defense, transferred and adaptive, written in every way that means the same.
+
+``data/cell_keys.json`` holds grids that mean the same, and what identified their cells when results were first stored:
+the key, the label of the attack, the threat model, the label of the defense and the key of the attack group.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from scc_core.attacks import attacks
+from scc_core.defenses import defenses
+from tests.orchestrator.grid.test_expand import cells
+
+PINNED = json.loads((Path(__file__).parent / "data" / "cell_keys.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("pinned", PINNED, ids=lambda pinned: json.dumps(pinned["grids"][0]))
+def test_keys_and_labels_are_pinned(pinned):
+    """A change here orphans stored results: see ``test_cell.py``."""
+    for lines in pinned["grids"]:
+        found = [
+            [cell.key, cell.attack.label, cell.threat_model, cell.defense.label, cell.attack_group]
+            for cell in cells(**lines)
+        ]
+        assert sorted(found) == pinned["cells"]
+
+
+def test_every_attack_and_defense_is_pinned():
+    pinned = {(label.partition("(")[0], threat) for one in PINNED for _, label, threat, _, _ in one["cells"]}
+    assert pinned >= {(name, threat) for name in attacks for threat in ("transfer", "adaptive")}
+    adaptive = {name for name in defenses if defenses.get(name).gradients != ("none",)}
+    pinned = {(threat, label.partition("(")[0]) for one in PINNED for _, _, threat, label, _ in one["cells"]}
+    assert pinned >= {("transfer", name) for name in defenses} | {("adaptive", name) for name in adaptive - {"none"}}
