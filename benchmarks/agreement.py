@@ -8,11 +8,12 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from scc_core.attacks import PGD, Attack
+from scc_core.components.component import Component
 from scc_core.datasets.pixels.dataset import PreparedDataset
 from scc_core.datasets.registry import open_dataset
-from scc_core.defenses import defenses
+from scc_core.defenses import Defense
 from scc_core.evaluation.evaluate import evaluate
+from scc_core.evaluation.threat import Threat
 from scc_core.models import ZeroShotModel, get_model
 from scc_core.outcomes import Outcomes
 
@@ -20,8 +21,10 @@ SUBJECTS = (("demo-clip", "demo/shapes"), ("demo-biomedclip", "phantom/histology
 BATCH_SIZE = 50
 SEED = 0
 
-_ATTACKS: Mapping[str, Attack | None] = {"clean": None, "pgd": PGD()}
-_EPSILON = 1 / 255
+_THREATS: Mapping[str, Threat] = {
+    "clean": Threat(None, 0.0, seed=SEED),
+    "pgd": Threat(Component("attack", "pgd"), 1 / 255, seed=SEED),
+}
 
 Case = tuple[str, str, str, str]
 
@@ -92,10 +95,12 @@ def _batch(
     classifier: ZeroShotModel, prepared: PreparedDataset, positions: Sequence[int], names: Sequence[str]
 ) -> dict[tuple[str, str], Outcomes]:
     batch = prepared.batch(positions, classifier.model.device)
-    chosen = {name: defenses.get(name)() for name in names if _runs_on(classifier, name)}
+    chosen: dict[str, Component[Defense]] = {
+        name: Component("defense", name) for name in names if _runs_on(classifier, name)
+    }
     found = {}
-    for name, attack in _ATTACKS.items():
-        evaluation = evaluate(classifier, batch, attack=attack, epsilon=_EPSILON, defenses=chosen, seed=SEED)
+    for name, threat in _THREATS.items():
+        evaluation = evaluate(classifier, batch, threat=threat, defenses=chosen)
         found.update({(name, defense): defended.outcomes for defense, defended in evaluation.defended.items()})
     return found
 

@@ -74,7 +74,7 @@ class BlockResult:
         attack: cost of making the adversarial images (shared by the cells of an attack group).
         defense: cost of the defended predictions.
         device: name of the device as the driver of the device reports it.
-        worker: host and process that measured it.
+        worker: host and process that measured it; empty where no worker did.
         zero_gradients: samples for which every gradient that the attack computed was exactly zero; None if it computed
             no gradient.
     """
@@ -85,7 +85,7 @@ class BlockResult:
     attack: Cost
     defense: Cost
     device: str
-    worker: str
+    worker: str = ""
     zero_gradients: int | None = None
 
 

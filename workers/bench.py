@@ -7,25 +7,24 @@ import os
 import socket
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache, partial
 
 import torch
 
-from scc_core.attacks import Attack, attacks
 from scc_core.blocks import BLOCK_SIZE, blocks_of_batch, num_blocks
-from scc_core.components.parameters import build
+from scc_core.components.component import Component
 from scc_core.datasets import PreparedDataset, open_dataset
 from scc_core.datasets.pixels.disk_cache import open_store
-from scc_core.defenses import Defense, defenses
+from scc_core.defenses import Defense
 from scc_core.errors import SccBenchError
-from scc_core.evaluation.evaluate import Adaptive
 from scc_core.evaluation.measure import device_name, measure
 from scc_core.models import get_model
 from scc_core.models.base import VisionLanguageModel, ZeroShotModel
 from scc_core.outcomes import BlockResult, Failure, Measurement
 from workers.batch import FIRST, LARGEST, BatchSize
 from workers.report import Introduction, Report
-from workers.shard import AdaptiveRequest, ComponentRequest, Shard
+from workers.shard import Shard
 
 
 class Bench:
@@ -56,7 +55,7 @@ class Bench:
         self._sizes: dict[str, BatchSize] = {}
         self._model: VisionLanguageModel | None = None
         self._classifiers: dict[tuple[str, str, str], ZeroShotModel] = {}
-        self._dataset = lru_cache(maxsize=4)(_open_prepared)
+        self._prepared = lru_cache(maxsize=4)(_prepared)
 
     def introduce(self) -> Introduction:
         """Say who and what this is."""
@@ -76,7 +75,7 @@ class Bench:
         if self._leaving:
             return Report(unfinished=shard.blocks, leaving=True)
         try:
-            return self._measure(shard, self._size(shard.model, batch_size))
+            return self._measure(shard, self._size(shard.model.name, batch_size))
         except Exception as error:
             failure = Failure.of(error)
             return Report(failures=dict.fromkeys(shard.defenses, failure), leaving=self._leaving)
@@ -84,18 +83,9 @@ class Bench:
     def _measure(self, shard: Shard, size: BatchSize) -> Report:
         report = Report()
         model = self._classifier(shard)
-        measure_blocks = partial(
-            measure,
-            model,
-            self._dataset(shard.dataset, shard.preprocessing, model.model.image_size),
-            attack=None if shard.attack is None else build_attack(shard.attack),
-            epsilon=shard.epsilon,
-            seed=shard.seed,
-            worker=self.name,
-            adaptive=_adaptive(shard.adaptive),
-        )
-        defending = {key: build_defense(request) for key, request in shard.defenses.items()}
-        blocks = shard.blocks
+        dataset = self._prepared(shard.dataset.name, shard.dataset.preprocessing, model.model.image_size)
+        measure_blocks = partial(measure, model, dataset, threat=shard.threat)
+        defending, blocks = shard.defenses, shard.blocks
         while blocks and defending and not self._leaving:
             images = min(size.size, shard.max_batch_size or size.size)
             now = blocks[: blocks_of_batch(images)]
@@ -107,8 +97,12 @@ class Bench:
                 size.out_of_memory(images)
                 continue
             seconds = time.perf_counter() - start
+            part.results = [replace(result, worker=self.name) for result in part.results]
             if images == size.size and num_blocks(images) <= len(now) and not part.failures:
-                size.record(_profile(shard), _passes(part.results) / seconds)
+                threat = shard.threat
+                # What decides how long an image takes.
+                profile = (shard.dataset, shard.precision, threat.attack, threat.adaptive, (*shard.defenses.values(),))
+                size.record(profile, _passes(part.results) / seconds)
             blocks = then
             defending = {key: value for key, value in defending.items() if key not in part.failures}
             report.add(part, seconds)
@@ -125,30 +119,27 @@ class Bench:
         return self._sizes[model]
 
     def _classifier(self, shard: Shard) -> ZeroShotModel:
-        if self._model is None or self._model.name != shard.model:
+        if self._model is None or self._model.name != shard.model.name:
             self._model, self._classifiers = None, {}
             self._free_memory()
-            self._model = self._load(shard)
-        key = (shard.dataset, shard.dataset_version, shard.precision)
-        if key not in self._classifiers:
-            dataset = open_dataset(shard.dataset)
-            if dataset.version != shard.dataset_version:
+            entry = get_model(shard.model.name)
+            digest = entry.digest()
+            if digest != shard.model.digest:
                 raise SccBenchError(
-                    f"dataset {shard.dataset} has version {dataset.version} on {self.name}, "
-                    f"but the run was planned for {shard.dataset_version}"
+                    f"the weights of {shard.model.name} on {self.name} have digest {digest[:12]}, "
+                    f"but the run was planned for {shard.model.digest[:12]}"
+                )
+            self._model = entry.load(self.device)
+        key = (shard.dataset.name, shard.dataset.version, shard.precision)
+        if key not in self._classifiers:
+            dataset = open_dataset(shard.dataset.name)
+            if dataset.version != shard.dataset.version:
+                raise SccBenchError(
+                    f"dataset {shard.dataset.name} has version {dataset.version} on {self.name}, "
+                    f"but the run was planned for {shard.dataset.version}"
                 )
             self._classifiers[key] = ZeroShotModel(self._model, dataset.prompts(), shard.precision)
         return self._classifiers[key]
-
-    def _load(self, shard: Shard) -> VisionLanguageModel:
-        entry = get_model(shard.model)
-        digest = entry.digest()
-        if digest != shard.model_digest:
-            raise SccBenchError(
-                f"the weights of {shard.model} on {self.name} have digest {digest[:12]}, "
-                f"but the run was planned for {shard.model_digest[:12]}"
-            )
-        return entry.load(self.device)
 
     def _free_memory(self) -> None:
         gc.collect()
@@ -157,7 +148,10 @@ class Bench:
 
 
 def _unless_out_of_memory(
-    measure_blocks: partial[Measurement], blocks: Sequence[int], defending: Mapping[str, Defense], images: int
+    measure_blocks: partial[Measurement],
+    blocks: Sequence[int],
+    defending: Mapping[str, Component[Defense]],
+    images: int,
 ) -> Measurement | None:
     """Measure some blocks; None if the memory did not suffice and a smaller batch is left to try."""
     try:
@@ -169,21 +163,6 @@ def _unless_out_of_memory(
         return None
 
 
-def build_attack(request: ComponentRequest) -> Attack:
-    """Build an attack from its name and parameters."""
-    return build("attack", request.name, attacks.get(request.name), request.parameters)
-
-
-def build_defense(request: ComponentRequest) -> Defense:
-    """Build a defense from its name and parameters."""
-    return build("defense", request.name, defenses.get(request.name), request.parameters)
-
-
-def _profile(shard: Shard) -> tuple[object, ...]:
-    """Return what decides how long an image of the shard takes."""
-    return (shard.dataset, shard.precision, shard.attack, shard.adaptive, tuple(shard.defenses.values()))
-
-
 def _passes(results: Sequence[BlockResult]) -> int:
     """Return the passes of an image through the tower, a backward as two; images where there was no pass."""
     attacks = {result.block: result.attack for result in results}
@@ -192,9 +171,5 @@ def _passes(results: Sequence[BlockResult]) -> int:
     return passes or sum(len(result.outcomes) for result in results)
 
 
-def _adaptive(request: AdaptiveRequest | None) -> Adaptive | None:
-    return None if request is None else Adaptive(request.gradients, request.eot_draws)
-
-
-def _open_prepared(name: str, preprocessing: str, image_size: int) -> PreparedDataset:
+def _prepared(name: str, preprocessing: str, image_size: int) -> PreparedDataset:
     return PreparedDataset(open_dataset(name), preprocessing, image_size, store=open_store())

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypeVar
 
 from scc_core.attacks import attacks
-from scc_core.components.parameters import build
+from scc_core.components.component import BuiltT, Component
+from scc_core.components.parameters import ParameterValue
 from scc_core.components.registry import Registry
 from scc_core.defenses import defenses
 from scc_core.errors import UserError
-
-ComponentT = TypeVar("ComponentT")
 
 SHORTENED: Mapping[str, str] = {
     "apgd": "apgd:num_steps=10",
@@ -34,7 +32,7 @@ def all_defenses() -> list[str]:
     return list(defenses)
 
 
-def make(registry: Registry[type[ComponentT]], text: str) -> ComponentT:
+def make(registry: Registry[type[BuiltT]], text: str) -> BuiltT:
     """Build what ``text`` names.
 
     Raises:
@@ -43,11 +41,12 @@ def make(registry: Registry[type[ComponentT]], text: str) -> ComponentT:
     name, separator, given = text.rpartition(":")
     if not separator or "=" not in given:
         name, given = text, ""
-    return build(registry.kind, name, registry.get(name), _parameters(text, given))
+    component: Component[BuiltT] = Component(registry.get(name).kind, name, _parameters(text, given))
+    return component.build()
 
 
-def _parameters(text: str, given: str) -> dict[str, object]:
-    parameters: dict[str, object] = {}
+def _parameters(text: str, given: str) -> dict[str, ParameterValue]:
+    parameters: dict[str, ParameterValue] = {}
     for part in filter(None, given.split(",")):
         key, separator, value = part.partition("=")
         if not separator:

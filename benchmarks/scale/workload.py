@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from functools import cache
 from itertools import product
+from typing import Any
 
-from orchestrator.grid.cell import Cell, ComponentSpec, DatasetSpec, ModelSpec
-from scc_core.attacks import attacks
+from orchestrator.grid.cell import Cell
 from scc_core.blocks import BLOCK_SIZE, num_blocks
-from scc_core.defenses import defenses
+from scc_core.components.component import Component
+from scc_core.components.parameters import Kind
+from scc_core.evaluation.threat import Threat
+from scc_core.identity import DatasetSpec, ModelSpec
 
 _MODELS = 5
 _SEEDS = 5
@@ -41,19 +44,12 @@ def _cell(model: int, seed: int, epsilon_255: float, defense: str, size: int) ->
     return Cell(
         model=ModelSpec(f"model-{model}", "0" * 64),
         dataset=DatasetSpec("images", "1", "test", "v1", "native", "0" * 64, classes=10, size=size),
-        attack=_attack("pgd"),
-        epsilon_255=epsilon_255,
-        defense=_defense(defense),
-        seed=seed,
+        threat=Threat(_resolved("attack", "pgd"), epsilon_255 / 255, seed=seed),
+        defense=_resolved("defense", defense),
         precision="float32",
     )
 
 
 @cache
-def _attack(name: str) -> ComponentSpec:
-    return ComponentSpec(name, attacks.get(name)().parameters(), name)
-
-
-@cache
-def _defense(name: str) -> ComponentSpec:
-    return ComponentSpec(name, defenses.get(name)().parameters(), name)
+def _resolved(kind: Kind, name: str) -> Component[Any]:
+    return Component[Any](kind, name).resolved()

@@ -50,7 +50,7 @@ class RunSink:
     def measured(self, worker: int, task: Task, measurement: Measurement) -> None:
         """Take the results of a shard."""
         self._writer.measured(measurement.results)
-        self._progress.add(worker, task.shard.model, measurement.results)
+        self._progress.add(worker, task.shard.model.name, measurement.results)
 
     def failed(self, failures: Mapping[str, Failure]) -> None:
         """Take the cells that are given up."""

@@ -8,21 +8,26 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final
 
 from orchestrator.grid.not_fetched import NOT_FETCHED
+from scc_core.components.component import Component
+from scc_core.evaluation.threat import Threat
+from scc_core.identity import DatasetSpec, ModelSpec
 
 if TYPE_CHECKING:
-    from scc_core.datasets import LeftOut
+    from scc_core.defenses import Defense
 
 PROTOCOL_VERSION = 1
 """Raised whenever a change of the core changes predictions for an unchanged specification."""
 
-TRANSFER = "transfer"
-ADAPTIVE = "adaptive"
+TRANSFER: Final = "transfer"
+ADAPTIVE: Final = "adaptive"
+
+_NO_ATTACK = {"name": "none", "parameters": {}}
+"""What stands in the keys of clean cells."""
 
 
 def canonical_json(value: object) -> str:
@@ -35,105 +40,36 @@ def digest(value: object) -> str:
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
 
 
-@dataclass(frozen=True)
-class ComponentSpec:
-    """An attack or a defense with every parameter resolved.
-
-    Attributes:
-        name: its name in the registry, or its dotted path.
-        parameters: every parameter with its value, defaults included.
-        label: short text for people: the name, and the parameters that differ from their defaults.
-        weights: by parameter, the SHA-256 of the weights of each further model that a parameter names.
-    """
-
-    name: str
-    parameters: Mapping[str, object]
-    label: str
-    weights: Mapping[str, str] = field(default_factory=dict)
-
-    def specification(self) -> dict[str, object]:
-        """Return what enters the key."""
-        weights = {"weights": dict(self.weights)} if self.weights else {}
-        return {"name": self.name, "parameters": dict(self.parameters), **weights}
-
-
-@dataclass(frozen=True)
-class ModelSpec:
-    """A model as the grid names it, with the SHA-256 of its weights."""
-
-    name: str
-    digest: str
-    demonstration: bool = False
-
-
-@dataclass(frozen=True)
-class DatasetSpec:
-    """A dataset with everything that fixes its samples and prompts.
-
-    Attributes:
-        name: as the grid names it.
-        version: the dataset's own version string.
-        split: the split that is measured.
-        order: version of the fixed, class-balanced sample order.
-        preprocessing: ``native`` or ``paper``.
-        prompts: SHA-256 of class names and rendered prompts.
-        classes: number of classes.
-        size: number of samples in all; not part of the key.
-        left_out: what lies beside the samples; not part of the key, but what it takes from the samples is.
-    """
-
-    name: str
-    version: str
-    split: str
-    order: str
-    preprocessing: str
-    prompts: str
-    classes: int
-    size: int
-    demonstration: bool = False
-    left_out: tuple[LeftOut, ...] = ()
-
-    def specification(self) -> dict[str, object]:
-        """Return what enters the key."""
-        keys = ("name", "version", "split", "order", "preprocessing", "prompts")
-        return {key: getattr(self, key) for key in keys}
-
-
-@dataclass(frozen=True)
-class AdaptiveSpec:
-    """How an adaptive attack passes through the defense: ``bpda`` or ``unrolled``, and EOT's draws per step."""
-
-    gradients: Literal["none", "bpda", "unrolled"]
-    eot_draws: int
-
-
 @dataclass(frozen=True, eq=False)
 class Cell:
     """One combination (model, dataset, attack, epsilon, threat model, defense, seed): a row of the results.
 
-    Cells are equal when their keys are, whatever their labels say. ``adaptive`` is None for threat model ``transfer``.
-    ``epsilon_255`` is the radius in units of 1/255, rounded to four decimals.
+    Cells are equal when their keys are, whatever their labels say. Attack, epsilon, threat model and seed are those of
+    ``threat``. Attack and defense are resolved: every parameter is written out.
     """
 
     model: ModelSpec
     dataset: DatasetSpec
-    attack: ComponentSpec
-    epsilon_255: float
-    defense: ComponentSpec
-    seed: int
+    threat: Threat
+    defense: Component[Defense]
     precision: str
-    adaptive: AdaptiveSpec | None = None
+
+    @property
+    def epsilon_255(self) -> float:
+        """The radius in units of 1/255, rounded to four decimals."""
+        return self.threat.epsilon_255
 
     @property
     def threat_model(self) -> str:
         """``transfer`` or ``adaptive``."""
-        return TRANSFER if self.adaptive is None else ADAPTIVE
+        return TRANSFER if self.threat.adaptive is None else ADAPTIVE
 
     @property
     def provisional(self) -> bool:
         """Whether a part of it is not on this machine: such a cell can be counted, but neither run nor stored."""
-        digests = (self.model.digest, self.dataset.version, *self.attack.weights.values())
-        return NOT_FETCHED in (*digests, *self.defense.weights.values())
+        attack = {} if self.threat.attack is None else self.threat.attack.weights
+        digests = (self.model.digest, self.dataset.version, *attack.values(), *self.defense.weights.values())
+        return NOT_FETCHED in digests
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Cell) and self.key == other.key
@@ -154,18 +90,19 @@ class Cell:
     def attack_group(self) -> str:
         """Key of the cells that share this cell's adversarial images."""
         specification = self._attack_specification()
-        if self.adaptive is not None:
+        if self.threat.adaptive is not None:
             specification["defense"] = self.defense.specification()
         return digest(specification)
 
     def _attack_specification(self) -> dict[str, object]:
+        threat = self.threat
         return {
             "protocol": PROTOCOL_VERSION,
             "model": {"name": self.model.name, "digest": self.model.digest},
             "dataset": self.dataset.specification(),
-            "attack": self.attack.specification(),
-            "epsilon_255": self.epsilon_255,
-            "threat_model": self.threat_model if self.adaptive is None else {ADAPTIVE: vars(self.adaptive)},
-            "seed": self.seed,
+            "attack": _NO_ATTACK if threat.attack is None else threat.attack.specification(),
+            "epsilon_255": threat.epsilon_255,
+            "threat_model": TRANSFER if threat.adaptive is None else {ADAPTIVE: threat.adaptive.specification()},
+            "seed": threat.seed,
             "precision": self.precision,
         }

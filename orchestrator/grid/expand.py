@@ -2,38 +2,30 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import partial
 from itertools import product
+from typing import Any
 
-from orchestrator.grid.cell import (
-    ADAPTIVE,
-    AdaptiveSpec,
-    Cell,
-    ComponentSpec,
-    DatasetSpec,
-    ModelSpec,
-    digest,
-)
+from orchestrator.grid.cell import TRANSFER, Cell, digest
 from orchestrator.grid.not_fetched import NOT_FETCHED, Absences
-from orchestrator.grid.schema import Component, Exclude, Grid, ThreatModel
-from scc_core.attacks import Attack, attacks
-from scc_core.components.parameters import build, written
-from scc_core.components.registry import Registry
+from orchestrator.grid.schema import Exclude, Grid, ThreatModel
+from scc_core.attacks import Attack
+from scc_core.components.component import Component
 from scc_core.datasets import dataset_facts, open_dataset
 from scc_core.datasets.order import ORDER_VERSION
-from scc_core.defenses import Defense, defenses
+from scc_core.defenses import Defense
 from scc_core.defenses.base import Gradients
 from scc_core.errors import NotFetchedError, UserError
 from scc_core.evaluation.adaptive import STRONGEST_FIRST, choose_gradients
+from scc_core.evaluation.threat import Adaptive, Threat
+from scc_core.identity import DatasetSpec, ModelSpec
 from scc_core.models import get_model
 
 NO_DEFENSE = "none"
-NO_ATTACK = ComponentSpec("none", {}, "none")
-"""The attack of every cell at epsilon 0."""
 
 
 @dataclass(frozen=True)
@@ -70,19 +62,21 @@ def expand_provisionally(grid: Grid) -> Expansion:
         UserError: see :func:`expand`; also if nothing at all is known of its datasets.
     """
     absent = Absences()
+    digest_of = partial(_weights_digest, absent=absent)
     models = [resolve_model(name, absent) for name in grid.models]
     found = [resolve_dataset(name, grid.preprocessing, absent) for name in grid.datasets]
-    attack_specs = [resolve_component("attack", attacks, attack, absent) for attack in grid.attacks]
-    defense_specs = [resolve_component("defense", defenses, defense, absent) for defense in grid.defenses]
+    attacks: list[Component[Attack]] = [attack.resolved(digest_of) for attack in grid.attacks]
+    defenses: list[Component[Defense]] = [defense.resolved(digest_of) for defense in grid.defenses]
     datasets = [dataset for dataset in found if dataset is not None]
     if not datasets:
         raise absent.error()
-    _check_classes(attack_specs, datasets)
+    _check_classes(attacks, datasets)
     cells: dict[Cell, int] = {}
-    for model, dataset, seed, threat, defense in product(
-        models, datasets, grid.seeds, _threats(grid, attack_specs), defense_specs
+    for model, dataset, seed, (attack, epsilon, threat_model), defense in product(
+        models, datasets, grid.seeds, _threats(grid, attacks), defenses
     ):
-        cell = threat.cell(model, dataset, defense, seed, grid.precision)
+        threat = Threat(attack, epsilon, _adaptive(threat_model, defense), seed)
+        cell = Cell(model, dataset, threat, defense, grid.precision)
         if not any(_matches(cell, pattern) for pattern in grid.exclude):
             cells[cell] = min(grid.max_samples or dataset.size, dataset.size)
     if not cells:
@@ -91,51 +85,43 @@ def expand_provisionally(grid: Grid) -> Expansion:
     return Expansion(cells, absent)
 
 
-@dataclass(frozen=True)
-class _Threat:
-    """An attack at an epsilon, and what it knows."""
-
-    epsilon_255: float
-    attack: ComponentSpec
-    threat_model: ThreatModel
-
-    def cell(self, model: ModelSpec, dataset: DatasetSpec, defense: ComponentSpec, seed: int, precision: str) -> Cell:
-        """Return the cell of this threat; an adaptive attack on the undefended model is a transfer attack."""
-        adaptive = None
-        if self.threat_model.name == ADAPTIVE and defense.name != NO_DEFENSE:
-            adaptive = self._adaptive(defense)
-        attack = self.attack if adaptive is None else replace(self.attack, label=self._adaptive_label())
-        return Cell(model, dataset, attack, self.epsilon_255, defense, seed, precision, adaptive)
-
-    def _adaptive(self, defense: ComponentSpec) -> AdaptiveSpec:
-        declared = defenses.get(defense.name)
-        strongest: Gradients = next((way for way in STRONGEST_FIRST if way in declared.gradients), "none")
-        gradients = self.threat_model.gradients or strongest
-        # A defense without randomness gives every draw alike.
-        draws = self.threat_model.eot_draws if declared.randomised else 1
-        return AdaptiveSpec(gradients, draws)
-
-    def _adaptive_label(self) -> str:
-        shown: list[str] = [] if self.threat_model.gradients is None else [self.threat_model.gradients]
-        if self.threat_model.eot_draws > 1:
-            shown.append(f"eot {self.threat_model.eot_draws}")
-        return f"{self.attack.label} [{', '.join(shown)}]" if shown else self.attack.label
+def _threats(
+    grid: Grid, attacks: Sequence[Component[Attack]]
+) -> Iterator[tuple[Component[Attack] | None, float, ThreatModel]]:
+    """Yield attack, epsilon and threat model; epsilon 0 is one cell, without attack, for the whole grid."""
+    for epsilon in grid.epsilons:
+        if epsilon == 0:
+            yield None, 0.0, ThreatModel(name=TRANSFER)
+            continue
+        for threat_model, attack in product(grid.threat_models, attacks):
+            yield attack, epsilon, threat_model
 
 
-def _check_classes(attack_specs: Sequence[ComponentSpec], datasets: Sequence[DatasetSpec]) -> None:
-    for spec, dataset in product(attack_specs, datasets):
+def _adaptive(threat_model: ThreatModel, defense: Component[Defense]) -> Adaptive | None:
+    """Return how the attack passes through a defense; an adaptive one on the undefended model is a transfer attack."""
+    if threat_model.name == TRANSFER or defense.name == NO_DEFENSE:
+        return None
+    declared = defense.build()
+    strongest: Gradients = next((way for way in STRONGEST_FIRST if way in declared.gradients), "none")
+    # A defense without randomness gives every draw alike.
+    draws = threat_model.eot_draws if declared.randomised else 1
+    asked = (threat_model.gradients, f"eot {threat_model.eot_draws}" if threat_model.eot_draws > 1 else None)
+    return Adaptive(threat_model.gradients or strongest, draws, label=", ".join(filter(None, asked)))
+
+
+def _check_classes(attacks: Iterable[Component[Attack]], datasets: Iterable[DatasetSpec]) -> None:
+    for attack, dataset in product(attacks, datasets):
         try:
-            build("attack", spec.name, attacks.get(spec.name), spec.parameters).check(dataset.classes)
+            attack.build().check(dataset.classes)
         except UserError as error:
             raise UserError(f"dataset {dataset.name}: {error}") from None
 
 
 def _check_gradients(cells: Iterable[Cell]) -> None:
     for cell in cells:
-        if cell.adaptive is not None:
-            defense = build("defense", cell.defense.name, defenses.get(cell.defense.name), cell.defense.parameters)
+        if cell.threat.adaptive is not None:
             try:
-                choose_gradients(defense, cell.adaptive.gradients)
+                choose_gradients(cell.defense.build(), cell.threat.adaptive.gradients)
             except UserError as error:
                 raise UserError(
                     f"{error}; to leave it out: exclude: [{{defense: {cell.defense.name}, threat_model: adaptive}}]"
@@ -213,31 +199,6 @@ def _provisional(name: str, preprocessing: str) -> DatasetSpec | None:
     )
 
 
-def resolve_component(
-    kind: str,
-    registry: Registry[type[Attack]] | Registry[type[Defense]],
-    given: Component,
-    absent: Absences | None = None,
-) -> ComponentSpec:
-    """Return an attack or a defense with every parameter written out.
-
-    Args:
-        kind: ``attack`` or ``defense``.
-        registry: where it is looked up.
-        given: as the grid names it.
-        absent: as in :func:`resolve_model`, for a model that a parameter names.
-
-    Raises:
-        UserError: no such name or parameter, or a value out of range.
-        NotFetchedError: the weights of a model that a parameter names are not here.
-    """
-    component = registry.get(given.name)
-    built = build(kind, given.name, component, given.parameters)
-    parameters = built.parameters()
-    weights = {key: _weights_digest(name, absent) for key, name in built.named_models().items()}
-    return ComponentSpec(given.name, parameters, _label(given.name, component, parameters), weights)
-
-
 def _weights_digest(name: str, absent: Absences | None) -> str:
     if absent is None:
         return get_model(name).digest()
@@ -246,36 +207,25 @@ def _weights_digest(name: str, absent: Absences | None) -> str:
     return NOT_FETCHED
 
 
-def _label(name: str, component: type, parameters: Mapping[str, object]) -> str:
-    fields = {field.name: field for field in dataclasses.fields(component)}
-    default = component().parameters()
-    changed = {key: value for key, value in parameters.items() if value != default[key]}
-    shown = [f"{key}={written(value, fields[key].metadata.get('unit'))}" for key, value in changed.items()]
-    return f"{name}({', '.join(shown)})" if shown else name
-
-
-def _threats(grid: Grid, attack_specs: Sequence[ComponentSpec]) -> Iterator[_Threat]:
-    """Yield what is done to the images; epsilon 0 is one cell, without attack, for the whole grid."""
-    for epsilon in grid.epsilons:
-        if epsilon == 0:
-            yield _Threat(0.0, NO_ATTACK, ThreatModel(name="transfer"))
-            continue
-        for threat_model, attack in product(grid.threat_models, attack_specs):
-            yield _Threat(round(epsilon * 255, 4), attack, threat_model)
+def _names(component: Component[Any], label: str) -> Sequence[str]:
+    """Return what a pattern may mean a component by; grids may still have the name that keys have for it."""
+    rest = label.removeprefix(component.name)
+    return component.name, label, component.key_name, component.key_name + rest
 
 
 def _matches(cell: Cell, pattern: Exclude) -> bool:
+    attack = cell.threat.attack
     names = {
         "model": (cell.model.name,),
         "dataset": (cell.dataset.name,),
-        "attack": (cell.attack.name, cell.attack.label),
+        "attack": (cell.threat.label,) if attack is None else _names(attack, cell.threat.label),
         "threat_model": (cell.threat_model,),
-        "defense": (cell.defense.name, cell.defense.label),
+        "defense": _names(cell.defense, cell.defense.label),
     }
     for axis, values in names.items():
         wanted = getattr(pattern, axis)
         if wanted is not None and not any(fnmatchcase(value, wanted) for value in values):
             return False
-    if pattern.epsilon is not None and round(pattern.epsilon * 255, 4) != cell.epsilon_255:
+    if pattern.epsilon is not None and pattern.epsilon != cell.threat.epsilon:
         return False
-    return pattern.seed is None or pattern.seed == cell.seed
+    return pattern.seed is None or pattern.seed == cell.threat.seed

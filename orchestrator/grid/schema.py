@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError, field_validator
 
 from scc_core.components.choices import PRECISIONS, PREPROCESSINGS
-from scc_core.components.parameters import canonical_pixel, parse_number
+from scc_core.components.component import Component
+from scc_core.components.parameters import Kind, canonical_pixel, parse_number
 from scc_core.errors import UserError, unknown_name
 
 T = TypeVar("T")
@@ -24,30 +25,37 @@ def _epsilon(value: object) -> float:
     return canonical_pixel(number)
 
 
-def _component(value: object) -> object:
-    """Read ``pgd`` and ``{pgd: {num_steps: 20}}`` as one form."""
+def _named(value: object) -> tuple[object, Mapping[Any, object]]:
+    """Read ``pgd`` and ``{pgd: {num_steps: 20}}`` as one form: a name and what is said of it."""
     if isinstance(value, str):
-        return {"name": value, "parameters": {}}
+        return value, {}
     if isinstance(value, Mapping) and len(value) == 1:
         ((name, parameters),) = value.items()
         if isinstance(parameters, Mapping) or parameters is None:
-            return {"name": name, "parameters": parameters or {}}
+            return name, parameters or {}
     raise ValueError(f"{value!r} is neither a name nor {{name: {{parameter: value}}}}")
 
 
+def _component(kind: Kind) -> Callable[[object], object]:
+    """Return what reads an attack or a defense of a grid; pydantic checks the types of its parts."""
+
+    def read(value: object) -> object:
+        if isinstance(value, Component):
+            return value
+        name, parameters = _named(value)
+        return {"kind": kind, "name": name, "parameters": parameters}
+
+    return read
+
+
+def _stored(component: Component[Any]) -> dict[str, object]:
+    """Return a component as databases hold it with the grid of a run."""
+    return {"name": component.name, "parameters": dict(component.parameters)}
+
+
 Epsilon = Annotated[float, BeforeValidator(_epsilon)]
-
-
-class Component(BaseModel):
-    """An attack or a defense of a grid, with the parameters that the user gave."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    name: str
-    parameters: dict[str, bool | int | float | str | None]
-
-
-ComponentField = Annotated[Component, BeforeValidator(_component)]
+AttackField = Annotated[Component[Any], BeforeValidator(_component("attack")), PlainSerializer(_stored)]
+DefenseField = Annotated[Component[Any], BeforeValidator(_component("defense")), PlainSerializer(_stored)]
 Axis = Annotated[list[T], Field(min_length=1)]
 
 
@@ -63,10 +71,12 @@ class ThreatModel(BaseModel):
 
 def _threat_model(value: object) -> object:
     """Read ``adaptive`` and ``{adaptive: {eot_draws: 4}}`` as one form."""
-    component = _component(value)
-    if isinstance(component, dict) and component["name"] == "transfer" and component["parameters"]:
+    if isinstance(value, ThreatModel):
+        return value
+    name, parameters = _named(value)
+    if name == "transfer" and parameters:
         raise ValueError("threat model 'transfer' has no parameters; those of 'adaptive' are gradients and eot_draws")
-    return {"name": component["name"], **component["parameters"]} if isinstance(component, dict) else component
+    return {"name": name, **parameters}
 
 
 ThreatModelField = Annotated[ThreatModel, BeforeValidator(_threat_model)]
@@ -95,8 +105,8 @@ class Grid(BaseModel):
     description: str = Field(default="", description="free text, stored with the run")
     models: Axis[str] = Field(description="names of models; see `sccbench list models`")
     datasets: Axis[str] = Field(description="names of datasets; see `sccbench list datasets`")
-    attacks: Axis[ComponentField] = Field(
-        default=[Component(name="pgd", parameters={})], description="attacks, used at every epsilon above 0"
+    attacks: Axis[AttackField] = Field(
+        default=[Component("attack", "pgd")], description="attacks, used at every epsilon above 0"
     )
     epsilons: Axis[Epsilon] = Field(
         default=[0.0, canonical_pixel(1 / 255), canonical_pixel(4 / 255)],
@@ -106,8 +116,8 @@ class Grid(BaseModel):
         default=[ThreatModel(name="transfer")],
         description="what the attack knows: transfer attacks the undefended model, adaptive the defended one",
     )
-    defenses: Axis[ComponentField] = Field(
-        default=[Component(name=name, parameters={}) for name in ("none", "ttc", "scc")],
+    defenses: Axis[DefenseField] = Field(
+        default=[Component("defense", name) for name in ("none", "ttc", "scc")],
         description="test-time defenses; `none` is the undefended model",
     )
     seeds: Axis[Annotated[int, Field(ge=0, lt=2**31)]] = Field(
@@ -172,7 +182,7 @@ def parse_grid(text: str, origin: str) -> Grid:
     try:
         return Grid.model_validate(document)
     except ValidationError as error:
-        raise UserError(f"{origin}: {_explain(error)}") from None
+        raise UserError(f"{origin}: {'; '.join(map(_explain, error.errors()))}") from None
 
 
 class _StrictLoader(yaml.SafeLoader):
@@ -191,11 +201,7 @@ class _StrictLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def _explain(error: ValidationError) -> str:
-    return "; ".join(_explain_one(problem) for problem in error.errors())
-
-
-def _explain_one(problem: Mapping[str, Any]) -> str:
+def _explain(problem: Mapping[str, Any]) -> str:
     location: Sequence[object] = problem["loc"]
     where = ".".join(str(part) for part in location)
     if problem["type"] == "extra_forbidden":

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
-from orchestrator.grid.cell import Cell, DatasetSpec, canonical_json
+from orchestrator.grid.cell import Cell
 from orchestrator.plan.plan import Plan
+from scc_core.attacks import Attack
 from scc_core.blocks import BlockRanges, num_samples
+from scc_core.components.component import Component
 from scc_core.cost import Cost
-from workers.bench import build_attack, build_defense
-from workers.shard import ComponentRequest
+from scc_core.defenses import Defense
+from scc_core.identity import DatasetSpec
 
 
 class Passes(NamedTuple):
@@ -70,32 +71,31 @@ def _images(dataset: DatasetSpec, blocks: Iterable[range]) -> int:
 def _attack_passes(cell: Cell) -> Passes:
     """Return the attack's passes per image; of an adaptive one every forward runs the defense, once for each draw."""
     own = _passes(_attack_cost(cell))
-    if cell.adaptive is None:
+    if cell.threat.adaptive is None:
         return own
     defense = _passes(_defense_cost(cell))
     through = Passes(own.forwards * defense.forwards, own.backwards + own.forwards * defense.backwards)
-    return through.times(cell.adaptive.eot_draws)
+    return through.times(cell.threat.adaptive.eot_draws)
 
 
 def _attack_cost(cell: Cell) -> Cost:
-    if cell.epsilon_255 == 0:
-        return Cost()
-    return _nominal_attack_cost(cell.attack.name, canonical_json(cell.attack.parameters), cell.dataset.classes)
+    attack = cell.threat.attack
+    return Cost() if attack is None else _nominal_attack_cost(attack, cell.dataset.classes)
 
 
 def _defense_cost(cell: Cell) -> Cost:
-    return _nominal_defense_cost(cell.defense.name, canonical_json(cell.defense.parameters))
+    return _nominal_defense_cost(cell.defense)
 
 
 # A grid asks for the cost of a few components a great many times.
 @lru_cache(maxsize=1024)
-def _nominal_attack_cost(name: str, parameters: str, classes: int) -> Cost:
-    return build_attack(ComponentRequest(name, json.loads(parameters))).nominal_cost(classes)
+def _nominal_attack_cost(attack: Component[Attack], classes: int) -> Cost:
+    return attack.build().nominal_cost(classes)
 
 
 @lru_cache(maxsize=1024)
-def _nominal_defense_cost(name: str, parameters: str) -> Cost:
-    return build_defense(ComponentRequest(name, json.loads(parameters))).nominal_cost()
+def _nominal_defense_cost(defense: Component[Defense]) -> Cost:
+    return defense.build().nominal_cost()
 
 
 def _passes(cost: Cost) -> Passes:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from orchestrator.grid.cell import Cell, canonical_json
+from orchestrator.grid.cell import Cell
+from scc_core.attacks import Attack
 from scc_core.blocks import BlockRanges, cuts, num_blocks, num_samples
+from scc_core.components.component import Component
 from scc_core.cost import Cost
-from workers.bench import build_attack, build_defense
-from workers.shard import AdaptiveRequest, ComponentRequest, Shard
+from scc_core.defenses import Defense
+from workers.shard import Shard
 
 _BACKWARD_WORK = 2.0
 _NONE = BlockRanges()
@@ -119,18 +120,13 @@ def shards(span: Span, size: int) -> Iterator[Shard]:
     first = span.cells[0]
     for start in range(span.blocks.start, span.blocks.stop, size):
         yield Shard(
-            model=first.model.name,
-            model_digest=first.model.digest,
-            dataset=first.dataset.name,
-            dataset_version=first.dataset.version,
-            preprocessing=first.dataset.preprocessing,
+            model=first.model,
+            # What the dataset leaves out is long and for people.
+            dataset=replace(first.dataset, left_out=()),
             precision=first.precision,
-            attack=_attack_request(first),
-            epsilon=first.epsilon_255 / 255,
-            seed=first.seed,
-            defenses={cell.key: _defense_request(cell) for cell in span.cells},
+            threat=first.threat,
+            defenses={cell.key: cell.defense for cell in span.cells},
             blocks=tuple(range(start, min(start + size, span.blocks.stop))),
-            adaptive=_adaptive_request(first),
         )
 
 
@@ -162,39 +158,28 @@ def with_blocks(span: Span, blocks: range) -> Span:
     return Span(span.cells, blocks, num_samples(blocks, span.cells[0].dataset.size))
 
 
-def _adaptive_request(cell: Cell) -> AdaptiveRequest | None:
-    return None if cell.adaptive is None else AdaptiveRequest(cell.adaptive.gradients, cell.adaptive.eot_draws)
-
-
-def _attack_request(cell: Cell) -> ComponentRequest | None:
-    return None if cell.epsilon_255 == 0 else ComponentRequest(cell.attack.name, cell.attack.parameters)
-
-
-def _defense_request(cell: Cell) -> ComponentRequest:
-    return ComponentRequest(cell.defense.name, cell.defense.parameters)
-
-
 def _attack_work(cell: Cell) -> float:
-    if cell.epsilon_255 == 0:
+    attack, adaptive = cell.threat.attack, cell.threat.adaptive
+    if attack is None:
         return 0.0
-    work = _nominal_attack_work(cell.attack.name, canonical_json(cell.attack.parameters), cell.dataset.classes)
+    work = _nominal_attack_work(attack, cell.dataset.classes)
     # Every pass of an adaptive attack runs the defense as often as EOT draws it.
-    return work if cell.adaptive is None else work * cell.adaptive.eot_draws * _defense_work(cell)
+    return work if adaptive is None else work * adaptive.eot_draws * _defense_work(cell)
 
 
 def _defense_work(cell: Cell) -> float:
-    return _nominal_defense_work(cell.defense.name, canonical_json(cell.defense.parameters))
+    return _nominal_defense_work(cell.defense)
 
 
 # A grid asks for the work of a few components a great many times.
 @lru_cache(maxsize=1024)
-def _nominal_attack_work(name: str, parameters: str, classes: int) -> float:
-    return _work(build_attack(ComponentRequest(name, json.loads(parameters))).nominal_cost(classes))
+def _nominal_attack_work(attack: Component[Attack], classes: int) -> float:
+    return _work(attack.build().nominal_cost(classes))
 
 
 @lru_cache(maxsize=1024)
-def _nominal_defense_work(name: str, parameters: str) -> float:
-    return _work(build_defense(ComponentRequest(name, json.loads(parameters))).nominal_cost())
+def _nominal_defense_work(defense: Component[Defense]) -> float:
+    return _work(defense.build().nominal_cost())
 
 
 def _work(cost: Cost) -> float:

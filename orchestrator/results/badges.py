@@ -18,8 +18,8 @@ from orchestrator.grid.cell import ADAPTIVE, TRANSFER, canonical_json
 from orchestrator.grid.expand import NO_DEFENSE
 from orchestrator.results.published.baseline import Baseline, published_baselines
 from orchestrator.store import Hits, ResultStore, StoredCell, on_common_samples
-from scc_core.attacks import Attack, attacks
-from scc_core.components.parameters import build
+from scc_core.attacks import Attack
+from scc_core.components.component import Component
 from scc_core.defenses import defenses
 from scc_core.errors import UserError
 from scc_core.evaluation.metrics import McNemar, mcnemar, wilson_interval
@@ -276,8 +276,10 @@ def _case(cell: StoredCell, hits: Hits, draws: int) -> Case | None:
 def _attack(cell: StoredCell) -> Attack | None:
     if cell.epsilon_255 == 0:
         return None
-    name, parameters = cell.attack_component["name"], cell.attack_component["parameters"]
-    return build("attack", name, attacks.get(name), parameters)
+    component: Component[Attack] = Component(
+        "attack", cell.attack_component["name"], cell.attack_component["parameters"]
+    )
+    return component.build()
 
 
 def _squares_that_win(case: Case, others: Sequence[Case]) -> list[Case]:

@@ -118,8 +118,8 @@ class Schedule:
             self._give(worker, task)
 
     def _give(self, worker: Worker, task: Task) -> None:
-        self._staff.assign(worker, task.shard.model)
-        batch_size = self.speeds.batch_size(worker.device, task.shard.model)
+        self._staff.assign(worker, task.shard.model.name)
+        batch_size = self.speeds.batch_size(worker.device, task.shard.model.name)
         call = Call(task, self.crew.run(worker.handle, task.shard, batch_size), self.clock())
         worker.held.append(call)
         self._calls[call.ticket] = (worker, call)

@@ -8,7 +8,7 @@ from scc_core.attacks.fgsm import FGSM
 from scc_core.attacks.pgd import PGD, CWLinf
 from scc_core.attacks.registry import attacks
 from scc_core.attacks.square import Square
-from scc_core.attacks.transfer import Transfer
+from scc_core.attacks.surrogate import Surrogate
 from scc_core.attacks.view_eot import ViewEOT
 
 __all__ = [
@@ -21,7 +21,7 @@ __all__ = [
     "AutoAttack",
     "CWLinf",
     "Square",
-    "Transfer",
+    "Surrogate",
     "ViewEOT",
     "attacks",
 ]

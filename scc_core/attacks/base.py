@@ -9,7 +9,7 @@ from typing import ClassVar, NamedTuple, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from scc_core.components.parameters import Component
+from scc_core.components.parameters import Parametrised
 from scc_core.cost import Cost
 from scc_core.errors import UserError
 from scc_core.models.base import Classifier
@@ -28,7 +28,7 @@ class AttackResult(NamedTuple):
     cost: Cost
 
 
-class Attack(Component, ABC):
+class Attack(Parametrised, ABC):
     """Base of all attacks: subclasses are frozen dataclasses whose fields are parameters.
 
     An attack is trusted with nothing: the evaluation checks its budget and decides success.
@@ -40,6 +40,7 @@ class Attack(Component, ABC):
         norm: in which norm ``epsilon`` bounds the perturbation, ``linf`` or ``l2``.
     """
 
+    kind = "attack"
     name: ClassVar[str] = ""
     norm: str = "linf"
 

@@ -1,7 +1,7 @@
 """Parameters of attacks and defenses: frozen dataclass fields that know their range, unit and meaning.
 
-A component is a frozen dataclass whose fields are declared with :func:`parameter`. Declared once, a field is
-validated when the component is built, listed by ``sccbench list``, and resolved with its default into the cell's
+An attack or a defense is a frozen dataclass whose fields are declared with :func:`parameter`. Declared once, a field is
+validated when the object is built, listed by ``sccbench list``, and resolved with its default into the cell's
 identity, so that a default written out and a default left out are the same cell.
 """
 
@@ -11,13 +11,12 @@ import dataclasses
 import math
 import types
 import typing
-from collections.abc import Mapping
 from fractions import Fraction
-from typing import Any, TypeVar
+from typing import Any, ClassVar, Literal
 
 from scc_core.errors import UserError, unknown_name
 
-ComponentT = TypeVar("ComponentT")
+Kind = Literal["attack", "defense"]
 ParameterValue = bool | int | float | str | None
 
 PIXEL = "pixel"  # lengths in [0, 1] pixel units, which users write as "4/255"
@@ -34,7 +33,7 @@ def parameter(
     choices: tuple[str, ...] | None = None,
     unit: str | None = None,
 ) -> Any:
-    """Declare a parameter of a component.
+    """Declare a parameter of an attack or a defense.
 
     Args:
         default: the value used when the grid leaves it out.
@@ -48,12 +47,17 @@ def parameter(
     return dataclasses.field(default=default, metadata=metadata)
 
 
-class Component:
+class Parametrised:
     """Base of attacks and defenses: validates and canonicalises every declared field on construction.
+
+    Attributes:
+        kind: ``attack`` or ``defense``.
 
     Raises:
         UserError: a value of the wrong type or outside its range; the text names the range.
     """
+
+    kind: ClassVar[Kind]
 
     def __post_init__(self) -> None:
         hints = typing.get_type_hints(type(self))
@@ -62,7 +66,7 @@ class Component:
             object.__setattr__(self, field.name, value)
 
     def named_models(self) -> dict[str, str]:
-        """Return, by parameter, the models that the component uses beside the one under evaluation."""
+        """Return, by parameter, the models that are used beside the one under evaluation."""
         names = [field.name for field in dataclasses.fields(self) if field.metadata.get("unit") == MODEL]  # type: ignore[arg-type]
         return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
 
@@ -72,34 +76,20 @@ class Component:
         return {name: getattr(self, name) for name in names}
 
 
-def build(kind: str, name: str, component: type[ComponentT], given: Mapping[str, object]) -> ComponentT:
-    """Build ``component`` from the parameters of a grid.
-
-    Raises:
-        UserError: a parameter that does not exist or a value out of range.
-    """
-    allowed = [field.name for field in dataclasses.fields(component)]  # type: ignore[arg-type]
-    for key in given:
-        if key not in allowed:
-            raise unknown_name(f"parameter of {kind} {name!r}:", str(key), allowed)
-    try:
-        return component(**given)
-    except UserError as error:
-        raise UserError(f"{kind} {name!r}: {error}") from None
-
-
-def describe(component: type) -> list[dict[str, object]]:
+def describe(implementation: type) -> list[dict[str, object]]:
     """Return one record per parameter: name, type, default (as a grid writes it), range and meaning."""
-    hints = typing.get_type_hints(component)
+    hints = typing.get_type_hints(implementation)
     return [
         {
             "name": field.name,
             "type": _type_name(hints[field.name]),
-            "default": written(field.default, PIXEL) if _is_length(field) else field.default,
+            "default": written(field.default, PIXEL)
+            if field.metadata.get("unit") == PIXEL and field.default is not None
+            else field.default,
             "range": _allowed(field),
             "help": field.metadata.get("help", ""),
         }
-        for field in dataclasses.fields(component)
+        for field in dataclasses.fields(implementation)
     ]
 
 
@@ -142,7 +132,14 @@ def _checked(field: dataclasses.Field[Any], hint: object, value: object) -> Para
         result = _converted(options, value)
     except ValueError as error:
         raise UserError(f"{field.name}: {error}; allowed: {_type_name(hint)} {_allowed(field)}".rstrip()) from None
-    return _in_range(field, result)
+    low, high, choices = (field.metadata.get(key) for key in ("minimum", "maximum", "choices"))
+    if choices is not None and result not in choices:
+        raise unknown_name(f"value of {field.name}:", str(result), choices)
+    if isinstance(result, int | float) and ((low is not None and result < low) or (high is not None and result > high)):
+        raise UserError(f"{field.name}: {result!r} is out of range; allowed: {_allowed(field)}")
+    if isinstance(result, float) and field.metadata.get("unit") == PIXEL:
+        return canonical_pixel(result)
+    return result
 
 
 def _converted(options: tuple[object, ...], value: object) -> ParameterValue:
@@ -160,21 +157,6 @@ def _converted(options: tuple[object, ...], value: object) -> ParameterValue:
     if number != int(number):
         raise ValueError(f"{value!r} is not a whole number")
     return int(number)
-
-
-def _in_range(field: dataclasses.Field[Any], value: ParameterValue) -> ParameterValue:
-    low, high, choices = (field.metadata.get(key) for key in ("minimum", "maximum", "choices"))
-    if choices is not None and value not in choices:
-        raise unknown_name(f"value of {field.name}:", str(value), choices)
-    if isinstance(value, int | float) and ((low is not None and value < low) or (high is not None and value > high)):
-        raise UserError(f"{field.name}: {value!r} is out of range; allowed: {_allowed(field)}")
-    if isinstance(value, float) and field.metadata.get("unit") == PIXEL:
-        return canonical_pixel(value)
-    return value
-
-
-def _is_length(field: dataclasses.Field[Any]) -> bool:
-    return field.metadata.get("unit") == PIXEL and field.default is not None
 
 
 def _allowed(field: dataclasses.Field[Any]) -> str:

@@ -70,7 +70,12 @@ class Registry(Generic[T]):
         if name in self._entries:
             return self._entries[name]
         if is_dotted_path(name):
-            return self._import(name)
+            module_name, _, attribute = name.partition(":")
+            try:
+                component: T = getattr(importlib.import_module(module_name), attribute)
+            except (ImportError, AttributeError) as error:
+                raise UserError(f"{self.kind} {name!r} cannot be imported: {error}") from None
+            return component
         self._load_plugins()
         if name not in self._entries:
             raise unknown_name(self.kind, name, self)
@@ -88,14 +93,6 @@ class Registry(Generic[T]):
         for entry in entry_points(group=self._group, name=name):
             owner = entry.dist.name if entry.dist is not None else entry.module
             raise UserError(f"{self.kind} {name!r} is code of the package {owner}, which --no-plugins refuses")
-
-    def _import(self, path: str) -> T:
-        module_name, _, attribute = path.partition(":")
-        try:
-            component: T = getattr(importlib.import_module(module_name), attribute)
-        except (ImportError, AttributeError) as error:
-            raise UserError(f"{self.kind} {path!r} cannot be imported: {error}") from None
-        return component
 
     def _load_plugins(self) -> None:
         with self._lock:

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from scc_core.components.parameters import Component
+from scc_core.components.parameters import Parametrised
 from scc_core.cost import Cost
 from scc_core.models.base import ZeroShotModel
 from scc_core.noise import Noise
@@ -16,7 +16,7 @@ from scc_core.noise import Noise
 Gradients = Literal["none", "bpda", "unrolled"]
 
 
-class Defense(Component, ABC):
+class Defense(Parametrised, ABC):
     """Base of all test-time defenses: subclasses are frozen dataclasses whose fields are parameters.
 
     A defense is two steps, of which each may be left as it is: :meth:`correct` changes the image and may compute
@@ -31,6 +31,7 @@ class Defense(Component, ABC):
         control: a trivial transformation that a useful defense must beat.
     """
 
+    kind = "defense"
     gradients: ClassVar[tuple[Gradients, ...]] = ("none",)
     randomised: ClassVar[bool] = False
     control: ClassVar[bool] = False

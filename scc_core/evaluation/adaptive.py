@@ -16,6 +16,7 @@ from torch import Tensor
 
 from scc_core.defenses.base import Defense, Gradients
 from scc_core.errors import ComponentError, UserError, unknown_name
+from scc_core.evaluation.threat import STRONGEST, Adaptive
 from scc_core.models.base import Meter, ZeroShotModel
 from scc_core.noise import Noise
 
@@ -44,28 +45,20 @@ class DefendedClassifier:
         model: the classifier that is defended; the defense's own passes count on its meter.
         defense: the defense under attack.
         noise: the attacker's noise, with the sample ids of the batch, which lie below 2^32.
-        gradients: ``bpda``, ``unrolled``, or None for the strongest that the defense declares.
-        eot_draws: draws per call, 1 or more; memory grows with it.
+        adaptive: the way through the defense, and the draws per call, 1 or more; memory grows with them.
 
     Raises:
         UserError: the defense does not declare such gradients, or ``eot_draws`` is below 1.
     """
 
-    def __init__(
-        self,
-        model: ZeroShotModel,
-        defense: Defense,
-        noise: Noise,
-        gradients: Gradients | None = None,
-        eot_draws: int = 1,
-    ) -> None:
-        if eot_draws < 1:
-            raise UserError(f"eot_draws: {eot_draws!r} is out of range; allowed: [1, inf]")
+    def __init__(self, model: ZeroShotModel, defense: Defense, noise: Noise, adaptive: Adaptive = STRONGEST) -> None:
+        if adaptive.eot_draws < 1:
+            raise UserError(f"eot_draws: {adaptive.eot_draws!r} is out of range; allowed: [1, inf]")
         self.model = model
         self.defense = defense
         self.noise = noise
-        self.gradients = choose_gradients(defense, gradients)
-        self.eot_draws = eot_draws if defense.randomised else 1
+        self.gradients = choose_gradients(defense, adaptive.gradients)
+        self.eot_draws = adaptive.eot_draws if defense.randomised else 1
         self._calls = torch.zeros_like(noise.sample_ids)
         self._rows = torch.arange(len(noise.sample_ids), device=noise.sample_ids.device)
 
@@ -106,14 +99,11 @@ class DefendedClassifier:
                 f"a classifier bound to {len(self._rows)} images was called with {len(pixels)}; "
                 "an attack that continues on some of its images must call rows_of(model, rows)"
             )
-        noise = self._fresh_noise()
-        return torch.stack([draw(noise.fold(f"eot-{number}")) for number in range(self.eot_draws)]).mean(dim=0)
-
-    def _fresh_noise(self) -> Noise:
-        """Return the noise of this call; each sample's number of calls so far stands above the bits of its id."""
+        # The number of calls on a sample stands above the bits of its id.
         calls = self._calls[self._rows]
         self._calls[self._rows] = calls + 1
-        return replace(self.noise, sample_ids=self.noise.sample_ids + (calls << _SAMPLE_BITS))
+        noise = replace(self.noise, sample_ids=self.noise.sample_ids + (calls << _SAMPLE_BITS))
+        return torch.stack([draw(noise.fold(f"eot-{number}")) for number in range(self.eot_draws)]).mean(dim=0)
 
     def _corrected(self, pixels: Tensor, noise: Noise) -> Tensor:
         if self.gradients == "unrolled":

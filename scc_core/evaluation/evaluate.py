@@ -15,10 +15,12 @@ from torch import Tensor
 
 from scc_core.attacks.base import Attack
 from scc_core.batch import Batch
+from scc_core.components.component import Component
 from scc_core.cost import Cost
-from scc_core.defenses.base import Defense, Gradients
+from scc_core.defenses.base import Defense
 from scc_core.errors import ComponentError
 from scc_core.evaluation.adaptive import DefendedClassifier
+from scc_core.evaluation.threat import Threat
 from scc_core.models.base import Classifier, ZeroShotModel
 from scc_core.noise import Noise
 from scc_core.outcomes import MAX_SCORED_CLASSES, Outcomes
@@ -28,23 +30,6 @@ KeyT = TypeVar("KeyT")
 _BUDGET_TOLERANCE = 1e-6
 _MIB = 2**20
 _ORDERS = {"linf": torch.inf, "l2": 2.0}
-
-
-@dataclass(frozen=True)
-class Adaptive:
-    """How an attacker who knows the defense differentiates through it.
-
-    Attributes:
-        gradients: ``bpda``, ``unrolled``, or None for the strongest that the defense declares.
-        eot_draws: draws of the defense's randomness whose mean is attacked, per step.
-    """
-
-    gradients: Gradients | None = None
-    eot_draws: int = 1
-
-    def target(self, model: ZeroShotModel, defense: Defense, noise: Noise) -> DefendedClassifier:
-        """Return what the attack sees: the defended model, with gradients."""
-        return DefendedClassifier(model, defense, noise.fold("defended"), self.gradients, self.eot_draws)
 
 
 @dataclass(frozen=True)
@@ -75,11 +60,8 @@ def evaluate(
     model: ZeroShotModel,
     batch: Batch,
     *,
-    attack: Attack | None,
-    epsilon: float,
-    defenses: Mapping[KeyT, Defense],
-    seed: int,
-    adaptive: Adaptive | None = None,
+    threat: Threat,
+    defenses: Mapping[KeyT, Component[Defense]],
     on_error: Callable[[KeyT, Exception], None] | None = None,
 ) -> Evaluation[KeyT]:
     """Attack once, then classify the same adversarial images under every defense.
@@ -87,12 +69,8 @@ def evaluate(
     Args:
         model: the classifier.
         batch: the images.
-        attack: None for clean accuracy.
-        epsilon: L-inf radius in [0, 1] pixel units.
+        threat: what is done to the images; one that is adaptive is made for exactly one defense.
         defenses: what to measure, by any key.
-        seed: the cells' seed.
-        adaptive: None attacks the undefended model (threat model ``transfer``); otherwise the attack knows the
-            defense, of which there is then exactly one.
         on_error: called with the key and the exception of a defense that fails, which is then left out of the
             result while the others go on. None: the exception is raised.
 
@@ -100,20 +78,23 @@ def evaluate(
         ComponentError: the attack left its budget or a component returned something that is no finite logit.
         ValueError: an adaptive attack on several defenses at once.
     """
-    if adaptive is not None and len(defenses) != 1:
-        raise ValueError(f"an adaptive attack is made for one defense, not for {len(defenses)}")
-    attack_noise = Noise(seed, batch.sample_ids, "attack")
+    target: Classifier = model
+    attack_noise = Noise(threat.seed, batch.sample_ids, "attack")
+    if threat.adaptive is not None:
+        if len(defenses) != 1:
+            raise ValueError(f"an adaptive attack is made for one defense, not for {len(defenses)}")
+        (known,) = defenses.values()
+        target = DefendedClassifier(model, known.build(), attack_noise.fold("defended"), threat.adaptive)
     with _timed(model) as attack_cost:
-        target = model if adaptive is None else adaptive.target(model, next(iter(defenses.values())), attack_noise)
         try:
-            images, gradients = _attacked(target, batch, attack, epsilon, attack_noise)
+            images, gradients = _attacked(target, batch, threat, attack_noise)
         except ComponentError as error:
             raise ComponentError(f"model {model.model.name}: {error}") from error
-    noise = Noise(seed, batch.sample_ids, "defense")
+    noise = Noise(threat.seed, batch.sample_ids, "defense")
     defended = {}
     for key, defense in defenses.items():
         try:
-            defended[key] = _defend(model, defense, batch, images, noise)
+            defended[key] = _defend(model, defense.build(), batch, images, noise)
         except torch.OutOfMemoryError:
             raise
         except Exception as error:
@@ -128,13 +109,14 @@ class _Attacked(NamedTuple):
     gradients: npt.NDArray[np.float32]
 
 
-def _attacked(model: Classifier, batch: Batch, attack: Attack | None, epsilon: float, noise: Noise) -> _Attacked:
+def _attacked(model: Classifier, batch: Batch, threat: Threat, noise: Noise) -> _Attacked:
     sample_ids = batch.sample_ids.tolist()
-    if attack is None:
+    if threat.attack is None:
         return _Attacked(batch.pixels, np.full(len(sample_ids), np.nan, np.float32))
+    attack = threat.attack.build()
     with model.meter.attack_gradients() as steepest:
-        images = attack(model, batch.pixels, batch.labels, epsilon, noise).images
-    _check_budget(attack, batch, images, epsilon)
+        images = attack(model, batch.pixels, batch.labels, threat.epsilon, noise).images
+    _check_budget(attack, batch, images, threat.epsilon)
     gradients = [steepest.get(sample, np.nan) for sample in sample_ids]
     return _Attacked(images, np.array(gradients, np.float32))
 
@@ -160,12 +142,7 @@ def _check_budget(attack: Attack, batch: Batch, images: Tensor, epsilon: float) 
 def _defend(model: ZeroShotModel, defense: Defense, batch: Batch, images: Tensor, noise: Noise) -> Defended:
     with _timed(model) as cost:
         logits = defense(model, images, noise)
-    _check_logits(type(defense).__name__, model, batch, logits)
-    return Defended(_outcomes(batch, logits), cost.total)
-
-
-def _check_logits(name: str, model: ZeroShotModel, batch: Batch, logits: Tensor) -> None:
-    expected = (len(batch.labels), model.num_classes)
+    name, expected = type(defense).__name__, (len(batch.labels), model.num_classes)
     if tuple(logits.shape) != expected:
         raise ComponentError(f"defense {name} returned shape {tuple(logits.shape)}; logits have shape {expected}")
     broken = ~logits.isfinite().all(dim=1)
@@ -174,6 +151,7 @@ def _check_logits(name: str, model: ZeroShotModel, batch: Batch, logits: Tensor)
         raise ComponentError(
             f"model {model.model.name} under defense {name} gave a logit that is not finite on sample {sample}"
         )
+    return Defended(_outcomes(batch, logits), cost.total)
 
 
 def _outcomes(batch: Batch, logits: Tensor) -> Outcomes:
@@ -202,26 +180,19 @@ class _Timed:
 @contextmanager
 def _timed(model: ZeroShotModel) -> Iterator[_Timed]:
     """Measure wall time, passes and peak memory; a GPU's queue is drained before either clock is read."""
-    timed = _Timed()
-    _synchronize(model.model.device)
-    _reset_peak(model.model.device)
+    timed, device = _Timed(), model.model.device
+    _synchronize(device)
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
     start = time.perf_counter()
     with model.meter.measure() as counted:
         yield timed
-        _synchronize(model.model.device)
+        _synchronize(device)
         seconds = time.perf_counter() - start
-        timed.total = replace(counted(), seconds=seconds, peak_memory_mib=_peak_memory_mib(model.model.device))
+        peak = torch.cuda.max_memory_allocated(device) / _MIB if device.type == "cuda" else None
+        timed.total = replace(counted(), seconds=seconds, peak_memory_mib=peak)
 
 
 def _synchronize(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.synchronize(device)
-
-
-def _reset_peak(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
-
-
-def _peak_memory_mib(device: torch.device) -> float | None:
-    return torch.cuda.max_memory_allocated(device) / _MIB if device.type == "cuda" else None

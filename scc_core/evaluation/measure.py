@@ -9,12 +9,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from scc_core.attacks.base import Attack
 from scc_core.blocks import block_positions, split_by_block
+from scc_core.components.component import Component
 from scc_core.cost import Cost
 from scc_core.datasets.pixels.dataset import PreparedDataset
 from scc_core.defenses.base import Defense
-from scc_core.evaluation.evaluate import Adaptive, Defended, Evaluation, evaluate
+from scc_core.evaluation.evaluate import Defended, Evaluation, evaluate
+from scc_core.evaluation.threat import Threat
 from scc_core.models.base import ZeroShotModel
 from scc_core.outcomes import BlockResult, Failure, Measurement, Outcomes
 
@@ -24,13 +25,9 @@ def measure(
     dataset: PreparedDataset,
     blocks: Sequence[int],
     *,
-    attack: Attack | None,
-    epsilon: float,
-    defenses: Mapping[str, Defense],
-    seed: int,
+    threat: Threat,
+    defenses: Mapping[str, Component[Defense]],
     batch_size: int,
-    worker: str,
-    adaptive: Adaptive | None = None,
     next_blocks: Sequence[int] = (),
 ) -> Measurement:
     """Measure ``blocks`` of one attack group under every defense.
@@ -39,13 +36,9 @@ def measure(
         model: the classifier.
         dataset: where the samples come from.
         blocks: numbers of the blocks, see :mod:`scc_core.blocks`.
-        attack: None for clean accuracy.
-        epsilon: L-inf radius in [0, 1] pixel units.
+        threat: what is done to the images; one that is adaptive is made for exactly one defense.
         defenses: by the key of their cell.
-        seed: the cells' seed.
         batch_size: images at a time; changes speed and memory, never a result.
-        worker: stored with the results.
-        adaptive: None for threat model ``transfer``; otherwise there is exactly one defense.
         next_blocks: what the caller will measure after these; their first images are read meanwhile.
 
     Raises:
@@ -59,7 +52,8 @@ def measure(
         measurement.failures[key] = Failure.of(error)
         del active[key]
 
-    chunks = list(_chunks(_positions(blocks, dataset), batch_size))
+    positions = _positions(blocks, dataset)
+    chunks = [positions[start : start + batch_size] for start in range(0, len(positions), batch_size)]
     upcoming = _positions(next_blocks, dataset)[:batch_size]
     for chunk, following in zip(chunks, [*chunks[1:], upcoming], strict=True):
         if not active:
@@ -67,21 +61,11 @@ def measure(
         batch = dataset.batch(chunk, model.model.device)
         if following:
             dataset.read_ahead(following, model.model.device)
-        evaluation = evaluate(
-            model,
-            batch,
-            attack=attack,
-            epsilon=epsilon,
-            defenses=dict(active),
-            seed=seed,
-            adaptive=adaptive,
-            on_error=fail,
-        )
+        evaluation = evaluate(model, batch, threat=threat, defenses=dict(active), on_error=fail)
         for key, defended in evaluation.defended.items():
             parts[key] += _split(chunk, evaluation, defended)
-    device = device_name(model.model.device)
     for key in active:
-        measurement.results += _join(key, parts[key], device, worker)
+        measurement.results += _join(key, parts[key], device_name(model.model.device))
     return measurement
 
 
@@ -105,11 +89,6 @@ class _Part:
 
 def _positions(blocks: Sequence[int], dataset: PreparedDataset) -> list[int]:
     return [position for block in blocks for position in block_positions(block, len(dataset))]
-
-
-def _chunks(positions: Sequence[int], size: int) -> Iterator[Sequence[int]]:
-    for start in range(0, len(positions), size):
-        yield positions[start : start + size]
 
 
 def _split(positions: Sequence[int], evaluation: Evaluation[str], defended: Defended) -> Iterator[_Part]:
@@ -137,9 +116,10 @@ def _share(cost: Cost, start: int, stop: int, total: int) -> Cost:
     return Cost(seconds, whole(cost.forwards), whole(cost.backwards), cost.peak_memory_mib)
 
 
-def _join(key: str, parts: Sequence[_Part], device: str, worker: str) -> Iterator[BlockResult]:
+def _join(key: str, parts: Sequence[_Part], device: str) -> Iterator[BlockResult]:
     for block in dict.fromkeys(part.block for part in parts):
         own = [part for part in parts if part.block == block]
+        gradients = np.concatenate([part.gradients for part in own])
         yield BlockResult(
             cell=key,
             block=block,
@@ -147,10 +127,5 @@ def _join(key: str, parts: Sequence[_Part], device: str, worker: str) -> Iterato
             attack=sum((part.attack for part in own), Cost()),
             defense=sum((part.defense for part in own), Cost()),
             device=device,
-            worker=worker,
-            zero_gradients=_zero_gradients(np.concatenate([part.gradients for part in own])),
+            zero_gradients=None if np.isnan(gradients).all() else int(np.count_nonzero(gradients == 0.0)),
         )
-
-
-def _zero_gradients(gradients: npt.NDArray[np.float32]) -> int | None:
-    return None if np.isnan(gradients).all() else int(np.count_nonzero(gradients == 0.0))

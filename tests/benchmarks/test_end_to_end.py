@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.end_to_end import RATES, sccbench, table, with_ratios
-from orchestrator.grid.cell import ComponentSpec
 from orchestrator.store import ResultStore
+from scc_core.components.component import Component
 from scc_core.cost import Cost
 from tests.orchestrator.store.builders import make_block, make_cell, make_record
 
@@ -19,7 +19,7 @@ from tests.orchestrator.store.builders import make_block, make_cell, make_record
 def url(tmp_path: Path) -> str:
     """A run of two cells of 50 samples: 0.5 ms an image undefended, 2 ms with TTC."""
     url = f"sqlite:///{tmp_path}/results.db"
-    none, ttc = make_cell(), make_cell(defense=ComponentSpec("ttc", {}, "ttc"))
+    none, ttc = make_cell(), make_cell(defense=Component("defense", "ttc"))
     slow = replace(make_block(ttc), defense=Cost(0.1, 0, 0))
     with ResultStore.open(url) as store:
         run = store.start_run(make_record(), {none: 50, ttc: 50})

@@ -8,7 +8,11 @@ from itertools import count
 import polars as pl
 import pytest
 
-from orchestrator.grid.cell import Cell, ComponentSpec, DatasetSpec, ModelSpec
+from orchestrator.grid.cell import Cell
+from scc_core.components.component import Component
+from scc_core.components.parameters import Kind, ParameterValue
+from scc_core.evaluation.threat import Threat
+from scc_core.identity import DatasetSpec, ModelSpec
 from tests.orchestrator.console import sccbench, write_grid
 from tests.orchestrator.gated import GRID, open_gate, outcomes
 from tests.orchestrator.postgresql import Server
@@ -38,22 +42,26 @@ def stoppable_postgresql() -> Iterator[Server]:
     server.remove()
 
 
-def component(name: str, **parameters: object) -> ComponentSpec:
-    return ComponentSpec(name, parameters, name)
+def component(name: str, kind: Kind = "defense", **parameters: ParameterValue) -> Component:
+    return Component(kind, name, parameters)
 
 
 def cell(**changes: object) -> Cell:
-    """A cell with every part given; ``changes`` replaces parts."""
+    """A cell with every part given; ``changes`` replaces parts, and the attack None makes it clean."""
     parts: dict[str, object] = {
         "model": ModelSpec("demo-clip", "ab" * 32),
         "dataset": DatasetSpec("demo/shapes", "1", "test", "balanced-1", "native", "cd" * 32, classes=12, size=1200),
-        "attack": component("pgd", num_steps=10, random_start=True, step_size=1 / 255),
+        "attack": component("pgd", "attack", num_steps=10, random_start=True, step_size=1 / 255),
         "epsilon_255": 4.0,
         "defense": component("none"),
         "seed": 0,
         "precision": "float32",
+        "adaptive": None,
+        **changes,
     }
-    return Cell(**{**parts, **changes})  # type: ignore[arg-type]
+    attack, epsilon, adaptive, seed = (parts.pop(name) for name in ("attack", "epsilon_255", "adaptive", "seed"))
+    threat = Threat(attack, (epsilon if attack else 0.0) / 255, adaptive, seed)  # type: ignore[arg-type,operator]
+    return Cell(threat=threat, **parts)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="session")

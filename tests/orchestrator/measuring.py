@@ -6,30 +6,29 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from orchestrator.grid.cell import Cell, ComponentSpec
+from orchestrator.grid.cell import Cell
 from orchestrator.grid.expand import expand
 from orchestrator.grid.schema import parse_grid
 from orchestrator.plan.plan import make_plan, shards
 from orchestrator.store import ResultStore
-from scc_core.attacks import attacks
-from scc_core.defenses import defenses
+from scc_core.components.component import Component
 from tests.orchestrator.store.builders import make_blocks, make_cell, make_record
 from workers.bench import Bench
 
 
-def attack(name: str, **parameters: Any) -> ComponentSpec:
-    """An attack with every parameter resolved."""
-    return ComponentSpec(name, attacks.get(name)(**parameters).parameters(), name)
+def attack(name: str, **parameters: Any) -> Component:
+    """An attack with every parameter resolved, which its label does not show."""
+    return replace(Component("attack", name, parameters).resolved(), label=name)
 
 
-def defense(name: str, **parameters: Any) -> ComponentSpec:
-    """A defense with every parameter resolved."""
-    return ComponentSpec(name, defenses.get(name)(**parameters).parameters(), name)
+def defense(name: str, **parameters: Any) -> Component:
+    """A defense with every parameter resolved, which its label does not show."""
+    return replace(Component("defense", name, parameters).resolved(), label=name)
 
 
 def clean(**changes: Any) -> Cell:
     """A cell of clean images."""
-    return make_cell(attack=ComponentSpec("none", {}, "none"), epsilon_255=0.0, **changes)
+    return make_cell(attack=None, **changes)
 
 
 def first_right(number: int, samples: int = 200) -> list[bool]:
@@ -42,7 +41,7 @@ def fill(store: ResultStore, measured: Mapping[Cell, Sequence[bool]], zero_gradi
     run = store.start_run(make_record(), {cell: len(hits) for cell, hits in measured.items()})
     for cell, hits in measured.items():
         first, *later = make_blocks(cell, hits)
-        if cell.attack.name in ("square", "none"):
+        if cell.threat.label in ("square", "none"):
             store.write_blocks(run, [first, *later])
         else:
             rest = [replace(block, zero_gradients=0) for block in later]

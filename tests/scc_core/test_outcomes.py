@@ -10,12 +10,13 @@ import pytest
 import torch
 
 from scc_core.attacks import APGD, FGSM, PGD, AutoAttack, Square
+from scc_core.components.component import Component
 from scc_core.cost import Cost
 from scc_core.datasets import PreparedDataset
 from scc_core.defenses import Defense, NoDefense
 from scc_core.evaluation import evaluate as evaluation
-from scc_core.evaluation.evaluate import Adaptive
 from scc_core.evaluation.measure import measure
+from scc_core.evaluation.threat import Adaptive, Threat
 from scc_core.models.base import Meter, ZeroShotModel
 from scc_core.outcomes import MAX_SCORED_CLASSES, Outcomes
 from tests.scc_core.conftest import ConvTower, LinearTower, prompts
@@ -74,18 +75,15 @@ class HalfMasked(Defense):
         return Cost(forwards=1)
 
 
-def results(attack, batch_size: int = 50, defense: Defense | None = None, **changes):
-    arguments = {
-        "attack": attack,
-        "epsilon": 0.5 / 255,
-        "defenses": {"cell": defense or NoDefense()},
-        "seed": 0,
-        "batch_size": batch_size,
-        "worker": "test",
-        **changes,
-    }
-    model = ZeroShotModel(ConvTower(), prompts(4))
-    measurement = measure(model, PreparedDataset(RandomImages(), "native", 8), [0, 1, 2], **arguments)
+def results(attack, batch_size: int = 50, defense: Defense | None = None, adaptive: Adaptive | None = None):
+    measurement = measure(
+        ZeroShotModel(ConvTower(), prompts(4)),
+        PreparedDataset(RandomImages(), "native", 8),
+        [0, 1, 2],
+        threat=Threat(attack and Component.of(attack), 0.5 / 255, adaptive),
+        defenses={"cell": Component.of(defense or NoDefense())},
+        batch_size=batch_size,
+    )
     assert not measurement.failures
     return measurement.results
 
@@ -139,9 +137,8 @@ def test_scores_are_kept_for_few_classes_only(classes, scored):
     model = ZeroShotModel(tower, prompts(classes))
     dataset = PreparedDataset(RandomImages(), "native", 8)
     batch = dataset.batch(range(6), torch.device("cpu"))
-    defended = evaluation.evaluate(
-        model, batch, attack=None, epsilon=0.0, defenses={"cell": NoDefense()}, seed=0
-    ).defended["cell"]
+    none = {"cell": Component.of(NoDefense())}
+    defended = evaluation.evaluate(model, batch, threat=Threat(None, 0.0), defenses=none).defended["cell"]
     if not scored:
         assert defended.outcomes.scores is None
         return

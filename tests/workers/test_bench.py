@@ -10,24 +10,26 @@ from typing import ClassVar
 import pytest
 import torch
 
+from scc_core.components.component import Component
 from scc_core.cost import Cost
 from scc_core.datasets.order import sample_order
 from scc_core.defenses import Defense
+from scc_core.evaluation.threat import Threat
+from scc_core.identity import DatasetSpec, ModelSpec
 from tests.components import NoiseImages, tiny
 from workers.bench import Bench
-from workers.shard import ComponentRequest, Shard
+from workers.shard import Shard
 
+PGD = Component("attack", "pgd", {"num_steps": 2})
+NONE = Component("defense", "none")
+HUNGRY = Component("defense", "tests.workers.test_bench:FitsTwelve")
+DATASET = DatasetSpec("tests.components:noise_images", "1", "test", "1", "native", "", classes=4, size=800)
 SHARD = Shard(
-    model="tests.components:tiny",
-    model_digest="00" * 32,
-    dataset="tests.components:noise_images",
-    dataset_version="1",
-    preprocessing="native",
+    model=ModelSpec("tests.components:tiny", "00" * 32),
+    dataset=DATASET,
     precision="float32",
-    attack=ComponentRequest("pgd", {"num_steps": 2}),
-    epsilon=4 / 255,
-    seed=0,
-    defenses={"n": ComponentRequest("none"), "t": ComponentRequest("ttc", {"tau": 0.3})},
+    threat=Threat(PGD, 4 / 255),
+    defenses={"n": NONE, "t": Component("defense", "ttc", {"tau": 0.3})},
     blocks=(2, 3),
 )
 
@@ -62,23 +64,23 @@ def test_the_model_is_loaded_once(monkeypatch):
     monkeypatch.setattr(type(tiny), "load", lambda self, device: loads.append(device) or load(self, device))
     bench = Bench("cpu")
     bench.run(SHARD)
-    bench.run(replace(SHARD, blocks=(0,), seed=1))
+    bench.run(replace(SHARD, blocks=(0,), threat=Threat(PGD, 4 / 255, seed=1)))
     assert len(loads) == 1
 
 
 def test_running_out_of_memory_halves_the_batch_for_good_and_changes_no_prediction():
     bench = Bench("cpu", batch_size=50)
-    hungry = replace(SHARD, defenses={"h": ComponentRequest("tests.workers.test_bench:FitsTwelve")})
+    hungry = replace(SHARD, defenses={"h": HUNGRY})
     measurement = bench.run(hungry)
     assert (measurement.batch_size, measurement.growing) == (12, False)
-    calm = Bench("cpu", batch_size=50).run(replace(SHARD, defenses={"h": ComponentRequest("none")}))
+    calm = Bench("cpu", batch_size=50).run(replace(SHARD, defenses={"h": NONE}))
     for one, two in zip(measurement.results, calm.results, strict=True):
         assert one.outcomes.predictions.tolist() == two.outcomes.predictions.tolist()
 
 
 def test_a_shard_may_ask_for_a_smaller_batch_and_gets_it_alone():
     bench = Bench("cpu", batch_size=50)
-    hungry = {"h": ComponentRequest("tests.workers.test_bench:FitsTwelve")}
+    hungry = {"h": HUNGRY}
     report = bench.run(replace(SHARD, defenses=hungry, max_batch_size=10))
     assert (report.failures, report.batch_size) == ({}, 50)
 
@@ -87,7 +89,7 @@ def test_memory_that_runs_out_below_a_shard_s_own_batch_is_halved_from_there(mon
     sizes = []
     classify = FitsTwelve.classify
     monkeypatch.setattr(FitsTwelve, "classify", lambda *a: sizes.append(len(a[2])) or classify(*a))
-    hungry = {"h": ComponentRequest("tests.workers.test_bench:FitsTwelve")}
+    hungry = {"h": HUNGRY}
     report = Bench("cpu", batch_size=200).run(replace(SHARD, defenses=hungry, max_batch_size=20, blocks=(2,)))
     assert (report.failures, report.batch_size) == ({}, 10)
     assert sizes == [20, 10, 10, 10, 10, 10]
@@ -96,7 +98,7 @@ def test_memory_that_runs_out_below_a_shard_s_own_batch_is_halved_from_there(mon
 def test_memory_that_runs_out_in_the_middle_of_a_shard_repeats_only_the_blocks_at_hand(monkeypatch):
     seen = []
     monkeypatch.setattr(FitsTwelve, "classify", _second_block_is_large(seen))
-    hungry = {"h": ComponentRequest("tests.workers.test_bench:FitsTwelve")}
+    hungry = {"h": HUNGRY}
     report = Bench("cpu", batch_size=50).run(replace(SHARD, defenses=hungry, blocks=(0, 1, 2)))
     assert (report.failures, report.batch_size) == ({}, 25)
     assert [result.block for result in report.results] == [0, 1, 2]
@@ -131,7 +133,7 @@ def _place(result):
 def test_a_worker_that_is_told_to_leave_finishes_its_blocks_and_hands_the_others_back(monkeypatch):
     bench = Bench("cpu", batch_size=50)
     monkeypatch.setattr(FitsTwelve, "classify", lambda self, model, images, noise: bench.leave() or model(images))
-    told = {"n": ComponentRequest("none"), "h": ComponentRequest("tests.workers.test_bench:FitsTwelve")}
+    told = {"n": NONE, "h": HUNGRY}
     report = bench.run(replace(SHARD, defenses=told, blocks=(4, 5, 6)))
     assert [(result.cell, result.block) for result in report.results] == [("n", 4), ("h", 4)]
     assert (report.unfinished, report.leaving) == ((5, 6), True)
@@ -149,7 +151,7 @@ def test_a_cell_that_fails_in_the_middle_of_a_shard_brings_none_of_its_blocks(mo
         return model(images)
 
     monkeypatch.setattr(FitsTwelve, "classify", classify)
-    mixed = {"n": ComponentRequest("none"), "h": ComponentRequest("tests.workers.test_bench:FitsTwelve")}
+    mixed = {"n": NONE, "h": HUNGRY}
     report = Bench("cpu", batch_size=50).run(replace(SHARD, defenses=mixed, blocks=(0, 1, 2)))
     assert [(result.cell, result.block) for result in report.results] == [("n", 0), ("n", 1), ("n", 2)]
     assert report.failures["h"].error == "RuntimeError: the second block"
@@ -158,9 +160,7 @@ def test_a_cell_that_fails_in_the_middle_of_a_shard_brings_none_of_its_blocks(mo
 
 def test_memory_that_never_suffices_fails_the_cells(monkeypatch):
     monkeypatch.setattr(FitsTwelve, "classify", _always_out_of_memory)
-    measurement = Bench("cpu", batch_size=8).run(
-        replace(SHARD, defenses={"h": ComponentRequest("tests.workers.test_bench:FitsTwelve")})
-    )
+    measurement = Bench("cpu", batch_size=8).run(replace(SHARD, defenses={"h": HUNGRY}))
     assert "OutOfMemoryError" in measurement.failures["h"].error
 
 
@@ -180,7 +180,7 @@ def unreadable() -> NoiseImages:
 
 def test_an_unreadable_image_fails_the_cells_of_its_shard_and_no_other():
     bench = Bench("cpu")
-    shard = replace(SHARD, dataset="tests.workers.test_bench:unreadable")
+    shard = replace(SHARD, dataset=replace(DATASET, name="tests.workers.test_bench:unreadable"))
     failures = bench.run(shard).failures
     assert set(failures) == {"n", "t"}
     assert re.search(r"dataset tests\S+:unreadable could not read sample \d+: ValueError", failures["n"].error)
@@ -207,8 +207,8 @@ def test_the_next_block_is_read_while_one_is_measured(monkeypatch, tmp_path):
     read = NoiseImages.image
     seen = AwaitsBlockThree.reached
     monkeypatch.setattr(NoiseImages, "image", lambda self, at: (at in third and seen.set()) or read(self, at))
-    awaiting = {"a": ComponentRequest("tests.workers.test_bench:AwaitsBlockThree")}
-    report = Bench("cpu", batch_size=50).run(replace(SHARD, attack=None, defenses=awaiting))
+    awaiting = {"a": Component("defense", "tests.workers.test_bench:AwaitsBlockThree")}
+    report = Bench("cpu", batch_size=50).run(replace(SHARD, threat=Threat(None, 0.0), defenses=awaiting))
     assert report.failures == {}
     assert [result.block for result in report.results] == [2, 3]
 
@@ -230,10 +230,13 @@ def test_images_are_decoded_once_for_all_shards_and_benches(monkeypatch, tmp_pat
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"model_digest": "11" * 32}, "have digest 000000000000, but the run was planned for 111111111111"),
-        ({"dataset_version": "2"}, "has version 1 on .*, but the run was planned for 2"),
-        ({"model": "tests.components:missing"}, "cannot be imported"),
-        ({"attack": ComponentRequest("pgd", {"num_steps": 0})}, "out of range"),
+        (
+            {"model": ModelSpec("tests.components:tiny", "11" * 32)},
+            "have digest 000000000000, but the run was planned for 111111111111",
+        ),
+        ({"dataset": replace(DATASET, version="2")}, "has version 1 on .*, but the run was planned for 2"),
+        ({"model": ModelSpec("tests.components:missing", "")}, "cannot be imported"),
+        ({"threat": Threat(Component("attack", "pgd", {"num_steps": 0}), 4 / 255)}, "out of range"),
     ],
 )
 def test_what_does_not_match_the_plan_fails_its_cells_with_the_reason(changes, message):

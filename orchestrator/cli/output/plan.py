@@ -15,8 +15,6 @@ from orchestrator.grid.not_fetched import Absences
 from orchestrator.grid.schema import Grid
 from orchestrator.plan.plan import Plan, describe_plan, make_plan
 from orchestrator.store import ResultStore, database_exists
-from workers.bench import build_attack
-from workers.shard import ComponentRequest
 
 
 def show_plan(grid: Grid, db: str, workers: int | None, console: Console, *, strict: bool = False) -> None:
@@ -76,15 +74,15 @@ def _print_cells(plan: Plan, console: Console) -> None:
 
 def _attacks(cells: Iterable[Cell]) -> str:
     """Name what is done to a dataset's images, in one line if every attack is of one part."""
-    distinct = {(cell.epsilon_255 == 0, cell.attack.label): cell for cell in cells}
+    distinct = {cell.threat.label: cell for cell in cells}
     runs = list(dict.fromkeys(_runs(cell) for cell in distinct.values()))
     return ("\n" if any(": " in run for run in runs) else ", ").join(runs)
 
 
 def _runs(cell: Cell) -> str:
     """Name an attack, and the parts that run on a dataset: few classes make some drop out or shrink."""
-    if cell.epsilon_255 == 0:
+    attack = cell.threat.attack
+    if attack is None:
         return "clean"
-    attack = build_attack(ComponentRequest(cell.attack.name, cell.attack.parameters))
-    parts = attack.composition(cell.dataset.classes)
-    return cell.attack.label if parts == (cell.attack.name,) else f"{cell.attack.label}: {', '.join(parts)}"
+    parts = attack.build().composition(cell.dataset.classes)
+    return cell.threat.label if parts == (attack.name,) else f"{cell.threat.label}: {', '.join(parts)}"

@@ -7,12 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from orchestrator.grid.cell import TRANSFER
-from orchestrator.grid.schema import Component
 from orchestrator.results.published.tables import CLEAN, PublishedNumber, PublishedTables
 from orchestrator.store import StoredCell
-from scc_core.attacks import attacks
-from scc_core.components.parameters import build
-from scc_core.defenses import defenses
 
 NOT_MEASURED = "not measured"
 _NO_ATTACK = {"name": "none", "parameters": {}}
@@ -88,16 +84,11 @@ class Matcher:
 
     @cached_property
     def _attacks(self) -> Mapping[str, Mapping[str, object]]:
-        return {name: _resolved("attack", attacks, given) for name, given in self.tables.names.attacks.items()}
+        return {name: given.resolved().specification() for name, given in self.tables.names.attacks.items()}
 
     @cached_property
     def _defenses(self) -> Mapping[str, Mapping[str, object]]:
-        return {name: _resolved("defense", defenses, given) for name, given in self.tables.names.defenses.items()}
-
-
-def _resolved(kind: str, registry: object, given: Component) -> Mapping[str, object]:
-    built = build(kind, given.name, registry.get(given.name), given.parameters)  # type: ignore[attr-defined]
-    return {"name": given.name, "parameters": built.parameters()}
+        return {name: given.resolved().specification() for name, given in self.tables.names.defenses.items()}
 
 
 def _reason(nearest: Sequence[StoredCell], explain: Callable[[StoredCell], str]) -> str:

@@ -9,7 +9,7 @@ from typing import Annotated, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from orchestrator.grid.schema import ComponentField
+from orchestrator.grid.schema import AttackField, DefenseField
 from scc_core.errors import UserError
 
 
@@ -78,8 +78,8 @@ class Names(_Part):
     models: Mapping[str, PublishedModel]
     datasets: Mapping[str, PublishedDataset]
     means: Mapping[str, tuple[str, ...]] = {}
-    attacks: Mapping[str, ComponentField]
-    defenses: Mapping[str, ComponentField]
+    attacks: Mapping[str, AttackField]
+    defenses: Mapping[str, DefenseField]
     gates: tuple[Gate, ...] = ()
 
     @model_validator(mode="after")

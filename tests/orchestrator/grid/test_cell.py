@@ -6,13 +6,15 @@ from dataclasses import replace
 
 import pytest
 
-from orchestrator.grid.cell import AdaptiveSpec, ModelSpec, canonical_json
+from orchestrator.grid.cell import canonical_json
+from scc_core.evaluation.threat import Adaptive
+from scc_core.identity import ModelSpec
 from tests.orchestrator.conftest import cell, component
 
 GOLDEN = {
     "attacked": (cell(), "7d14413e8b495fec4dcc29fe7ab8d7442f9d9662d101c74d6c421ee0caacebed"),
     "clean": (
-        cell(attack=component("none"), epsilon_255=0.0),
+        cell(attack=None),
         "003fd0bb952fecf2947e1c43395b09b3026d4e3b5c0ab3515ec09ec9ad8a2b9a",
     ),
     "defended": (
@@ -30,7 +32,7 @@ def test_keys_are_pinned(name):
 
 
 def test_the_order_of_parameters_and_labels_do_not_matter():
-    shuffled = component("pgd", step_size=1 / 255, random_start=True, num_steps=10)
+    shuffled = component("pgd", "attack", step_size=1 / 255, random_start=True, num_steps=10)
     assert cell(attack=replace(shuffled, label="anything")).key == cell().key
     assert cell(attack=shuffled) == cell()
     assert hash(cell(attack=shuffled)) == hash(cell())
@@ -47,14 +49,14 @@ def test_what_cannot_change_a_prediction_is_not_in_the_key():
     [
         {"model": ModelSpec("demo-clip", "ac" * 32)},
         {"model": ModelSpec("other", "ab" * 32)},
-        {"attack": component("pgd", num_steps=11, random_start=True, step_size=1 / 255)},
+        {"attack": component("pgd", "attack", num_steps=11, random_start=True, step_size=1 / 255)},
         {"epsilon_255": 4.0035},
         {"defense": component("flip")},
         {"seed": 1},
         {"precision": "bfloat16"},
-        {"adaptive": AdaptiveSpec("bpda", 1)},
-        {"adaptive": AdaptiveSpec("bpda", 4)},
-        {"adaptive": AdaptiveSpec("unrolled", 1)},
+        {"adaptive": Adaptive("bpda", 1)},
+        {"adaptive": Adaptive("bpda", 4)},
+        {"adaptive": Adaptive("unrolled", 1)},
         *(
             {"dataset": replace(cell().dataset, **{field: "changed"})}
             for field in ("name", "version", "split", "order", "preprocessing", "prompts")
@@ -69,7 +71,7 @@ def test_an_attack_group_shares_adversarial_images():
     ttc = component("ttc")
     assert cell(defense=ttc).attack_group == cell().attack_group
     assert cell(defense=ttc, seed=1).attack_group != cell().attack_group
-    known = AdaptiveSpec("bpda", 1)
+    known = Adaptive("bpda", 1)
     adaptive = cell(defense=ttc, adaptive=known)
     assert (adaptive.threat_model, cell().threat_model) == ("adaptive", "transfer")
     assert adaptive.attack_group != cell(defense=component("scc"), adaptive=known).attack_group

@@ -85,7 +85,7 @@ def test_clean_is_one_cell_for_all_attacks_and_threat_models():
     )
     # Per seed: clean 2; each of two epsilons and two attacks none, ttc transfer, ttc adaptive.
     assert len(grid) == 2 * (2 + 2 * 2 * 3)
-    clean = {(cell.attack.label, cell.threat_model) for cell in grid if cell.epsilon_255 == 0}
+    clean = {(cell.threat.label, cell.threat_model) for cell in grid if cell.epsilon_255 == 0}
     assert clean == {("none", "transfer")}
 
 
@@ -96,7 +96,7 @@ def test_labels_show_what_differs_from_the_defaults():
         threat_models="[transfer, {adaptive: {gradients: bpda, eot_draws: 4}}]",
     )
     assert {cell.defense.label for cell in grid} == {"scc(semantic=false, sigma=0.05)", "ttc"}
-    assert {cell.attack.label for cell in grid} == {
+    assert {cell.threat.label for cell in grid} == {
         "pgd(num_steps=20, step_size=2/255)",
         "pgd(num_steps=20, step_size=2/255) [bpda, eot 4]",
     }
@@ -142,8 +142,8 @@ def test_what_cannot_run_is_said_before_any_compute(lines, message):
 
 
 def test_the_weights_of_a_model_that_an_attack_names_belong_to_the_identity():
-    (cell,) = cells(attacks="[{transfer: {source: 'tests.components:mirrored'}}]")
-    assert cell.attack.specification()["weights"] == {"source": "11" * 32}
-    assert cell.attack.label == "transfer(source=tests.components:mirrored)"
+    (cell,) = cells(attacks="[{surrogate: {source: 'tests.components:mirrored'}}]")
+    assert cell.specification()["attack"]["weights"] == {"source": "11" * 32}
+    assert cell.threat.label == "surrogate(source=tests.components:mirrored)"
     (plain,) = cells()
-    assert "weights" not in plain.attack.specification()
+    assert "weights" not in plain.specification()["attack"]

@@ -69,7 +69,7 @@ def test_one_missing_thing_is_told_in_its_own_words():
 
 
 def test_a_model_that_only_an_attack_or_a_defense_names_is_missing_too():
-    source = "[{transfer: {source: 'tests.components:far'}}]"
+    source = "[{surrogate: {source: 'tests.components:far'}}]"
     lines = {"models: [tests.components:far, ": "models: [", "cifar10, ": "", "attacks: [pgd]": f"attacks: {source}"}
     text = GRID
     for old, new in lines.items():

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from orchestrator.grid.cell import AdaptiveSpec, ModelSpec
 from orchestrator.plan.effort import Passes, effort
 from orchestrator.plan.plan import make_plan
 from scc_core.blocks import BlockRanges
+from scc_core.evaluation.threat import Adaptive
+from scc_core.identity import ModelSpec
 from tests.orchestrator.conftest import cell, component
 
 NONE, FLIP, TTC = component("none"), component("flip"), component("ttc")
-CLEAN = {"attack": component("none"), "epsilon_255": 0.0}
+CLEAN = {"attack": None}
 
 
 def nothing(_keys):
@@ -50,7 +51,7 @@ def test_what_is_measured_already_is_not_counted():
 
 def test_an_adaptive_attack_runs_the_defense_in_every_pass():
     """Each of 10 forwards runs TTC's 4 forwards and 2 backwards, twice; so does each backward to the pixels."""
-    adaptive = cell(defense=TTC, adaptive=AdaptiveSpec("bpda", 2))
+    adaptive = cell(defense=TTC, adaptive=Adaptive("bpda", 2))
     found = effort(make_plan({adaptive: 50}, nothing))
     assert found.attack_steps == 50 * 10
     assert found.total == Passes(50 * (2 * 10 * 4 + 4), 50 * (2 * (10 + 10 * 2) + 2))

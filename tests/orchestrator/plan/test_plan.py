@@ -7,9 +7,9 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.grid.cell import ModelSpec
 from orchestrator.plan.plan import make_plan, shards
 from scc_core.blocks import BLOCK_SIZE, BlockRanges, num_blocks
+from scc_core.identity import ModelSpec
 from tests.orchestrator.conftest import cell, component
 
 CELLS = [
@@ -63,10 +63,10 @@ def test_work_counts_the_attack_once_per_group():
 
 
 def test_a_clean_span_has_no_attack():
-    clean = cell(attack=component("none"), epsilon_255=0.0)
+    clean = cell(attack=None)
     plan = make_plan({clean: 100}, lambda _keys: {})
     (shard,) = shards(plan.spans[0], 8)
-    assert shard.attack is None
+    assert shard.threat.attack is None
     assert plan.work == 100
 
 

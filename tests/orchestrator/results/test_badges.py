@@ -6,16 +6,19 @@ from dataclasses import replace
 
 import pytest
 
-from orchestrator.grid.cell import AdaptiveSpec, Cell, ComponentSpec, ModelSpec
+from orchestrator.grid.cell import Cell
 from orchestrator.results.badges import RULES, update_badges
 from orchestrator.store import ResultStore
+from scc_core.components.component import Component
+from scc_core.evaluation.threat import Adaptive
+from scc_core.identity import ModelSpec
 from tests.orchestrator.measuring import attack, clean, defense, evaluate_grid, fill, first_right
 from tests.orchestrator.store.builders import make_cell
 
 NONE, FLIP, NOISE = defense("none"), defense("flip"), defense("random-noise")
 PGD = attack("pgd")
-OTHER_MODEL = attack("transfer", source="tests.components:mirrored")
-BPDA = AdaptiveSpec("bpda", 1)
+OTHER_MODEL = attack("surrogate", source="tests.components:mirrored")
+BPDA = Adaptive("bpda", 1)
 
 
 @pytest.fixture
@@ -24,7 +27,7 @@ def store(tmp_path):
         yield opened
 
 
-def attacked(spec: ComponentSpec = PGD, epsilon: float = 4.0, seed: int = 0, **changes) -> Cell:
+def attacked(spec: Component = PGD, epsilon: float = 4.0, seed: int = 0, **changes) -> Cell:
     return make_cell(seed, **{"attack": spec, "epsilon_255": epsilon, "defense": NONE, **changes})
 
 
@@ -197,7 +200,7 @@ def test_a_second_seed_that_is_not_measured_is_no_draw(store):
 
 def test_repeating_changes_nothing_and_what_cannot_be_loaded_keeps_its_badges(store):
     known = attacked(defense=NOISE)
-    unknown = attacked(defense=ComponentSpec("gone.module:Defense", {}, "gone"))
+    unknown = attacked(defense=Component("defense", "gone.module:Defense"))
     run = fill(store, {known: first_right(50), unknown: first_right(50)})
     store.set_badges({known.key: "outdated", unknown.key: "one draw"})
     for _ in range(2):

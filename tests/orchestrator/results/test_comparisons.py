@@ -7,7 +7,6 @@ import polars as pl
 import pytest
 from scipy.stats import binomtest
 
-from orchestrator.grid.cell import AdaptiveSpec
 from orchestrator.results.comparisons import (
     DRAWS_SCHEMA,
     MIN_OVER_ATTACKS_SCHEMA,
@@ -17,12 +16,13 @@ from orchestrator.results.comparisons import (
     paired,
 )
 from orchestrator.store import ResultStore
+from scc_core.evaluation.threat import Adaptive
 from tests.orchestrator.measuring import attack, clean, defense, fill
 from tests.orchestrator.store.builders import make_block, make_cell, make_record
 
 NONE, FLIP, SHIFT, NOISE, TTE = (defense(name) for name in ("none", "flip", "shift", "random-noise", "tte"))
 PGD, SQUARE = attack("pgd"), attack("square")
-BPDA = AdaptiveSpec("bpda", 1)
+BPDA = Adaptive("bpda", 1)
 
 
 @pytest.fixture

@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from orchestrator.cluster.capacity import Node
 from orchestrator.cluster.executor import CallFailedError, ScheduleError, WorkerLostError
 from orchestrator.cluster.options import RunOptions
-from orchestrator.grid.cell import ModelSpec
 from orchestrator.scheduler.device_speeds import Speeds
 from orchestrator.scheduler.leases import Alone, Share
 from orchestrator.scheduler.scheduler import TASKS_PER_WORKER, Schedule
 from orchestrator.scheduler.task_queue import WorkQueue
 from orchestrator.scheduler.worker_pool import IDLE_SECONDS, MAX_FRUITLESS_STARTS
+from scc_core.identity import ModelSpec
 from scc_core.outcomes import Failure
 from tests.orchestrator.conftest import cell, component
 from tests.orchestrator.scheduler.fake_executor import (
@@ -267,7 +267,7 @@ def test_shards_that_kill_every_worker_are_given_up_and_the_rest_goes_on():
         return Outcome(1.0, WorkerLostError("killed")) if deadly & set(shard.defenses) else None
 
     # The heaviest group, of more steps, comes first and shows that the machine works.
-    healthy = [replace(one, attack=component("pgd", num_steps=50)) for one in cells_of()]
+    healthy = [cell(attack=component("pgd", "attack", num_steps=50), defense=one.defense) for one in cells_of()]
     plan = plan_of(*healthy, *cells_of(epsilons=epsilons)[2:], samples=50)
     ledger = run(FakeCrew(Clock(), script), plan, 1)
     assert set(ledger.given_up) == deadly

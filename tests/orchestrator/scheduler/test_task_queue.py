@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from orchestrator.grid.cell import ModelSpec
 from orchestrator.scheduler.task_queue import MAX_DEATHS, WorkQueue
+from scc_core.identity import ModelSpec
 from scc_core.outcomes import Failure
 from tests.orchestrator.conftest import cell, component
 from tests.orchestrator.scheduler.fake_executor import answered, plan_of
@@ -48,7 +48,7 @@ def test_every_block_is_handed_out_once_in_shards_of_the_size_asked_for():
 
 
 def test_the_heaviest_attack_group_comes_first_and_its_size_is_asked_for_by_what_it_is():
-    light, heavy = cell(attack=component("none"), epsilon_255=0.0), cell()
+    light, heavy = cell(attack=None), cell()
     pieces = []
     queue = queue_of(light, heavy, samples=50)
     for _ in range(2):

@@ -10,27 +10,32 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from orchestrator.grid.cell import Cell, ComponentSpec, DatasetSpec, ModelSpec
+from orchestrator.grid.cell import Cell
 from orchestrator.store import ResultStore, RunRecord
 from scc_core.blocks import BLOCK_SIZE
+from scc_core.components.component import Component
 from scc_core.cost import Cost
+from scc_core.evaluation.threat import Threat
+from scc_core.identity import DatasetSpec, ModelSpec
 from scc_core.outcomes import BlockResult, Outcomes
 
 _SECONDS = count()
 
 
 def make_cell(seed: int = 0, **changes: Any) -> Cell:
-    """A cell; two of different ``seed`` have different keys."""
+    """A cell; two of different ``seed`` have different keys. The attack None makes it clean."""
     values: dict[str, Any] = {
         "model": ModelSpec("clip-b16", "d" * 64),
         "dataset": DatasetSpec("cifar10", "1", "test", "v1", "native", "p" * 64, classes=10, size=10_000),
-        "attack": ComponentSpec("pgd", {"num_steps": 10}, "pgd(num_steps=10)"),
+        "attack": Component("attack", "pgd", {"num_steps": 10}, "pgd(num_steps=10)"),
         "epsilon_255": 4.0,
-        "defense": ComponentSpec("none", {}, "none"),
-        "seed": seed,
+        "defense": Component("defense", "none"),
         "precision": "float32",
+        "adaptive": None,
+        **changes,
     }
-    return Cell(**{**values, **changes})
+    attack, epsilon, adaptive = (values.pop(name) for name in ("attack", "epsilon_255", "adaptive"))
+    return Cell(threat=Threat(attack, (epsilon if attack else 0.0) / 255, adaptive, seed), **values)
 
 
 def make_outcomes(hits: Sequence[bool], seed: int = 0) -> Outcomes:

@@ -13,10 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from orchestrator.grid.cell import AdaptiveSpec, ModelSpec
 from orchestrator.store import RESULTS, RUN_RESULTS, ResultStore, View, read_only_query
 from scc_core.blocks import BLOCK_SIZE
 from scc_core.cost import Cost
+from scc_core.evaluation.threat import Adaptive
+from scc_core.identity import ModelSpec
 from tests.orchestrator.store.builders import make_block, make_blocks, make_cell, make_record, row_of, start
 
 SEEDS = count(1000)
@@ -195,7 +196,7 @@ def test_a_query_gets_floats_and_integers(store: ResultStore, url: str) -> None:
 
 
 def test_a_view_row_tells_what_its_cell_is(store: ResultStore) -> None:
-    cell = make_cell(7, model=ModelSpec("demo-clip", "d", demonstration=True), adaptive=AdaptiveSpec("bpda", 1))
+    cell = make_cell(7, model=ModelSpec("demo-clip", "d", demonstration=True), adaptive=Adaptive("bpda", 1))
     run = start(store, cell, 50)
     row = row_of(store.results(run), cell)
     expected = {

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.grid.cell import ModelSpec
 from orchestrator.store import ResultStore
+from scc_core.identity import ModelSpec
 from tests.orchestrator.store.builders import make_block, make_blocks, make_cell, make_record
 
 

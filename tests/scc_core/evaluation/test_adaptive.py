@@ -15,6 +15,7 @@ from scc_core.defenses.controls import Flip, NoDefense, RandomNoise
 from scc_core.defenses.ttc import TTC
 from scc_core.errors import ComponentError, UserError
 from scc_core.evaluation.adaptive import DefendedClassifier, choose_gradients
+from scc_core.evaluation.threat import Adaptive
 from tests.scc_core.attacks.attack_setting import EPSILON, correct_setting
 
 
@@ -57,7 +58,7 @@ def test_no_defense_is_the_model():
 
 def test_bpda_runs_the_correction_forward_and_skips_it_backward():
     model, pixels, _, noise = correct_setting()
-    classifier = DefendedClassifier(model, Quantise(), noise, "bpda")
+    classifier = DefendedClassifier(model, Quantise(), noise, Adaptive("bpda"))
     corrected = (pixels * 64).round() / 64
     assert torch.equal(classifier(pixels), model(corrected))
     assert torch.equal(gradient_of(classifier, pixels), gradient_of(model, corrected))
@@ -67,7 +68,7 @@ def test_unrolled_gradients_are_those_of_the_defense():
     model, pixels, _, noise = correct_setting()
     flipped = DefendedClassifier(model, Flip(), noise)
     assert torch.allclose(gradient_of(flipped, pixels), gradient_of(model, pixels.flip(-1)).flip(-1), atol=1e-6)
-    quantised = DefendedClassifier(model, Quantise(), noise, "unrolled")
+    quantised = DefendedClassifier(model, Quantise(), noise, Adaptive("unrolled"))
     assert float(gradient_of(quantised, pixels).abs().max()) == 0.0
 
 
@@ -78,7 +79,7 @@ def test_bpda_succeeds_where_the_plain_gradient_vanishes(attack):
     labels = defense(model, pixels, noise).argmax(dim=1)
     kept = {}
     for way in ("unrolled", "bpda"):
-        classifier = DefendedClassifier(model, defense, noise, way)
+        classifier = DefendedClassifier(model, defense, noise, Adaptive(way))
         found = attack(classifier, pixels, labels, EPSILON, noise).images
         kept[way] = int((defense(model, found, noise).argmax(dim=1) == labels).sum())
     assert kept["unrolled"] >= 50
@@ -88,7 +89,7 @@ def test_bpda_succeeds_where_the_plain_gradient_vanishes(attack):
 def test_the_logits_are_the_mean_over_the_draws():
     model, pixels, _, noise = correct_setting()
     defense = RandomNoise()
-    classifier = DefendedClassifier(model, defense, noise, eot_draws=3)
+    classifier = DefendedClassifier(model, defense, noise, Adaptive(eot_draws=3))
     with torch.no_grad():
         for call in range(2):
             drawn = replace(noise, sample_ids=noise.sample_ids + call * 2**32)
@@ -134,7 +135,7 @@ def test_a_randomised_defense_is_attacked_independently_of_the_batch(attack):
 
     def attacked(rows):
         chosen = noise.select(rows)
-        classifier = DefendedClassifier(model, RandomNoise(), chosen, eot_draws=2)
+        classifier = DefendedClassifier(model, RandomNoise(), chosen, Adaptive(eot_draws=2))
         return attack(classifier, pixels[rows], labels[rows], EPSILON, chosen).images
 
     whole = attacked(torch.arange(12))
@@ -145,7 +146,7 @@ def test_a_randomised_defense_is_attacked_independently_of_the_batch(attack):
 def test_passes_of_the_defense_count_as_the_attackers():
     model, pixels, labels, noise = correct_setting()
     defense = TTC(tau=1e9)
-    classifier = DefendedClassifier(model, defense, noise, eot_draws=2)
+    classifier = DefendedClassifier(model, defense, noise, Adaptive(eot_draws=2))
     cost = PGD(num_steps=3)(classifier, pixels, labels, EPSILON, noise).cost
     planned = defense.nominal_cost()
     assert cost.forwards == 12 * 3 * 2 * planned.forwards
@@ -155,13 +156,13 @@ def test_passes_of_the_defense_count_as_the_attackers():
 def test_a_defense_without_randomness_is_drawn_once():
     model, pixels, _, noise = correct_setting()
     with model.meter.measure() as counted:
-        DefendedClassifier(model, Flip(), noise, eot_draws=8)(pixels)
+        DefendedClassifier(model, Flip(), noise, Adaptive(eot_draws=8))(pixels)
         assert counted().forwards == 12
 
 
 def test_the_embedding_of_a_defended_image_can_be_attacked():
     model, pixels, labels, noise = correct_setting()
-    classifier = DefendedClassifier(model, Quantise(), noise, "bpda")
+    classifier = DefendedClassifier(model, Quantise(), noise, Adaptive("bpda"))
     assert torch.equal(classifier.features(pixels), model.features((pixels * 64).round() / 64))
     found = PGD(loss="embedding")(classifier, pixels, labels, EPSILON, noise).images
     with torch.no_grad():
@@ -180,8 +181,8 @@ def test_what_a_defense_does_not_declare_is_refused():
     with pytest.raises(UserError, match="defense Secret declares no gradients"):
         DefendedClassifier(model, Secret(), noise)
     with pytest.raises(UserError, match=r"unknown gradients of defense OnlyBPDA: 'unrolled'.*Existing: bpda"):
-        DefendedClassifier(model, OnlyBPDA(), noise, "unrolled")
+        DefendedClassifier(model, OnlyBPDA(), noise, Adaptive("unrolled"))
     with pytest.raises(UserError, match="eot_draws: 0 is out of range"):
-        DefendedClassifier(model, Quantise(), noise, eot_draws=0)
+        DefendedClassifier(model, Quantise(), noise, Adaptive(eot_draws=0))
     with pytest.raises(ComponentError, match="bound to 12 images was called with 5"):
         DefendedClassifier(model, Quantise(), noise)(pixels[:5])

@@ -10,10 +10,12 @@ import torch
 
 from scc_core.attacks import PGD, Attack
 from scc_core.batch import Batch
+from scc_core.components.component import Component
 from scc_core.cost import Cost
 from scc_core.defenses import SCC, TTC, Defense, Flip, NoDefense
 from scc_core.errors import ComponentError
-from scc_core.evaluation.evaluate import Adaptive, evaluate
+from scc_core.evaluation.evaluate import evaluate
+from scc_core.evaluation.threat import Adaptive, Threat
 from tests.scc_core.conftest import ConvTower
 
 
@@ -48,8 +50,10 @@ def batch(images, labels) -> Batch:
     return Batch(images, labels, torch.arange(100, 112))
 
 
-def run(model, batch, attack, defenses, **options):
-    return evaluate(model, batch, attack=attack, epsilon=4 / 255, defenses=defenses, seed=3, **options)
+def run(model, batch, attack, defenses, adaptive=None, on_error=None):
+    threat = Threat(attack and Component.of(attack), 4 / 255, adaptive, seed=3)
+    chosen = {key: Component.of(defense) for key, defense in defenses.items()}
+    return evaluate(model, batch, threat=threat, defenses=chosen, on_error=on_error)
 
 
 def test_outcomes_are_those_of_the_logits(conv_model, batch):

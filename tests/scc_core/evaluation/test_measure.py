@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 
 from scc_core.attacks import PGD
 from scc_core.blocks import BLOCK_SIZE, block_positions
+from scc_core.components.component import Component
 from scc_core.cost import Cost
 from scc_core.datasets import Dataset, DatasetCard, PreparedDataset
 from scc_core.defenses import SCC, TTC, NoDefense
 from scc_core.evaluation.measure import measure
+from scc_core.evaluation.threat import Threat
 from scc_core.models.base import ZeroShotModel
 from tests.scc_core.conftest import ConvTower, prompts
 from tests.scc_core.evaluation.test_evaluate import BrokenDefense
@@ -48,12 +50,9 @@ def measured(dataset, blocks, batch_size, defenses, next_blocks=()):
         ZeroShotModel(ConvTower(), prompts(4)),
         dataset,
         blocks,
-        attack=PGD(num_steps=3),
-        epsilon=4 / 255,
-        defenses=defenses,
-        seed=0,
+        threat=Threat(Component.of(PGD(num_steps=3)), 4 / 255),
+        defenses={key: Component.of(defense) for key, defense in defenses.items()},
         batch_size=batch_size,
-        worker="test",
         next_blocks=next_blocks,
     )
 

@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from orchestrator.grid.cell import Cell, ModelSpec
+from orchestrator.grid.cell import Cell
 from orchestrator.results.published import shipped
 from orchestrator.results.published.comparison import Comparison
 from orchestrator.store import ResultStore
+from scc_core.identity import ModelSpec
 from tests.orchestrator.measuring import attack, clean, defense, fill, first_right
 from tests.orchestrator.store.builders import make_cell
 

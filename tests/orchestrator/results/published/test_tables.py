@@ -9,10 +9,7 @@ import pytest
 from orchestrator.grid.schema import load_grid
 from orchestrator.results.published import load_published, shipped
 from orchestrator.results.published.tables import CLEAN, PublishedNumber
-from scc_core.attacks import attacks
-from scc_core.components.parameters import build
 from scc_core.datasets import dataset_facts
-from scc_core.defenses import defenses
 from scc_core.errors import UserError
 from scc_core.models import get_model
 from tests.orchestrator.console import ROOT
@@ -65,11 +62,11 @@ def test_the_notes_on_the_sources_say_what_the_numbers_say():
 def test_what_the_tables_call_attacks_and_defenses_can_be_built():
     names = shipped().names
     pgd = names.attacks["PGD-10"]
-    parameters = build("attack", pgd.name, attacks.get(pgd.name), pgd.parameters).parameters()
+    parameters = pgd.build().parameters()
     assert (parameters["num_steps"], parameters["random_start"], parameters["norm"]) == (10, True, "linf")
     assert parameters["step_size"] == pytest.approx(1 / 255)
     for component in names.defenses.values():
-        build("defense", component.name, defenses.get(component.name), component.parameters)
+        component.build()
 
 
 def test_a_percentage_becomes_a_fraction_without_rounding_noise(tmp_path):

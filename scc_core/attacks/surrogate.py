@@ -20,9 +20,9 @@ from scc_core.noise import Noise
 _KEPT_SURROGATES = 4
 
 
-@attacks.register("transfer")
+@attacks.register("surrogate")
 @dataclass(frozen=True)
-class Transfer(PGD):
+class Surrogate(PGD):
     """PGD on another model with the victim's own prompts; the victim is only shown the result.
 
     It needs no gradient of the victim, and so tells a defense that hides its gradients from one that has become robust.
@@ -32,7 +32,7 @@ class Transfer(PGD):
         UserError: no such model, or its images are not of the victim's size.
     """
 
-    name: ClassVar[str] = "transfer"
+    name: ClassVar[str] = "surrogate"
 
     source: str | None = parameter(None, unit=MODEL, help="model on which the images are made; the victim if left out")
 
@@ -49,12 +49,12 @@ class Transfer(PGD):
         if self.source is None:
             return victim
         if not isinstance(victim, ZeroShotModel):
-            raise UserError("attack transfer knows no defense: use it with threat model transfer")
+            raise UserError("attack surrogate knows no defense: use it with threat model transfer")
         prompts = tuple((name, tuple(texts)) for name, texts in victim.prompts.items())
         surrogate = _surrogate(self.source, victim.model.device, prompts, victim.precision)
         if surrogate.model.image_size != victim.model.image_size:
             raise UserError(
-                f"attack transfer: {self.source!r} takes images of {surrogate.model.image_size} pixels, but the "
+                f"attack surrogate: {self.source!r} takes images of {surrogate.model.image_size} pixels, but the "
                 f"victim {victim.model.name!r} takes {victim.model.image_size}; choose a source of the same size"
             )
         # The passes are spent on the victim's behalf.

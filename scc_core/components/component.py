@@ -1,0 +1,137 @@
+"""An attack or a defense as a value: its name and its parameters, the same from the grid to the worker."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from importlib import import_module
+from types import MappingProxyType
+from typing import Any, Generic, TypeVar
+
+from scc_core.components.parameters import Kind, ParameterValue, Parametrised, written
+from scc_core.errors import UserError, unknown_name
+
+BuiltT = TypeVar("BuiltT", bound=Parametrised)
+
+KEY_NAMES: Mapping[tuple[Kind, str], str] = {("attack", "surrogate"): "transfer"}
+"""What a component is called in the keys of cells, where that is not its name: a key outlives the name that made it.
+It is read as the name, too."""
+
+_NAMES = {(kind, key_name): name for (kind, name), key_name in KEY_NAMES.items()}
+_KEPT = 1024
+
+
+@dataclass(frozen=True, eq=False)
+class Component(Generic[BuiltT]):
+    """An attack or a defense, as a user names it or with every parameter written out.
+
+    Two are equal when kind, name, parameters and weights are; the label does not count.
+
+    Attributes:
+        kind: ``attack`` or ``defense``.
+        name: in the registry, or a dotted path ``package.module:attribute``.
+        parameters: those that were given; all, as the implementation reads them, after :meth:`resolved`.
+        label: short text for people: the name, and after :meth:`resolved` the parameters that differ from defaults.
+        weights: by parameter, the SHA-256 of the weights of each further model that a parameter names.
+    """
+
+    kind: Kind
+    name: str
+    parameters: Mapping[str, ParameterValue] = field(default_factory=dict)
+    label: str = ""
+    weights: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        name = _NAMES.get((self.kind, self.name), self.name)
+        object.__setattr__(self, "name", name)
+        object.__setattr__(self, "label", self.label or name)
+        object.__setattr__(self, "parameters", MappingProxyType(dict(self.parameters)))
+        object.__setattr__(self, "weights", MappingProxyType(dict(self.weights)))
+
+    @classmethod
+    def of(cls, built: BuiltT) -> Component[BuiltT]:
+        """Return the component that builds ``built``: that very object here, one like it in another process."""
+        path = f"{type(built).__module__}:{type(built).__qualname__}"
+        component = cls(built.kind, path, built.parameters(), type(built).__name__)
+        component.__dict__["_given"] = built
+        return component
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Component) and self._identity == other._identity
+
+    def __hash__(self) -> int:
+        return hash(self._identity)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # What was built stays here: it may be large, and another process builds its own.
+        return type(self), (self.kind, self.name, dict(self.parameters), self.label, dict(self.weights))
+
+    @property
+    def key_name(self) -> str:
+        """The name in the keys of cells."""
+        return KEY_NAMES.get((self.kind, self.name), self.name)
+
+    @property
+    def implementation(self) -> type[BuiltT]:
+        """The class that is built.
+
+        Raises:
+            UserError: no such name; see :meth:`Registry.get`.
+        """
+        # Attacks and defenses lie above this package and load torch, which reading a grid must not.
+        registry = getattr(import_module(f"scc_core.{self.kind}s"), f"{self.kind}s")
+        implementation: type[BuiltT] = registry.get(self.name)
+        return implementation
+
+    def build(self) -> BuiltT:
+        """Return the attack or the defense, the same object for equal components of a process.
+
+        Raises:
+            UserError: no such name or parameter, or a value out of range.
+        """
+        given: BuiltT | None = self.__dict__.get("_given")
+        # The class counts: a dotted path may name another one later in a notebook's life.
+        return _built(self, self.implementation) if given is None else given  # type: ignore[arg-type]
+
+    def resolved(self, digest_of: Callable[[str], str] | None = None) -> Component[BuiltT]:
+        """Return the component with every parameter written out, with its label and its weights.
+
+        Args:
+            digest_of: tells the SHA-256 of the weights of a model that a parameter names; None leaves them out.
+
+        Raises:
+            UserError: see :meth:`build`.
+        """
+        built = self.build()
+        parameters = built.parameters()
+        default = self.implementation().parameters()
+        units = {field.name: field.metadata.get("unit") for field in dataclasses.fields(built)}  # type: ignore[arg-type]
+        shown = [f"{key}={written(value, units[key])}" for key, value in parameters.items() if value != default[key]]
+        label = f"{self.name}({', '.join(shown)})" if shown else self.name
+        weights = {key: digest_of(name) for key, name in built.named_models().items()} if digest_of else {}
+        return Component(self.kind, self.name, parameters, label, weights)
+
+    def specification(self) -> dict[str, object]:
+        """Return what enters a cell's key."""
+        weights = {"weights": dict(self.weights)} if self.weights else {}
+        return {"name": self.key_name, "parameters": dict(self.parameters), **weights}
+
+    @cached_property
+    def _identity(self) -> tuple[object, ...]:
+        # True is not 1 here, though Python has them equal: a number is refused where a flag is asked.
+        parameters = frozenset((key, isinstance(value, bool), value) for key, value in self.parameters.items())
+        return self.kind, self.name, parameters, frozenset(self.weights.items())
+
+
+@lru_cache(maxsize=_KEPT)
+def _built(component: Component[BuiltT], implementation: type[BuiltT]) -> BuiltT:
+    allowed = [field.name for field in dataclasses.fields(implementation)]  # type: ignore[arg-type]
+    for key in component.parameters:
+        if key not in allowed:
+            raise unknown_name(f"parameter of {component.kind} {component.name!r}:", key, allowed)
+    try:
+        return implementation(**component.parameters)
+    except UserError as error:
+        raise UserError(f"{component.kind} {component.name!r}: {error}") from None

@@ -1,0 +1,132 @@
+"""Components: one value from the grid to the worker, built once, equal where it means the same."""
+
+from __future__ import annotations
+
+import pickle
+import subprocess
+import sys
+from dataclasses import FrozenInstanceError, dataclass
+
+import pytest
+
+from scc_core.attacks import PGD, Surrogate, attacks
+from scc_core.components.component import Component
+from scc_core.components.registry import Registry
+from scc_core.cost import Cost
+from scc_core.defenses import TTC, Defense, defenses
+from scc_core.errors import UserError
+
+SOURCE = "tests.components:mirrored"
+
+
+@pytest.mark.parametrize("kind", ["attack", "defense"])
+def test_every_registered_name_builds_its_class_and_survives_being_resolved_and_sent(kind):
+    registry = {"attack": attacks, "defense": defenses}[kind]
+    for name in registry:
+        component = Component(kind, name)
+        resolved = component.resolved()
+        assert type(component.build()) is registry.get(name)
+        assert resolved.build() == component.build()
+        assert resolved.parameters == component.build().parameters()
+        assert (resolved.resolved(), resolved.label) == (resolved, name)
+        arrived = pickle.loads(pickle.dumps(resolved))
+        assert (arrived, arrived.label, arrived.build()) == (resolved, resolved.label, resolved.build())
+
+
+def test_equal_components_are_built_once():
+    one, other = Component("attack", "pgd", {"num_steps": 7}), Component("attack", "pgd", {"num_steps": 7}, "another")
+    assert (one, hash(one)) == (other, hash(other))
+    assert one.build() is other.build() is pickle.loads(pickle.dumps(one)).build()
+    assert one != Component("attack", "pgd", {"num_steps": 8})
+    assert one != Component("defense", "pgd", {"num_steps": 7})
+    assert one != Component("attack", "pgd", {"num_steps": 7}, weights={"source": "11"})
+
+
+def test_the_order_of_parameters_does_not_count_but_a_flag_is_no_number():
+    one = Component("attack", "pgd", {"num_steps": 1, "random_start": True})
+    assert one == Component("attack", "pgd", {"random_start": True, "num_steps": 1})
+    assert one.build() == PGD(num_steps=1)
+    with pytest.raises(UserError, match="num_steps: True is not a number"):
+        Component("attack", "pgd", {"num_steps": True, "random_start": True}).build()
+
+
+def test_nothing_of_a_component_can_be_changed():
+    given = {"num_steps": 3}
+    component = Component("attack", "pgd", given)
+    given["num_steps"] = 4
+    assert component.parameters == {"num_steps": 3}
+    with pytest.raises(FrozenInstanceError):
+        component.name = "fgsm"
+    with pytest.raises(TypeError):
+        component.parameters["num_steps"] = 4
+
+
+def test_a_label_shows_what_differs_from_the_defaults_as_a_grid_writes_it():
+    given = {"step_size": 2 / 255, "num_steps": 20, "random_start": True}
+    assert Component("attack", "pgd", given).label == "pgd"
+    assert Component("attack", "pgd", given).resolved().label == "pgd(num_steps=20, step_size=2/255)"
+
+
+def test_the_weights_of_models_that_parameters_name_are_carried():
+    resolved = Component("attack", "surrogate", {"source": SOURCE}).resolved(lambda name: f"of {name}")
+    assert resolved.weights == {"source": f"of {SOURCE}"}
+    assert resolved.specification()["weights"] == {"source": f"of {SOURCE}"}
+    assert pickle.loads(pickle.dumps(resolved)).weights == resolved.weights
+    assert "weights" not in Component("attack", "surrogate").resolved(str).specification()
+
+
+def test_the_former_name_is_read_and_stays_in_keys():
+    former, today = (Component("attack", name, {"source": SOURCE}) for name in ("transfer", "surrogate"))
+    assert former == today
+    assert former.build() == Surrogate(source=SOURCE)
+    assert (former.name, former.resolved().label) == ("surrogate", f"surrogate(source={SOURCE})")
+    assert former.specification()["name"] == "transfer"
+    assert Component("defense", "transfer").name == "transfer"
+
+
+@pytest.mark.parametrize(
+    ("component", "message"),
+    [
+        (Component("attack", "pdg"), "unknown attack 'pdg'. Did you mean 'pgd'?"),
+        (Component("attack", "pgd", {"nm_steps": 3}), "unknown parameter of attack 'pgd': 'nm_steps'. Did you mean"),
+        (Component("defense", "ttc", {"tau": None}), "defense 'ttc': tau: None is not a number"),
+        (Component("defense", "gone.module:Defense"), "defense 'gone.module:Defense' cannot be imported"),
+    ],
+)
+def test_what_cannot_be_built_is_said_in_one_line(component, message):
+    with pytest.raises(UserError) as raised:
+        component.build()
+    assert message in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_code_that_is_not_allowed_is_not_run_though_it_was_built_before(monkeypatch):
+    own = Component("defense", "tests.components:Quantised")
+    own.build()
+    monkeypatch.setattr(Registry, "plugins_allowed", False)
+    with pytest.raises(UserError, match="which --no-plugins refuses"):
+        own.build()
+
+
+@dataclass(frozen=True)
+class OwnDefense(Defense):
+    def nominal_cost(self):
+        return Cost(forwards=1)
+
+
+def test_what_is_built_already_is_itself_here_and_one_like_it_elsewhere():
+    ttc, own = TTC(tau=0.3), OwnDefense()
+    assert Component.of(ttc).build() is ttc
+    assert Component.of(ttc).kind == "defense"
+    assert pickle.loads(pickle.dumps(Component.of(ttc))).build() == ttc
+    arrived = pickle.loads(pickle.dumps(Component.of(own)))
+    assert (arrived.build(), arrived.build() is own) == (own, False)
+
+
+def test_a_component_is_read_without_torch_and_builds_without_being_told_where():
+    code = (
+        "import sys, scc_core.evaluation.threat; from scc_core.components.component import Component;"
+        "ttc = Component('defense', 'ttc'); print('torch' in sys.modules, type(ttc.build()).__name__)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "TTC"]
