@@ -171,7 +171,7 @@ def test_a_late_shard_at_the_end_is_run_a_second_time_and_counts_once():
 def test_workers_stay_with_their_model_and_share_the_models_out():
     crew = FakeCrew(Clock())
     run(crew, plan_of(*cells_of(("a", "b")), samples=1200), 2)
-    by_handle = {handle: [s.model for h, s, _ in crew.shards if h is handle] for handle in crew.handles}
+    by_handle = {handle: [s.model.name for h, s, _ in crew.shards if h is handle] for handle in crew.handles}
     first, second = by_handle.values()
     assert {first[0], second[0]} == {"a", "b"}
     assert all(sum(x != y for x, y in pairwise(m)) <= 1 for m in (first, second))
@@ -267,7 +267,8 @@ def test_shards_that_kill_every_worker_are_given_up_and_the_rest_goes_on():
         return Outcome(1.0, WorkerLostError("killed")) if deadly & set(shard.defenses) else None
 
     # The heaviest group, of more steps, comes first and shows that the machine works.
-    healthy = [cell(attack=component("pgd", "attack", num_steps=50), defense=one.defense) for one in cells_of()]
+    attack = component("pgd", "attack", num_steps=50)
+    healthy = [replace(one, threat=replace(one.threat, attack=attack)) for one in cells_of()]
     plan = plan_of(*healthy, *cells_of(epsilons=epsilons)[2:], samples=50)
     ledger = run(FakeCrew(Clock(), script), plan, 1)
     assert set(ledger.given_up) == deadly
