@@ -8,7 +8,7 @@ from typing import Any
 
 from scc_core.attacks import attacks
 from scc_core.components.parameters import describe
-from scc_core.datasets import DatasetFacts, dataset_facts, datasets
+from scc_core.datasets import dataset_facts, datasets
 from scc_core.defenses import defenses
 from scc_core.models import get_model, models
 
@@ -44,30 +44,29 @@ def list_models() -> list[Record]:
 
 def list_datasets() -> list[Record]:
     """Return one record per registered dataset; a carded one needs none of its files for it."""
-    return [_dataset_record(name, dataset_facts(name)) for name in datasets]
-
-
-def _dataset_record(name: str, facts: DatasetFacts) -> Record:
-    card = facts.card
-    return {
-        "name": name,
-        "title": card.title,
-        "summary": card.summary,
-        "task": card.task,
-        "modality": card.modality,
-        "split": card.split,
-        "images": card.images,
-        "classes": card.classes,
-        "templates": list(facts.templates),
-        "ensemble": len(facts.ensemble),
-        "licence": card.licence,
-        "source": card.source,
-        "citation": card.citation,
-        "demonstration": card.demonstration,
-        "obtain": list(card.obtain),
-        "layout": card.layout.splitlines(),
-        "notes": list(card.notes),
-    }
+    facts = {name: dataset_facts(name) for name in datasets}
+    return [
+        {
+            "name": name,
+            "title": one.card.title,
+            "summary": one.card.summary,
+            "task": one.card.task,
+            "modality": one.card.modality,
+            "split": one.card.split,
+            "images": one.card.images,
+            "classes": one.card.classes,
+            "templates": list(one.templates),
+            "ensemble": len(one.ensemble),
+            "licence": one.card.licence,
+            "source": one.card.source,
+            "citation": one.card.citation,
+            "demonstration": one.card.demonstration,
+            "obtain": list(one.card.obtain),
+            "layout": one.card.layout.splitlines(),
+            "notes": list(one.card.notes),
+        }
+        for name, one in facts.items()
+    ]
 
 
 def list_attacks() -> list[Record]:

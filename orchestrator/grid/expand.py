@@ -70,7 +70,11 @@ def expand_provisionally(grid: Grid) -> Expansion:
     datasets = [dataset for dataset in found if dataset is not None]
     if not datasets:
         raise absent.error()
-    _check_classes(attacks, datasets)
+    for one, dataset in product(attacks, datasets):
+        try:
+            one.build().check(dataset.classes)
+        except UserError as error:
+            raise UserError(f"dataset {dataset.name}: {error}") from None
     cells: dict[Cell, int] = {}
     for model, dataset, seed, (attack, epsilon, threat_model), defense in product(
         models, datasets, grid.seeds, _threats(grid, attacks), defenses
@@ -107,14 +111,6 @@ def _adaptive(threat_model: ThreatModel, defense: Component[Defense]) -> Adaptiv
     draws = threat_model.eot_draws if declared.randomised else 1
     asked = (threat_model.gradients, f"eot {threat_model.eot_draws}" if threat_model.eot_draws > 1 else None)
     return Adaptive(threat_model.gradients or strongest, draws, label=", ".join(filter(None, asked)))
-
-
-def _check_classes(attacks: Iterable[Component[Attack]], datasets: Iterable[DatasetSpec]) -> None:
-    for attack, dataset in product(attacks, datasets):
-        try:
-            attack.build().check(dataset.classes)
-        except UserError as error:
-            raise UserError(f"dataset {dataset.name}: {error}") from None
 
 
 def _check_gradients(cells: Iterable[Cell]) -> None:

@@ -20,7 +20,13 @@ def left_out_of(cells: Iterable[Cell]) -> Mapping[str, Sequence[Sequence[str]]]:
 
 def describe_left_out(left_out: Mapping[str, Sequence[Sequence[str]]]) -> list[str]:
     """Return one line per dataset that leaves something out: how much, the first of it, and how to see the rest."""
-    return [_describe(name, entries) for name, entries in left_out.items()]
+    lines = []
+    for name, entries in left_out.items():
+        shown = "; ".join(f"{entry}: {reason}" for entry, reason in entries[:_SHOWN])
+        more = len(entries) - _SHOWN
+        rest = f"; and {more:,} more: sccbench doctor --dataset {name}" if more > 0 else ""
+        lines.append(f"dataset {name} leaves {len(entries):,} out: {shown}{rest}")
+    return lines
 
 
 def print_left_out(cells: Iterable[Cell], console: Console) -> None:
@@ -38,10 +44,3 @@ def refuse_left_out(cells: Iterable[Cell]) -> None:
     lines = describe_left_out(left_out_of(cells))
     if lines:
         raise UserError(f"--strict: {'; '.join(lines)}")
-
-
-def _describe(name: str, entries: Sequence[Sequence[str]]) -> str:
-    shown = "; ".join(f"{entry}: {reason}" for entry, reason in entries[:_SHOWN])
-    more = len(entries) - _SHOWN
-    rest = f"; and {more:,} more: sccbench doctor --dataset {name}" if more > 0 else ""
-    return f"dataset {name} leaves {len(entries):,} out: {shown}{rest}"

@@ -55,8 +55,9 @@ class Absences:
         """Build the error that names everything that is not here, and what brings it."""
         if len(self.found) == 1:
             return NotFetchedError(next(iter(self)).error)
-        listed = [f"{kind}s {', '.join(names)}" for kind in ("model", "dataset") if (names := self._names(kind))]
-        steps = [*(f"`{command}`" for command in self.commands()), *self._other_steps()]
+        names = {kind: [one.name for one in self if one.kind == kind] for kind in ("model", "dataset")}
+        listed = [f"{kind}s {', '.join(some)}" for kind, some in names.items() if some]
+        steps = [*(f"`{command}`" for command in self.commands()), *(one.error for one in self if not one.fetchable)]
         return NotFetchedError(f"not on this machine: {'; '.join(listed)}. To bring them: {'; '.join(steps)}")
 
     def commands(self) -> list[str]:
@@ -67,9 +68,3 @@ class Absences:
             if names:
                 commands.append(shlex.join([*_FETCH.split(), f"{kind}s", *names]))
         return commands
-
-    def _names(self, kind: str) -> list[str]:
-        return [one.name for one in self if one.kind == kind]
-
-    def _other_steps(self) -> list[str]:
-        return [one.error for one in self if not one.fetchable]

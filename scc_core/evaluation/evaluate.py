@@ -13,7 +13,6 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from scc_core.attacks.base import Attack
 from scc_core.batch import Batch
 from scc_core.components.component import Component
 from scc_core.cost import Cost
@@ -110,18 +109,13 @@ class _Attacked(NamedTuple):
 
 
 def _attacked(model: Classifier, batch: Batch, threat: Threat, noise: Noise) -> _Attacked:
+    """Make the adversarial images, and check that they are within the budget."""
     sample_ids = batch.sample_ids.tolist()
     if threat.attack is None:
         return _Attacked(batch.pixels, np.full(len(sample_ids), np.nan, np.float32))
-    attack = threat.attack.build()
+    attack, epsilon = threat.attack.build(), threat.epsilon
     with model.meter.attack_gradients() as steepest:
-        images = attack(model, batch.pixels, batch.labels, threat.epsilon, noise).images
-    _check_budget(attack, batch, images, threat.epsilon)
-    gradients = [steepest.get(sample, np.nan) for sample in sample_ids]
-    return _Attacked(images, np.array(gradients, np.float32))
-
-
-def _check_budget(attack: Attack, batch: Batch, images: Tensor, epsilon: float) -> None:
+        images = attack(model, batch.pixels, batch.labels, epsilon, noise).images
     if images.shape != batch.pixels.shape:
         raise ComponentError(
             f"attack {attack.name} returned shape {tuple(images.shape)} for images of {tuple(batch.pixels.shape)}"
@@ -133,10 +127,12 @@ def _check_budget(attack: Attack, batch: Batch, images: Tensor, epsilon: float) 
     if broken.any():
         row = int(broken.nonzero()[0])
         raise ComponentError(
-            f"attack {attack.name} broke its budget on sample {int(batch.sample_ids[row])}: it moved "
+            f"attack {attack.name} broke its budget on sample {sample_ids[row]}: it moved "
             f"{float(distance[row]) * 255:.4f}/255 in {attack.norm} with epsilon {epsilon * 255:g}/255, "
             f"range [{float(images[row].min()):g}, {float(images[row].max()):g}]"
         )
+    gradients = [steepest.get(sample, np.nan) for sample in sample_ids]
+    return _Attacked(images, np.array(gradients, np.float32))
 
 
 def _defend(model: ZeroShotModel, defense: Defense, batch: Batch, images: Tensor, noise: Noise) -> Defended:

@@ -105,17 +105,13 @@ def mcnemar(first: Bools, second: Bools) -> McNemar:
     """
     first_only = int(np.count_nonzero(first & ~second))
     second_only = int(np.count_nonzero(second & ~first))
-    return McNemar(first_only, second_only, _sign_test(min(first_only, second_only), first_only + second_only))
-
-
-def _sign_test(fewer: int, total: int) -> float:
-    """Return the two-sided probability of ``fewer`` heads or less, or as many tails, in ``total`` fair throws."""
+    fewer, total = min(first_only, second_only), first_only + second_only
     if 2 * fewer >= total - 1:
-        return 1.0
+        return McNemar(first_only, second_only, 1.0)
     ratios = np.arange(total, total - fewer, -1) / np.arange(1, fewer + 1)
     # In logarithms, because 2^total leaves the range of a float above a thousand samples.
     log_terms = np.concatenate([[0.0], np.cumsum(np.log(ratios))]) - total * math.log(2)
-    return float(min(1.0, 2 * np.exp(log_terms).sum()))
+    return McNemar(first_only, second_only, float(min(1.0, 2 * np.exp(log_terms).sum())))
 
 
 def attack_success(undefended_clean: Bools, attacked: Bools) -> float:
@@ -184,22 +180,21 @@ def class_aucs(labels: npt.NDArray[np.integer], scores: npt.NDArray[np.floating]
         labels: ``(N,)`` true classes.
         scores: ``(N, K)``, higher where the class is more likely.
     """
-    return np.array([_auc(labels == index, column) for index, column in enumerate(scores.T)])
+    areas: Floats = np.full(scores.shape[1], np.nan)
+    for index, column in enumerate(scores.T):
+        positive = labels == index
+        positives, negatives = np.count_nonzero(positive), np.count_nonzero(~positive)
+        if positives and negatives:
+            _, group, sizes = np.unique(column, return_inverse=True, return_counts=True)
+            # Equal scores share the mean of the ranks, counted from 1, that they take together.
+            ranks = (np.cumsum(sizes) - (sizes - 1) / 2)[group]
+            areas[index] = (ranks[positive].sum() - positives * (positives + 1) / 2) / (positives * negatives)
+    return areas
 
 
 def macro_auc(labels: npt.NDArray[np.integer], scores: npt.NDArray[np.floating]) -> float:
     """Return the mean of :func:`class_aucs` over the classes for which it is defined; NaN if there is none."""
     return _mean_of_defined(class_aucs(labels, scores))
-
-
-def _auc(positive: Bools, scores: npt.NDArray[np.floating]) -> float:
-    positives, negatives = np.count_nonzero(positive), np.count_nonzero(~positive)
-    if not positives or not negatives:
-        return math.nan
-    _, group, sizes = np.unique(scores, return_inverse=True, return_counts=True)
-    # Equal scores share the mean of the ranks, counted from 1, that they take together.
-    ranks = (np.cumsum(sizes) - (sizes - 1) / 2)[group]
-    return float((ranks[positive].sum() - positives * (positives + 1) / 2) / (positives * negatives))
 
 
 def _ratio(part: npt.NDArray[np.int64], whole: npt.NDArray[np.int64]) -> Floats:

@@ -48,8 +48,10 @@ class FitsTwelve(Defense):
 
 
 def test_a_shard_gives_every_cell_s_blocks():
-    measurement = Bench("cpu", batch_size=33).run(SHARD)
+    bench = Bench("cpu", batch_size=33)
+    measurement = bench.run(SHARD)
     assert measurement.failures == {}
+    assert {result.worker for result in measurement.results} == {bench.name}
     assert [(result.cell, result.block, len(result.outcomes)) for result in measurement.results] == [
         ("n", 2, 50),
         ("t", 2, 50),

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import pickle
 from collections import Counter
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.plan.plan import make_plan, shards
 from scc_core.blocks import BLOCK_SIZE, BlockRanges, num_blocks
+from scc_core.datasets import LeftOut
+from scc_core.evaluation.threat import Adaptive
 from scc_core.identity import ModelSpec
 from tests.orchestrator.conftest import cell, component
 
@@ -68,6 +72,17 @@ def test_a_clean_span_has_no_attack():
     (shard,) = shards(plan.spans[0], 8)
     assert shard.threat.attack is None
     assert plan.work == 100
+
+
+def test_a_shard_carries_the_values_of_its_cells_and_no_list_of_what_is_left_out():
+    known = replace(CELLS[2].dataset, left_out=(LeftOut("notes.txt", "no image"),))
+    wanted = replace(CELLS[2], dataset=known, threat=replace(CELLS[2].threat, adaptive=Adaptive("bpda", 2), seed=3))
+    (shard,) = shards(make_plan({wanted: 100}, lambda _keys: {}).spans[0], 8)
+    assert (shard.model, shard.precision, shard.blocks) == (wanted.model, "float32", (0, 1))
+    assert shard.threat is wanted.threat
+    assert shard.defenses == {wanted.key: wanted.defense}
+    assert shard.dataset == CELLS[2].dataset
+    assert pickle.loads(pickle.dumps(shard)) == shard
 
 
 def test_the_last_block_of_a_dataset_is_counted_as_short_as_it_is():
