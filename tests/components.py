@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from scc_core.cost import Cost
 from scc_core.datasets import Dataset, DatasetCard
 from scc_core.defenses import Defense
 from scc_core.errors import NotFetchedError
@@ -144,13 +143,8 @@ def two_classes() -> Dataset:
     return TwoClasses()
 
 
-class OneForward(Defense):
-    def nominal_cost(self) -> Cost:
-        return Cost(forwards=1)
-
-
 @dataclass(frozen=True)
-class Quantised(OneForward):
+class Quantised(Defense):
     """Rounds pixels to 32 levels, and claims that its gradient, which is zero, is worth following."""
 
     gradients = ("unrolled",)
@@ -160,7 +154,7 @@ class Quantised(OneForward):
 
 
 @dataclass(frozen=True)
-class Broken(OneForward):
+class Broken(Defense):
     """Raises on every image."""
 
     def classify(self, model, images, noise):
@@ -168,7 +162,7 @@ class Broken(OneForward):
 
 
 @dataclass(frozen=True)
-class BrokenOnce(OneForward):
+class BrokenOnce(Defense):
     """Raises the first time that it is used anywhere, as a component with a passing fault does."""
 
     def classify(self, model, images, noise):
@@ -178,7 +172,7 @@ class BrokenOnce(OneForward):
 
 
 @dataclass(frozen=True)
-class KillsItsWorkerOnce(OneForward):
+class KillsItsWorkerOnce(Defense):
     """Kills the process that computes it, the first time."""
 
     def classify(self, model, images, noise):
@@ -188,7 +182,7 @@ class KillsItsWorkerOnce(OneForward):
 
 
 @dataclass(frozen=True)
-class KillsItsWorker(OneForward):
+class KillsItsWorker(Defense):
     """Kills every process that computes it."""
 
     def classify(self, model, images, noise):
@@ -197,7 +191,7 @@ class KillsItsWorker(OneForward):
 
 
 @dataclass(frozen=True)
-class WaitsForGate(OneForward):
+class WaitsForGate(Defense):
     """Reports that it runs, then waits until the test opens the gate: a way to stop a run at a known place."""
 
     def classify(self, model, images, noise):
@@ -209,7 +203,7 @@ class WaitsForGate(OneForward):
 
 
 @dataclass(frozen=True)
-class HangsOnce(OneForward):
+class HangsOnce(Defense):
     """Hangs the first time that it is used anywhere: it waits for a gate that nobody opens."""
 
     def classify(self, model, images, noise):

@@ -167,7 +167,7 @@ def _passes(results: Sequence[BlockResult]) -> int:
     """Return the passes of an image through the tower, a backward as two; images where there was no pass."""
     attacks = {result.block: result.attack for result in results}
     costs = [*attacks.values(), *(result.defense for result in results)]
-    passes = sum(cost.forwards + 2 * cost.backwards for cost in costs)
+    passes = sum(cost.work for cost in costs)
     return passes or sum(len(result.outcomes) for result in results)
 
 

@@ -97,7 +97,7 @@ class Workload:
         defense, batch = make(defenses, text), self.batch
         noise = Noise(0, batch.sample_ids, "defense")
         run = lambda: defense(self.model, batch.pixels, noise)  # noqa: E731
-        return Task("defense", text, run, defense.nominal_cost(), defense.parameters())
+        return Task("defense", text, run, defense.nominal_cost(self.model.num_classes).total, defense.parameters())
 
     def makers(
         self, attack_texts: Sequence[str], defense_texts: Sequence[str]

@@ -51,7 +51,7 @@ class Progress:
         self._open_blocks = sum(self._missing.values())
         self._work = self.plan.work
         self._started = self.clock()
-        self.remaining_work = self._work
+        self.remaining_work = float(self._work)
 
     @property
     def cells(self) -> int:

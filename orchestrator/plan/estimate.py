@@ -10,14 +10,13 @@ from typing import Literal
 import torch
 
 from orchestrator.plan.device_figures import kernel_figures, reference, tower_flops
-from orchestrator.plan.effort import Passes
-from orchestrator.plan.plan import Plan
 from orchestrator.store import DeviceTotals
+from scc_core.cost import Cost
 from scc_core.datasets import PreparedDataset, open_dataset
 from scc_core.models import ZeroShotModel, get_model
 
 _PROBE_IMAGES = 50
-_FORWARDS_OF_A_STEP = 3.0  # one forward, and a backward that counts as two
+_GRADIENT_STEP = Cost(forwards=1, backwards=1)
 _TERA = 1e12
 
 Source = Literal["database", "probe"]
@@ -55,14 +54,14 @@ def stored_speeds(totals: Iterable[DeviceTotals], precision: str) -> dict[str, d
     """Return, by device and model, the speed at ``precision`` that the database holds measurements of."""
     speeds: dict[str, dict[str, Speed]] = {}
     for row in totals:
-        work = row.forwards + 2 * row.backwards
+        work = Cost(forwards=row.forwards, backwards=row.backwards).work
         if row.precision == precision and work and row.seconds:
             speeds.setdefault(row.device, {})[row.model] = Speed(row.seconds / work, "database")
     return speeds
 
 
 def device_estimates(
-    passes: Mapping[str, Passes],
+    passes: Mapping[str, Cost],
     towers: Mapping[str, str],
     stored: Mapping[str, Mapping[str, Speed]],
     precision: str,
@@ -75,15 +74,17 @@ def device_estimates(
         stored: what the database holds, see :func:`stored_speeds`.
         precision: of the image towers.
     """
-    estimates = [
-        *_from_database(passes, stored),
-        *_from_kernels(passes, towers, precision),
-        *_bounds(passes, towers, precision),
+    measured = [
+        DeviceEstimate(
+            device, compute_seconds(passes, speeds), "database", _without(passes, speeds), "in this database"
+        )
+        for device, speeds in stored.items()
     ]
+    estimates = [*measured, *_from_kernels(passes, towers, precision), *_bounds(passes, towers, precision)]
     return [estimate for estimate in estimates if estimate.seconds]
 
 
-def flops(passes: Mapping[str, Passes], towers: Mapping[str, str]) -> float | None:
+def flops(passes: Mapping[str, Cost], towers: Mapping[str, str]) -> float | None:
     """Return the operations of the image towers for passes, by model; None if one was not counted."""
     counted = [_flops(count, towers[model]) for model, count in passes.items()]
     return None if None in counted else sum(count for count in counted if count is not None)
@@ -102,28 +103,17 @@ def probe_speed(model: str, dataset: str, preprocessing: str) -> Speed:
         _gradient_step(classifier, pixels)
         start = time.perf_counter()
         _gradient_step(classifier, pixels)
-        return Speed((time.perf_counter() - start) / len(pixels) / _FORWARDS_OF_A_STEP, "probe")
+        return Speed((time.perf_counter() - start) / _GRADIENT_STEP.times(len(pixels)).work, "probe")
     finally:
         torch.set_num_threads(threads)
 
 
-def estimate_seconds(plan: Plan, speeds: Mapping[str, Speed], workers: int) -> float:
-    """Return the seconds that ``workers`` workers need for a plan, start-up not included."""
-    work = plan.work_by_model()
-    return sum(total * speeds[model].seconds_per_forward for model, total in work.items()) / workers
+def compute_seconds(passes: Mapping[str, Cost], speeds: Mapping[str, Speed]) -> float:
+    """Return the seconds that one worker computes for passes, by model; models without a speed are left out."""
+    return sum(cost.work * speeds[model].seconds_per_forward for model, cost in passes.items() if model in speeds)
 
 
-def _from_database(passes: Mapping[str, Passes], stored: Mapping[str, Mapping[str, Speed]]) -> Iterable[DeviceEstimate]:
-    for device, speeds in stored.items():
-        seconds = {
-            model: (count.forwards + 2 * count.backwards) * speeds[model].seconds_per_forward
-            for model, count in passes.items()
-            if model in speeds
-        }
-        yield DeviceEstimate(device, sum(seconds.values()), "database", _without(passes, seconds), "in this database")
-
-
-def _from_kernels(passes: Mapping[str, Passes], towers: Mapping[str, str], precision: str) -> Iterable[DeviceEstimate]:
+def _from_kernels(passes: Mapping[str, Cost], towers: Mapping[str, str], precision: str) -> Iterable[DeviceEstimate]:
     for figures in kernel_figures():
         known = {model: figures.seconds.get((towers[model], precision)) for model in passes}
         seconds = {
@@ -135,7 +125,7 @@ def _from_kernels(passes: Mapping[str, Passes], towers: Mapping[str, str], preci
         yield DeviceEstimate(figures.device, sum(seconds.values()), "kernels", _without(passes, seconds), detail)
 
 
-def _bounds(passes: Mapping[str, Passes], towers: Mapping[str, str], precision: str) -> Iterable[DeviceEstimate]:
+def _bounds(passes: Mapping[str, Cost], towers: Mapping[str, str], precision: str) -> Iterable[DeviceEstimate]:
     operations = {model: _flops(count, towers[model]) for model, count in passes.items()}
     counted = {model: count for model, count in operations.items() if count is not None}
     for device, peaks in reference().peaks.items():
@@ -146,12 +136,12 @@ def _bounds(passes: Mapping[str, Passes], towers: Mapping[str, str], precision: 
                 yield DeviceEstimate(device, seconds, "bound", _without(passes, counted), detail)
 
 
-def _flops(count: Passes, tower: str) -> float | None:
+def _flops(count: Cost, tower: str) -> float | None:
     each = tower_flops(tower)
     return None if each is None else count.forwards * each.forward_flops + count.backwards * each.backward_flops
 
 
-def _without(passes: Mapping[str, Passes], known: Mapping[str, float]) -> list[str]:
+def _without(passes: Mapping[str, Cost], known: Mapping[str, object]) -> list[str]:
     return [model for model in passes if model not in known]
 
 

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property
 
 from orchestrator.grid.cell import Cell
-from scc_core.attacks import Attack
+from orchestrator.plan.cost import cell_cost, group_cost
 from scc_core.blocks import BlockRanges, cuts, num_blocks, num_samples
-from scc_core.components.component import Component
 from scc_core.cost import Cost
-from scc_core.defenses import Defense
 from workers.shard import Shard
 
-_BACKWARD_WORK = 2.0
 _NONE = BlockRanges()
 
 
@@ -32,15 +29,15 @@ class Span:
     blocks: range
     samples: int
 
-    @property
-    def attack_work(self) -> float:
-        """Work of the attack per sample, in forward passes of the image tower (a backward counts two)."""
-        return _attack_work(self.cells[0])
+    @cached_property
+    def cost(self) -> Cost:
+        """The passes of the whole span."""
+        return group_cost(self.cells).times(self.samples)
 
     @property
-    def work(self) -> float:
-        """Work of the whole span, in forward passes of the image tower."""
-        return self.samples * (self.attack_work + sum(_defense_work(cell) for cell in self.cells))
+    def work(self) -> int:
+        """Work of the whole span, see :attr:`scc_core.cost.Cost.work`."""
+        return self.cost.work
 
 
 @dataclass(frozen=True)
@@ -60,16 +57,16 @@ class Plan:
     missing: int
 
     @property
-    def work(self) -> float:
-        """Work of the whole plan, in forward passes of the image towers."""
+    def work(self) -> int:
+        """Work of the whole plan, see :attr:`scc_core.cost.Cost.work`."""
         return sum(span.work for span in self.spans)
 
-    def work_by_model(self) -> dict[str, float]:
-        """Return the work of every model that has any."""
-        totals: dict[str, float] = {}
+    def cost_by_model(self) -> dict[str, Cost]:
+        """Return the passes of every model that has any."""
+        totals: dict[str, Cost] = {}
         for span in self.spans:
             name = span.cells[0].model.name
-            totals[name] = totals.get(name, 0.0) + span.work
+            totals[name] = totals.get(name, Cost()) + span.cost
         return totals
 
     def missing_blocks(self) -> dict[str, int]:
@@ -81,12 +78,13 @@ class Plan:
         return counts
 
     def cell_work(self) -> dict[str, float]:
-        """Return every missing cell's own work: its defense, and its share of the attack."""
+        """Return the work of every missing cell: its defense, and an equal share of its group's attack."""
         work: dict[str, float] = {}
         for span in self.spans:
-            attack = span.attack_work / len(span.cells)
+            attack = cell_cost(span.cells[0]).attack.work / len(span.cells)
             for cell in span.cells:
-                work[cell.key] = work.get(cell.key, 0.0) + span.samples * (_defense_work(cell) + attack)
+                per_sample = cell_cost(cell).defense.work + attack
+                work[cell.key] = work.get(cell.key, 0.0) + span.samples * per_sample
         return work
 
 
@@ -101,7 +99,11 @@ def make_plan(cells: Mapping[Cell, int], measured_blocks: Callable[[Iterable[str
     wanted = {cell: BlockRanges.of(range(num_blocks(samples))) for cell, samples in cells.items()}
     missing = {cell: blocks - held.get(cell.key, _NONE) for cell, blocks in wanted.items()}
     count = sum(len(blocks) for blocks in missing.values())
-    spans = [span for group in _groups(missing) for span in spans_of(group)]
+    groups: dict[str, dict[Cell, BlockRanges]] = {}
+    for cell, blocks in missing.items():
+        if blocks:
+            groups.setdefault(cell.attack_group, {})[cell] = blocks
+    spans = [span for group in groups.values() for span in spans_of(group)]
     spans.sort(key=lambda span: (span.cells[0].model.name, -span.work / len(span.blocks)))
     measured = sum(len(blocks) for blocks in wanted.values()) - count
     return Plan(cells, spans, measured=measured, missing=count)
@@ -145,42 +147,6 @@ def spans_of(group: Mapping[Cell, BlockRanges]) -> Iterator[Span]:
             yield Span(tuple(cells), piece, num_samples(piece, cells[0].dataset.size))
 
 
-def _groups(missing: Mapping[Cell, BlockRanges]) -> Iterable[dict[Cell, BlockRanges]]:
-    groups: dict[str, dict[Cell, BlockRanges]] = {}
-    for cell, blocks in missing.items():
-        if blocks:
-            groups.setdefault(cell.attack_group, {})[cell] = blocks
-    return groups.values()
-
-
 def with_blocks(span: Span, blocks: range) -> Span:
     """Return the part of a span that ``blocks`` are."""
     return Span(span.cells, blocks, num_samples(blocks, span.cells[0].dataset.size))
-
-
-def _attack_work(cell: Cell) -> float:
-    attack, adaptive = cell.threat.attack, cell.threat.adaptive
-    if attack is None:
-        return 0.0
-    work = _nominal_attack_work(attack, cell.dataset.classes)
-    # Every pass of an adaptive attack runs the defense as often as EOT draws it.
-    return work if adaptive is None else work * adaptive.eot_draws * _defense_work(cell)
-
-
-def _defense_work(cell: Cell) -> float:
-    return _nominal_defense_work(cell.defense)
-
-
-# A grid asks for the work of a few components a great many times.
-@lru_cache(maxsize=1024)
-def _nominal_attack_work(attack: Component[Attack], classes: int) -> float:
-    return _work(attack.build().nominal_cost(classes))
-
-
-@lru_cache(maxsize=1024)
-def _nominal_defense_work(defense: Component[Defense]) -> float:
-    return _work(defense.build().nominal_cost())
-
-
-def _work(cost: Cost) -> float:
-    return cost.forwards + _BACKWARD_WORK * cost.backwards

@@ -90,8 +90,8 @@ class WorkQueue:
         for share in enumerate(plan.spans):
             self._model(share[1].cells[0].model.name).shares.append(share)
             self._waiting_blocks += len(share[1].blocks)
-        for name, work in plan.work_by_model().items():
-            self._models[name].work = work
+        for name, cost in plan.cost_by_model().items():
+            self._models[name].work = cost.work
 
     @property
     def waiting(self) -> bool:

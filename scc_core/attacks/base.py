@@ -73,7 +73,14 @@ class Attack(Parametrised, ABC):
 
     @abstractmethod
     def nominal_cost(self, num_classes: int) -> Cost:
-        """Return the forwards and backwards per image that planning assumes."""
+        """Return the forwards and backwards per image that planning assumes, of an image that survives the attack."""
+
+    def embedding_forwards(self) -> int:
+        """Return how many forwards of the nominal cost ask for the image's embedding instead of its logits.
+
+        An attack that asks for any differentiates embeddings only. Most attacks ask for none.
+        """
+        return 0
 
     def check(self, num_classes: int) -> None:
         """Check, before any compute, that the attack can run against ``num_classes`` classes.

@@ -156,6 +156,10 @@ class PGD(Attack):
         extra = (self.targeted or self.loss == "embedding") + (self.num_restarts > 1)
         return Cost(forwards=self.num_restarts * (self.num_steps + extra), backwards=self.num_restarts * self.num_steps)
 
+    def embedding_forwards(self) -> int:
+        """Return the anchors and the steps of the embedding loss; see :meth:`Attack.embedding_forwards`."""
+        return self.num_restarts * (self.num_steps + 1) if self.loss == "embedding" else 0
+
 
 @attacks.register("cw-linf")
 @dataclass(frozen=True)

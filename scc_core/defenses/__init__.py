@@ -2,7 +2,7 @@
 
 from scc_core.defenses.agc import AGC
 from scc_core.defenses.anti_adversary import AntiAdversary
-from scc_core.defenses.base import Defense
+from scc_core.defenses.base import Defense, DefenseCost
 from scc_core.defenses.clipure import CLIPureCos
 from scc_core.defenses.controls import Flip, NoDefense, RandomNoise, Shift
 from scc_core.defenses.csr import CSR
@@ -30,6 +30,7 @@ __all__ = [
     "AntiAdversary",
     "CLIPureCos",
     "Defense",
+    "DefenseCost",
     "Flip",
     "Hedge",
     "Jpeg",

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from scc_core.components.parameters import parameter
 from scc_core.cost import Cost
-from scc_core.defenses.base import Defense, Gradients
+from scc_core.defenses.base import Defense, DefenseCost, Gradients
 from scc_core.defenses.registry import defenses
 from scc_core.defenses.warping import perspective, warp
 from scc_core.models.base import ZeroShotModel
@@ -79,9 +79,9 @@ class AGC(Defense):
         suspicion = outlierness**self.gamma_outlierness * trust**self.gamma_trust
         return self.beta_clean + (self.beta_adversarial - self.beta_clean) * suspicion
 
-    def nominal_cost(self) -> Cost:
+    def nominal_cost(self, num_classes: int) -> DefenseCost:  # noqa: ARG002 - the classes play no part
         """Return the image's and the views' forwards."""
-        return Cost(forwards=1 + self.num_views)
+        return DefenseCost(classify=Cost(forwards=1 + self.num_views))
 
 
 def mean_pairwise_cosine(units: Tensor) -> Tensor:

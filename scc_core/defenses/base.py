@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,7 +15,39 @@ from scc_core.noise import Noise
 Gradients = Literal["none", "bpda", "unrolled"]
 
 
-class Defense(Parametrised, ABC):
+class DefenseCost(NamedTuple):
+    """What the two steps of a defense cost per image, as planning assumes; the defaults are those of unchanged steps.
+
+    The passes are those of an image that no gate spares: planning needs an upper bound. An adaptive attack runs both
+    steps at each of its forwards, and pays :meth:`gradient` for each of its own gradients.
+
+    Attributes:
+        correct: passes of :meth:`Defense.correct`, its own gradients included.
+        classify: passes of :meth:`Defense.classify` while nothing differentiates it, its own gradients included.
+        differentiated: forwards of ``classify`` that a gradient of the logits passes back through; None if it passes
+            through all of them. It is smaller where ``classify`` turns gradients off for some of its forwards.
+    """
+
+    correct: Cost = Cost()
+    classify: Cost = Cost(forwards=1)
+    differentiated: int | None = None
+
+    @property
+    def total(self) -> Cost:
+        """The passes of a defended prediction."""
+        return self.correct + self.classify
+
+    def gradient(self, way: Gradients) -> Cost:
+        """Return the further passes of one gradient of the logits in the pixels, once both steps have run.
+
+        BPDA passes back through ``classify``. ``unrolled`` also passes back through ``correct``; it is taken to pass
+        through every forward there.
+        """
+        classify = self.classify.forwards if self.differentiated is None else self.differentiated
+        return Cost(backwards=classify + (self.correct.forwards if way == "unrolled" else 0))
+
+
+class Defense(Parametrised):
     """Base of all test-time defenses: subclasses are frozen dataclasses whose fields are parameters.
 
     A defense is two steps, of which each may be left as it is: :meth:`correct` changes the image and may compute
@@ -55,6 +86,9 @@ class Defense(Parametrised, ABC):
         """Return the logits ``(B, K)`` of corrected images, differentiable in them."""
         return model(images)
 
-    @abstractmethod
-    def nominal_cost(self) -> Cost:
-        """Return the forwards and backwards per image that planning assumes."""
+    def nominal_cost(self, num_classes: int) -> DefenseCost:  # noqa: ARG002
+        """Return the passes per image that planning assumes; to be overridden where a step embeds images or texts.
+
+        Without an override it is one forward: right for a defense that changes pixels and classifies them once.
+        """
+        return DefenseCost()

@@ -9,8 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from scc_core.components.parameters import parameter
-from scc_core.defenses.base import Gradients
-from scc_core.defenses.controls import SingleForward
+from scc_core.defenses.base import Defense, Gradients
 from scc_core.defenses.registry import defenses
 from scc_core.models.base import ZeroShotModel
 from scc_core.noise import Noise
@@ -20,7 +19,7 @@ PHOTO = "a photo of a ."
 
 @defenses.register("clipure-cos")
 @dataclass(frozen=True)
-class CLIPureCos(SingleForward):
+class CLIPureCos(Defense):
     """Move the embedding's direction towards the prompts without a class name; its length is kept.
 
     With ``u`` the unit embedding and ``t`` the mean embedding of the empty templates, each step goes

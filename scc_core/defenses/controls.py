@@ -10,24 +10,15 @@ from torch.nn import functional
 
 from scc_core.attacks.base import random_start
 from scc_core.components.parameters import PIXEL, parameter
-from scc_core.cost import Cost
 from scc_core.defenses.base import Defense, Gradients
 from scc_core.defenses.registry import defenses
 from scc_core.models.base import ZeroShotModel
 from scc_core.noise import Noise
 
 
-class SingleForward(Defense):
-    """A defense that transforms the image and classifies it once."""
-
-    def nominal_cost(self) -> Cost:
-        """Return one forward."""
-        return Cost(forwards=1)
-
-
 @defenses.register("none")
 @dataclass(frozen=True)
-class NoDefense(SingleForward):
+class NoDefense(Defense):
     """The undefended model."""
 
     gradients: ClassVar[tuple[Gradients, ...]] = ("unrolled",)
@@ -35,7 +26,7 @@ class NoDefense(SingleForward):
 
 @defenses.register("random-noise")
 @dataclass(frozen=True)
-class RandomNoise(SingleForward):
+class RandomNoise(Defense):
     """Classify the image plus one uniform draw: the start of TTC without its counterattack (RN, arXiv 2503.03613).
 
     It draws the very noise that ``ttc`` and ``scc`` start from, so that the three are compared on the same draw.
@@ -54,7 +45,7 @@ class RandomNoise(SingleForward):
 
 @defenses.register("flip")
 @dataclass(frozen=True)
-class Flip(SingleForward):
+class Flip(Defense):
     """Classify the horizontally mirrored image."""
 
     gradients: ClassVar[tuple[Gradients, ...]] = ("unrolled",)
@@ -67,7 +58,7 @@ class Flip(SingleForward):
 
 @defenses.register("shift")
 @dataclass(frozen=True)
-class Shift(SingleForward):
+class Shift(Defense):
     """Classify the image moved by a few pixels; the uncovered edge repeats the border."""
 
     gradients: ClassVar[tuple[Gradients, ...]] = ("unrolled",)

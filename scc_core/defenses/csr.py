@@ -13,7 +13,7 @@ from torch.nn import functional
 from scc_core.attacks.base import input_gradient, project
 from scc_core.components.parameters import PIXEL, parameter
 from scc_core.cost import Cost
-from scc_core.defenses.base import Defense, Gradients
+from scc_core.defenses.base import Defense, DefenseCost, Gradients
 from scc_core.defenses.low_pass import low_pass
 from scc_core.defenses.registry import defenses
 from scc_core.models.base import ZeroShotModel
@@ -71,9 +71,9 @@ class CSR(Defense):
         contrast(images)
         return best.images
 
-    def nominal_cost(self) -> Cost:
+    def nominal_cost(self, num_classes: int) -> DefenseCost:  # noqa: ARG002 - the classes play no part
         """Return the passes of a flagged image: two to compare, the steps, the last score and the prediction."""
-        return Cost(forwards=self.num_steps + 4, backwards=self.num_steps)
+        return DefenseCost(correct=Cost(forwards=self.num_steps + 3, backwards=self.num_steps))
 
 
 class Best:

@@ -12,7 +12,7 @@ from torch.nn import functional
 from scc_core.attacks.base import project, random_start
 from scc_core.components.parameters import PIXEL, parameter
 from scc_core.cost import Cost
-from scc_core.defenses.base import Defense, Gradients
+from scc_core.defenses.base import Defense, DefenseCost, Gradients
 from scc_core.defenses.registry import defenses
 from scc_core.defenses.ttc import embedding_gradient
 from scc_core.models.base import ZeroShotModel
@@ -74,9 +74,9 @@ class DOC(Defense):
             images = project(images + self.step_size * momentum.sign(), pixels, self.epsilon)
         return images
 
-    def nominal_cost(self) -> Cost:
+    def nominal_cost(self, num_classes: int) -> DefenseCost:  # noqa: ARG002 - the classes play no part
         """Return the anchor's, the copies', the steps' and the prediction's passes."""
-        return Cost(forwards=2 + self.num_copies + self.num_steps, backwards=self.num_steps)
+        return DefenseCost(correct=Cost(forwards=1 + self.num_copies + self.num_steps, backwards=self.num_steps))
 
 
 def unit(directions: Tensor) -> Tensor:

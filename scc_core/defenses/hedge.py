@@ -10,7 +10,7 @@ from torch import Tensor
 from scc_core.attacks.base import input_gradient, project, random_start
 from scc_core.components.parameters import PIXEL, parameter
 from scc_core.cost import Cost
-from scc_core.defenses.base import Defense, Gradients
+from scc_core.defenses.base import Defense, DefenseCost, Gradients
 from scc_core.defenses.registry import defenses
 from scc_core.models.base import ZeroShotModel
 from scc_core.noise import Noise
@@ -44,6 +44,6 @@ class Hedge(Defense):
             images = project(images + self.step_size * input_gradient(all_classes, images).sign(), pixels, self.epsilon)
         return images
 
-    def nominal_cost(self) -> Cost:
+    def nominal_cost(self, num_classes: int) -> DefenseCost:  # noqa: ARG002 - the classes play no part
         """Return the steps' and the prediction's passes."""
-        return Cost(forwards=self.num_steps + 1, backwards=self.num_steps)
+        return DefenseCost(correct=Cost(forwards=self.num_steps, backwards=self.num_steps))

@@ -12,8 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from scc_core.components.parameters import parameter
-from scc_core.defenses.base import Gradients
-from scc_core.defenses.controls import SingleForward
+from scc_core.defenses.base import Defense, Gradients
 from scc_core.defenses.registry import defenses
 from scc_core.models.base import ZeroShotModel
 from scc_core.noise import Noise
@@ -21,7 +20,7 @@ from scc_core.noise import Noise
 
 @defenses.register("jpeg")
 @dataclass(frozen=True)
-class Jpeg(SingleForward):
+class Jpeg(Defense):
     """Classify the image after it was written as a JPEG file and read again.
 
     The image is first rounded to 8 bits a channel; chroma is halved (4:2:0), Pillow's default. Neither step has a

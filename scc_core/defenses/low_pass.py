@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from scc_core.components.parameters import parameter
-from scc_core.defenses.base import Gradients
-from scc_core.defenses.controls import SingleForward
+from scc_core.defenses.base import Defense, Gradients
 from scc_core.defenses.registry import defenses
 from scc_core.models.base import ZeroShotModel
 from scc_core.noise import Noise
@@ -36,7 +35,7 @@ def low_pass(images: Tensor, radius: float | Tensor) -> Tensor:
 
 @defenses.register("low-pass")
 @dataclass(frozen=True)
-class LowPass(SingleForward):
+class LowPass(Defense):
     """Classify the image after a Gaussian low-pass filter, the one that ``csr`` compares with (arXiv 2601.19210).
 
     The radius is in cycles per image, whatever the image's size, as in CSR's code; its 40 was chosen for 224 pixels,

@@ -12,7 +12,7 @@ from torch import Tensor
 from scc_core.attacks.base import project, random_start
 from scc_core.components.parameters import PIXEL, parameter
 from scc_core.cost import Cost
-from scc_core.defenses.base import Defense, Gradients
+from scc_core.defenses.base import Defense, DefenseCost, Gradients
 from scc_core.defenses.low_pass import low_pass
 from scc_core.defenses.registry import defenses
 from scc_core.defenses.ttc import embedding_gradient
@@ -95,9 +95,10 @@ class MAC(Defense):
         pixel_noise = noise.fold("pixels").normal(tuple(images.shape[1:]))
         return (blurred + self.sigma * pixel_noise).clamp(0.0, 1.0)
 
-    def nominal_cost(self) -> Cost:
-        """Return every view's anchor, steps, corruption and prediction."""
-        return Cost(forwards=self.num_views * (self.num_steps + 3), backwards=self.num_views * self.num_steps)
+    def nominal_cost(self, num_classes: int) -> DefenseCost:  # noqa: ARG002 - the classes play no part
+        """Return every view's anchor, steps, corruption and prediction; a gradient passes the predictions only."""
+        classify = Cost(forwards=self.num_views * (self.num_steps + 3), backwards=self.num_views * self.num_steps)
+        return DefenseCost(classify=classify, differentiated=self.num_views)
 
 
 def recolour(images: Tensor, brightness: Tensor, contrast: Tensor, saturation: Tensor) -> Tensor:

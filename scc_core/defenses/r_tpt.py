@@ -13,7 +13,7 @@ from torch.nn import functional
 from scc_core.components.parameters import parameter
 from scc_core.cost import Cost
 from scc_core.defenses.augmix import augmix_view
-from scc_core.defenses.base import Defense, Gradients
+from scc_core.defenses.base import Defense, DefenseCost, Gradients
 from scc_core.defenses.registry import defenses
 from scc_core.models.base import PromptEncoder, ZeroShotModel
 from scc_core.noise import Noise
@@ -31,7 +31,7 @@ class RTPT(Defense):
     As published, the prompts are ``<context> <class name>.`` for every dataset, not the dataset's own. The published
     code leaves a view out of its own neighbours by dropping cosines of at least 1, which rounding defeats and which
     also drops exact copies; here a view is left out by its place. It passes the views through the image tower four
-    times, here once: their embeddings do not depend on the prompt. Passes of the text tower are not counted.
+    times, here once: their embeddings do not depend on the prompt.
 
     A gradient passes through the views and over the tuning as over a constant (BPDA).
     """
@@ -55,7 +55,7 @@ class RTPT(Defense):
         Raises:
             UserError: the context tokens of the model's text tower cannot be tuned.
         """
-        encoder = model.model.prompt_encoder(self.context, model.class_names)
+        encoder = model.prompt_encoder(self.context)
         embeddings = [model.features(view) for view in self.views(images, noise)]
         features = functional.normalize(torch.stack(embeddings, dim=1), dim=-1)
         texts = torch.stack([self.tuned_texts(model, encoder, own) for own in features])
@@ -90,9 +90,11 @@ class RTPT(Defense):
         nearest = cosines.masked_fill(own, -torch.inf).topk(min(self.num_neighbours, len(own) - 1), dim=-1).values
         return torch.softmax(nearest.mean(dim=-1) / self.temperature, dim=-1)
 
-    def nominal_cost(self) -> Cost:
-        """Return one forward per view."""
-        return Cost(forwards=self.num_views)
+    def nominal_cost(self, num_classes: int) -> DefenseCost:
+        """Return one forward per view, and every class's prompt before, in every step of and after the tuning."""
+        tuning = num_classes * self.num_steps
+        texts = Cost(text_forwards=2 * num_classes + tuning, text_backwards=tuning)
+        return DefenseCost(classify=Cost(forwards=self.num_views) + texts)
 
 
 def entropy(logits: Tensor) -> Tensor:

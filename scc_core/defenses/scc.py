@@ -13,10 +13,10 @@ from torch.nn import functional
 from scc_core.attacks.base import input_gradient, project
 from scc_core.components.parameters import PIXEL, parameter
 from scc_core.cost import Cost
-from scc_core.defenses.base import Defense, Gradients
+from scc_core.defenses.base import Defense, DefenseCost, Gradients
 from scc_core.defenses.gate import check_gate_model, gate_parameter
 from scc_core.defenses.registry import defenses
-from scc_core.defenses.ttc import counterattack
+from scc_core.defenses.ttc import counterattack, counterattack_cost
 from scc_core.defenses.views import Views
 from scc_core.models.base import ZeroShotModel
 from scc_core.noise import Noise
@@ -120,15 +120,14 @@ class SCC(Defense):
         weights = torch.softmax(mean.log() / self.temperature, dim=-1)
         return PseudoLabel(functional.normalize(weights @ model.text_features, dim=-1), leading.argmax(dim=-1))
 
-    def nominal_cost(self) -> Cost:
+    def nominal_cost(self, num_classes: int) -> DefenseCost:  # noqa: ARG002 - the classes play no part
         """Return the passes of the warm-up, of the ascent and of the prediction."""
-        gate = 0 if self.gate_model is None else 2
-        cost = Cost(forwards=self.warmup_steps + 1 + gate, backwards=self.warmup_steps)
+        correct = counterattack_cost(self.warmup_steps, self.gate_model)
         if self.semantic:
             steps = self.num_steps * (self.num_views if self._averages_loss else 1)
             label = 0 if self._averages_loss else self.num_views
-            cost += Cost(forwards=label + steps, backwards=steps)
-        return cost + Cost(forwards=self.num_views if self.spatial else 1)
+            correct += Cost(forwards=label + steps, backwards=steps)
+        return DefenseCost(correct, Cost(forwards=self.num_views if self.spatial else 1))
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from torch import Tensor
 from scc_core.attacks.base import input_gradient, project, random_start
 from scc_core.components.parameters import PIXEL, parameter
 from scc_core.cost import Cost
-from scc_core.defenses.base import Defense, Gradients
+from scc_core.defenses.base import Defense, DefenseCost, Gradients
 from scc_core.defenses.gate import check_gate_model, gate_parameter, gate_ratio
 from scc_core.defenses.registry import defenses
 from scc_core.models.base import ZeroShotModel
@@ -70,6 +70,12 @@ def counterattack(
     return result
 
 
+def counterattack_cost(num_steps: int, gate_model: str | None) -> Cost:
+    """Return what :func:`counterattack` costs an image: the anchor, the steps, and two passes of another gate model."""
+    gate = 0 if gate_model is None else 2
+    return Cost(forwards=1 + num_steps + gate, backwards=num_steps)
+
+
 def embedding_gradient(model: ZeroShotModel, images: Tensor, anchor: Tensor) -> tuple[Tensor, Tensor]:
     """Return the gradient of ``||f(images) - anchor||^2`` in ``images``, and the shift's length ``(B,)``."""
     shift = torch.empty(0)
@@ -123,7 +129,6 @@ class TTC(Defense):
             gate_model=self.gate_model,
         )
 
-    def nominal_cost(self) -> Cost:
-        """Return the anchor's, the steps', the prediction's and another gate model's passes."""
-        gate = 0 if self.gate_model is None else 2
-        return Cost(forwards=self.num_steps + 2 + gate, backwards=self.num_steps)
+    def nominal_cost(self, num_classes: int) -> DefenseCost:  # noqa: ARG002 - the classes play no part
+        """Return the passes of an image that the gate lets through, and of the prediction."""
+        return DefenseCost(correct=counterattack_cost(self.num_steps, self.gate_model))

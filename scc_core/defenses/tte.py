@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from scc_core.components.parameters import parameter
 from scc_core.cost import Cost
-from scc_core.defenses.base import Defense, Gradients
+from scc_core.defenses.base import Defense, DefenseCost, Gradients
 from scc_core.defenses.registry import defenses
 from scc_core.models.base import ZeroShotModel
 from scc_core.noise import Noise
@@ -43,9 +43,9 @@ class TTE(Defense):
             views += random_crops((images, mirrored), self.padding, noise.fold(f"crop-{crop}"))
         return torch.stack([model(view) for view in views]).mean(dim=0)
 
-    def nominal_cost(self) -> Cost:
+    def nominal_cost(self, num_classes: int) -> DefenseCost:  # noqa: ARG002 - the classes play no part
         """Return one forward per transformed image."""
-        return Cost(forwards=2 + 2 * self.num_crops)
+        return DefenseCost(classify=Cost(forwards=2 + 2 * self.num_crops))
 
 
 def random_crops(batches: tuple[Tensor, ...], padding: float, noise: Noise) -> list[Tensor]:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from scc_core.components.parameters import parameter
 from scc_core.cost import Cost
-from scc_core.defenses.base import Defense, Gradients
+from scc_core.defenses.base import Defense, DefenseCost, Gradients
 from scc_core.defenses.registry import defenses
 from scc_core.models.base import ZeroShotModel
 from scc_core.noise import Noise
@@ -67,6 +67,6 @@ class ViewAverage(Defense):
         views = Views.draw(images, self.num_views, self.sigma, noise)
         return views.split(model(views(images))).mean(dim=0)
 
-    def nominal_cost(self) -> Cost:
+    def nominal_cost(self, num_classes: int) -> DefenseCost:  # noqa: ARG002 - the classes play no part
         """Return one forward per view."""
-        return Cost(forwards=self.num_views)
+        return DefenseCost(classify=Cost(forwards=self.num_views))

@@ -112,8 +112,14 @@ def _share(cost: Cost, start: int, stop: int, total: int) -> Cost:
     def whole(count: int) -> int:
         return count * stop // total - count * start // total
 
-    seconds = cost.seconds * (stop - start) / total
-    return Cost(seconds, whole(cost.forwards), whole(cost.backwards), cost.peak_memory_mib)
+    return Cost(
+        cost.seconds * (stop - start) / total,
+        whole(cost.forwards),
+        whole(cost.backwards),
+        cost.peak_memory_mib,
+        whole(cost.text_forwards),
+        whole(cost.text_backwards),
+    )
 
 
 def _join(key: str, parts: Sequence[_Part], device: str) -> Iterator[BlockResult]:

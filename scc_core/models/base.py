@@ -120,10 +120,12 @@ class VisionLanguageModel(ABC):
 
 @dataclass
 class Meter:
-    """Counts images that pass forward and backward through an image tower, and notes the gradients of an attack."""
+    """Counts images and texts that pass forward and backward through the towers, and notes an attack's gradients."""
 
     forwards: int = 0
     backwards: int = 0
+    text_forwards: int = 0
+    text_backwards: int = 0
     _steepest: dict[int, float] = field(default_factory=dict, init=False)
 
     def watch(self, features: Tensor) -> None:
@@ -136,11 +138,27 @@ class Meter:
     def _count_backward(self, images: int) -> None:
         self.backwards += images
 
+    def watch_texts(self, embeddings: Tensor) -> None:
+        """Count one forward of ``embeddings``' rows through the text tower now, and one backward as :meth:`watch`."""
+        texts = len(embeddings)
+        self.text_forwards += texts
+        if embeddings.requires_grad:
+            embeddings.register_hook(lambda _gradient: self._count_text_backward(texts))
+
+    def _count_text_backward(self, texts: int) -> None:
+        self.text_backwards += texts
+
     @contextmanager
     def measure(self) -> Iterator[Callable[[], Cost]]:
         """Yield a function that returns the cost counted since entry (its ``seconds`` are 0)."""
         forwards, backwards = self.forwards, self.backwards
-        yield lambda: Cost(forwards=self.forwards - forwards, backwards=self.backwards - backwards)
+        text_forwards, text_backwards = self.text_forwards, self.text_backwards
+        yield lambda: Cost(
+            forwards=self.forwards - forwards,
+            backwards=self.backwards - backwards,
+            text_forwards=self.text_forwards - text_forwards,
+            text_backwards=self.text_backwards - text_backwards,
+        )
 
     def note_gradients(self, sample_ids: Tensor, largest: Tensor) -> None:
         """Note the largest absolute values ``(B,)`` of the gradients that an attack got for ``B`` samples."""
@@ -183,7 +201,8 @@ class ZeroShotModel:
         text_features: ``(K, D)`` float32, one unit vector per class.
         prompts: what was given.
         class_names: ``K`` names, in label order.
-        meter: counts the images that pass through the image tower.
+        meter: counts the images and the prompts that pass through the towers. The embeddings of fixed texts, which are
+            computed once, are not counted.
     """
 
     def __init__(
@@ -232,9 +251,29 @@ class ZeroShotModel:
             self._text_embeddings[texts] = _class_embeddings(self.model, {"": texts})[0]
         return self._text_embeddings[texts]
 
+    def prompt_encoder(self, context: str) -> PromptEncoder:
+        """Return an encoder of the prompts ``<context> <class name>.``, whose passes the meter counts.
+
+        Raises:
+            UserError: the context tokens of the model's text tower cannot be tuned.
+        """
+        return _CountedPrompts(self.model.prompt_encoder(context, self.class_names), self.meter)
+
     def __call__(self, pixels: Tensor) -> Tensor:
         """Return ``(B, K)`` logits of ``(B, 3, S, S)`` pixels in [0, 1]."""
         return self.logits(self.features(pixels))
+
+
+class _CountedPrompts:
+    def __init__(self, encoder: PromptEncoder, meter: Meter) -> None:
+        self.context = encoder.context
+        self._encoder = encoder
+        self._meter = meter
+
+    def __call__(self, context: Tensor) -> Tensor:
+        embeddings = self._encoder(context)
+        self._meter.watch_texts(embeddings)
+        return embeddings
 
 
 @torch.no_grad()

@@ -11,8 +11,9 @@ import torch
 
 from scc_core.components.parameters import parameter
 from scc_core.datasets import Dataset
+from scc_core.defenses import Defense
 from tests.chaos.turnstile import Turnstile
-from tests.components import FOLDER, NoiseImages, OneForward
+from tests.components import FOLDER, NoiseImages
 
 IMAGES = 2_500
 FULL_ONCE = "full-once"
@@ -33,7 +34,7 @@ def many_images() -> Dataset:
 
 
 @dataclass(frozen=True)
-class Rolled(OneForward):
+class Rolled(Defense):
     """Moves the image to the right, and what leaves it enters on the left."""
 
     pixels: int = parameter(1, help="how far", minimum=0)
@@ -43,7 +44,7 @@ class Rolled(OneForward):
 
 
 @dataclass(frozen=True)
-class Counted(OneForward):
+class Counted(Defense):
     """Passes the turnstile of the test."""
 
     def classify(self, model, images, noise):
@@ -52,7 +53,7 @@ class Counted(OneForward):
 
 
 @dataclass(frozen=True)
-class FullOnce(OneForward):
+class FullOnce(Defense):
     """Raises torch's own error the first time that it is used anywhere, as a full GPU does."""
 
     def classify(self, model, images, noise):

@@ -44,6 +44,9 @@ def test_costs_add_and_peaks_take_the_larger():
     assert Cost(1.0, 2, 3, 500.0) + Cost(0.5, 1, 1, 700.0) == Cost(1.5, 3, 4, 700.0)
     assert (Cost(1.0, 2, 3, 500.0) + Cost()).peak_memory_mib == 500.0
     assert (Cost() + Cost()).peak_memory_mib is None
+    assert Cost(0, 1, 1, None, 5, 3) + Cost(0, 1, 1, None, 2, 1) == Cost(0, 2, 2, None, 7, 4)
+    assert Cost(1.0, 2, 3, 500.0, 4, 5).times(10) == Cost(10.0, 20, 30, 500.0, 40, 50)
+    assert Cost(1.0, 2, 3, 500.0, 4, 5).work == 2 + 2 * 3
 
 
 def test_peak_memory_is_that_since_entry_on_a_gpu_and_unknown_on_cpu(monkeypatch):
@@ -70,9 +73,6 @@ class HalfMasked(Defense):
     def classify(self, model, images, noise):
         bright = (images[:, 0, 0, 0] > 0.5).reshape(-1, 1, 1, 1)
         return model(torch.where(bright, (images * 31).round() / 31, images))
-
-    def nominal_cost(self) -> Cost:
-        return Cost(forwards=1)
 
 
 def results(attack, batch_size: int = 50, defense: Defense | None = None, adaptive: Adaptive | None = None):

@@ -11,7 +11,6 @@ import pytest
 import torch
 
 from scc_core.components.component import Component
-from scc_core.cost import Cost
 from scc_core.datasets.order import sample_order
 from scc_core.defenses import Defense
 from scc_core.evaluation.threat import Threat
@@ -42,9 +41,6 @@ class FitsTwelve(Defense):
         if len(images) > 12:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
         return model(images)
-
-    def nominal_cost(self):
-        return Cost(forwards=1)
 
 
 def test_a_shard_gives_every_cell_s_blocks():
@@ -198,9 +194,6 @@ class AwaitsBlockThree(Defense):
     def classify(self, model, images, noise):
         assert self.reached.wait(60)
         return model(images)
-
-    def nominal_cost(self):
-        return Cost(forwards=1)
 
 
 def test_the_next_block_is_read_while_one_is_measured(monkeypatch, tmp_path):

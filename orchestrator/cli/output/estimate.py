@@ -15,8 +15,8 @@ from orchestrator.plan.effort import Effort, effort
 from orchestrator.plan.estimate import (
     DeviceEstimate,
     Speed,
+    compute_seconds,
     device_estimates,
-    estimate_seconds,
     flops,
     probe_speed,
     stored_speeds,
@@ -30,7 +30,8 @@ _DAY = 24 * 3600
 _PETA = 1e15
 _WORDS = {"database": "measured here", "kernels": "measured", "bound": "not measured"}
 _CAPTION = (
-    "at least: all operations at the peak of the data sheet. No run is faster, none reaches it: it estimates no run."
+    "at least: all these operations at the peak of the data sheet, which no run reaches: it estimates no run. "
+    "Only a run that needs fewer, because attacks break images early or gates spare them, can be faster."
 )
 
 
@@ -44,7 +45,7 @@ def print_effort(grid: Grid, plan: Plan, store: ResultStore | None, workers: int
     stored = stored_speeds(store.device_totals(), grid.precision) if store else {}
     _say(_work(left, flops(left.passes, towers)), console)
     if not any(cell.provisional for cell in plan.cells):
-        _say(_here(grid, plan, stored, workers), console)
+        _say(_here(grid, plan, left, stored, workers), console)
     estimates = device_estimates(left.passes, towers, stored, grid.precision)
     if estimates:
         console.print(_table(estimates, len(left.passes)))
@@ -52,14 +53,18 @@ def print_effort(grid: Grid, plan: Plan, store: ResultStore | None, workers: int
 
 def _work(left: Effort, operations: float | None) -> str:
     total = left.total
-    counted = "" if operations is None else f", {_operations(operations)}"
-    return (
-        f"to measure: {left.images:,} images, {left.attack_steps:,.0f} attack steps (gradients of one image each); "
-        f"with the defenses {total.forwards:,.0f} forward and {total.backwards:,.0f} backward passes{counted}"
+    line = (
+        f"to measure: {left.images:,} images, {left.attack_steps:,} attack steps (gradients of one image each); "
+        f"with the defenses at most {total.forwards:,} forward and {total.backwards:,} backward passes"
     )
+    if operations is not None:
+        line += f", {_operations(operations)}"
+    if total.text_forwards:
+        line += f"; through the text tower {total.text_forwards:,} forward and {total.text_backwards:,} backward passes"
+    return line
 
 
-def _here(grid: Grid, plan: Plan, stored: Mapping[str, Mapping[str, Speed]], workers: int | None) -> str:
+def _here(grid: Grid, plan: Plan, left: Effort, stored: Mapping[str, Mapping[str, Speed]], workers: int | None) -> str:
     """Say what the plan takes here, by what this machine or a device of its name has measured, else by a probe."""
     # Ray is loaded for it, which takes a second.
     from orchestrator.cluster.capacity import available_cpus
@@ -73,9 +78,10 @@ def _here(grid: Grid, plan: Plan, stored: Mapping[str, Mapping[str, Speed]], wor
             speeds[cell.model.name] = known.get(cell.model.name) or probe_speed(
                 cell.model.name, cell.dataset.name, grid.preprocessing
             )
-    seconds = estimate_seconds(plan, speeds, workers)
+    seconds = compute_seconds(left.passes, speeds)
+    shared = f", {_duration(seconds / workers)} on {workers}" if workers > 1 else ""
     origins = ", ".join(f"{model}: {speed.source}" for model, speed in sorted(speeds.items()))
-    return f"on {workers} workers of this machine: about {_duration(seconds)} of compute (speed from {origins})"
+    return f"on one worker of this machine: about {_duration(seconds)} of compute{shared} (speed from {origins})"
 
 
 def _this_device() -> str:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
+from orchestrator.grid.expand import expand
+from orchestrator.grid.schema import parse_grid
+from orchestrator.plan.plan import make_plan, shards
 from orchestrator.store import ResultStore
 from tests.orchestrator.console import ROOT, sccbench, write_grid
 from tests.orchestrator.measuring import evaluate_grid
+from tests.orchestrator.store.builders import make_record
+from workers.bench import Bench
 
 FAR = {"models": "[tests.components:far]", "datasets": "[cifar10]", "defenses": "[none, ttc]"}
 
@@ -46,6 +52,44 @@ def test_plan_estimates_from_what_the_database_has_measured_on_each_device(tmp_p
     (row,) = [line for line in text.splitlines() if "measured here: in this database" in line]
     assert totals.device == "cpu x 1"
     assert "│ cpu x 1" in row
+
+
+ADAPTIVE = {
+    "attacks": "[pgd]",
+    "epsilons": "[4/255]",
+    "threat_models": "[adaptive]",
+    "defenses": "[{scc: {tau: 1.0e+9}}]",
+}
+
+
+def test_the_lines_of_a_plan_agree_with_each_other_and_with_the_meter(tmp_path):
+    """SCC is 19 forwards and 14 backwards; PGD runs it in 10 steps, each of which passes back through its 4 views."""
+    grid = parse_grid(write_grid(tmp_path, {**ADAPTIVE, "max_samples": "50"}).read_text(encoding="utf-8"), "the test")
+    cells = expand(grid)
+    (span,) = make_plan(cells, lambda _keys: {}).spans
+    (result,) = Bench("cpu").run(next(shards(span, 1))).results
+    with ResultStore.open(f"sqlite:///{tmp_path}/sccbench.db") as store:
+        run = store.start_run(make_record(), cells)
+        took = [replace(cost, seconds=seconds) for cost, seconds in ((result.attack, 900.0), (result.defense, 100.0))]
+        store.write_blocks(run, [replace(result, attack=took[0], defense=took[1])])
+        (measured,) = store.device_totals()
+    larger = write_grid(tmp_path, {**ADAPTIVE, "max_samples": "150"})
+    done = sccbench("plan", str(larger), "--workers", "4", folder=tmp_path, CUDA_VISIBLE_DEVICES="")
+    assert done.returncode == 0, done.stderr
+    assert (2 * measured.forwards, 2 * measured.backwards) == (100 * 11 * 19, 100 * (11 * 14 + 10 * 4))
+    assert "100 images, 1,000 attack steps" in done.stdout
+    assert "with the defenses at most 20,900 forward and 19,400 backward passes\n" in done.stdout
+    # Twice as many images as took 1,000 seconds.
+    assert "on one worker of this machine: about 33 min 20 s of compute, 8 min 20 s on 4 (speed from" in done.stdout
+    (row,) = [line for line in done.stdout.splitlines() if "measured here: in this database" in line]
+    assert "│ about 33 min 20 s │" in row
+
+
+def test_plan_counts_the_passes_of_the_text_tower_apart(tmp_path):
+    """R-TPT embeds a prompt for each of the ten classes three times, and differentiates it once."""
+    text = plan(tmp_path, write_grid(tmp_path, {**FAR, "epsilons": "[0]", "defenses": "[{r-tpt: {num_views: 2}}]"}))
+    assert "with the defenses at most 20,000 forward and 0 backward passes; " in text
+    assert "; through the text tower 300,000 forward and 100,000 backward passes\n" in text
 
 
 @pytest.mark.parametrize("width", [80, 140])

@@ -7,9 +7,9 @@ import json
 import pytest
 
 from orchestrator.plan.device_figures import kernel_figures, reference, tower_flops, tower_of
-from orchestrator.plan.effort import Passes
 from orchestrator.plan.estimate import Speed, device_estimates, flops, stored_speeds
 from orchestrator.store import DeviceTotals
+from scc_core.cost import Cost
 from tests.orchestrator.console import ROOT
 
 BIOMEDCLIP = "hf-hub:microsoft/BiomedCLIP-PubMedBERT_256-vit_base_patch16_224"
@@ -57,7 +57,7 @@ def test_stored_speeds_count_a_backward_as_two_forwards_and_keep_precisions_apar
 
 
 def estimates(stored=None, precision: str = "float32"):
-    passes = {"openai/ViT-B-32": Passes(1e6, 5e5), "own": Passes(100, 50)}
+    passes = {"openai/ViT-B-32": Cost(forwards=1_000_000, backwards=500_000), "own": Cost(forwards=100, backwards=50)}
     towers = {"openai/ViT-B-32": "ViT-B-32", "own": "own"}
     return {(one.device, one.basis): one for one in device_estimates(passes, towers, stored or {}, precision)}
 
@@ -90,5 +90,5 @@ def test_a_precision_that_was_never_measured_has_no_measurement():
 
 
 def test_a_model_without_figures_gives_no_estimate_at_all():
-    assert device_estimates({"own": Passes(100, 50)}, {"own": "own"}, {}, "float32") == []
-    assert flops({"own": Passes(100, 50)}, {"own": "own"}) is None
+    assert device_estimates({"own": Cost(forwards=100, backwards=50)}, {"own": "own"}, {}, "float32") == []
+    assert flops({"own": Cost(forwards=100, backwards=50)}, {"own": "own"}) is None

@@ -59,9 +59,9 @@ def test_a_gate_model_is_loaded_once_and_its_passes_count(conv_model, original, 
         with conv_model.meter.measure() as counted:
             defense(conv_model, images, noise)
             spent = counted()
-        nominal = defense.nominal_cost()
+        nominal = defense.nominal_cost(4).total
         assert (spent.forwards, spent.backwards) == (12 * nominal.forwards, 12 * nominal.backwards)
-        assert nominal.forwards == type(defense)().nominal_cost().forwards + 2
+        assert nominal.forwards == type(defense)().nominal_cost(4).total.forwards + 2
     assert original.loads == 1
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from scc_core.defenses import SCC, TTC, Flip, NoDefense, RandomNoise, Shift, defenses
+from scc_core.defenses import RTPT, SCC, TTC, Flip, NoDefense, RandomNoise, Shift, defenses
 from scc_core.models.base import ZeroShotModel
 from scc_core.noise import Noise
 from tests.scc_core.conftest import ConvTower, prompts
@@ -203,10 +203,24 @@ OPEN_GATES = {"csr": {"threshold": 1.0, "radius": 1.0}}
 
 
 @pytest.mark.parametrize("name", list(defenses))
-def test_the_nominal_cost_is_what_is_spent(name, conv_model, images, noise):
-    defense = defenses.get(name)(**OPEN_GATES.get(name, {}))
+def test_the_nominal_cost_is_what_each_step_spends(name, conv_model, images, noise):
+    defense = defenses.get(name)(**OPEN_GATES.get(name, {}), **FEWER_VIEWS.get(name, {}))
+    nominal = defense.nominal_cost(conv_model.num_classes)
+    with torch.no_grad(), conv_model.meter.measure() as counted:
+        corrected = defense.correct(conv_model, images, noise)
+        assert counted() == nominal.correct.times(12)
+    with torch.no_grad(), conv_model.meter.measure() as counted:
+        defense.classify(conv_model, corrected, noise)
+        assert counted() == nominal.classify.times(12)
     with conv_model.meter.measure() as counted:
-        defense(conv_model, images, noise)
-        spent = counted()
-    nominal = defense.nominal_cost()
-    assert (spent.forwards, spent.backwards) == (12 * nominal.forwards, 12 * nominal.backwards)
+        logits = defense.classify(conv_model, corrected.requires_grad_(), noise)
+        before = counted()
+        torch.autograd.grad(logits.sum(), corrected)
+        assert counted() == before + nominal.gradient("bpda").times(12)
+
+
+def test_r_tpt_s_texts_are_all_classes_for_every_image():
+    """Four prompts to choose views by, four at each of three steps, and four with the tuned context."""
+    nominal = RTPT(num_views=2, num_steps=3).nominal_cost(4).total
+    assert (nominal.text_forwards, nominal.text_backwards) == (4 + 3 * 4 + 4, 3 * 4)
+    assert RTPT(num_steps=3).nominal_cost(1000).total.text_forwards == 5000

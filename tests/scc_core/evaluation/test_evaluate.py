@@ -41,9 +41,6 @@ class BrokenDefense(Defense):
     def classify(self, model, images, noise):
         raise RuntimeError("no such feature")
 
-    def nominal_cost(self):
-        return Cost()
-
 
 @pytest.fixture
 def batch(images, labels) -> Batch:

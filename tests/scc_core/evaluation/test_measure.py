@@ -16,7 +16,7 @@ from scc_core.blocks import BLOCK_SIZE, block_positions
 from scc_core.components.component import Component
 from scc_core.cost import Cost
 from scc_core.datasets import Dataset, DatasetCard, PreparedDataset
-from scc_core.defenses import SCC, TTC, NoDefense
+from scc_core.defenses import RTPT, SCC, TTC, NoDefense
 from scc_core.evaluation.measure import measure
 from scc_core.evaluation.threat import Threat
 from scc_core.models.base import ZeroShotModel
@@ -124,6 +124,14 @@ def test_costs_of_blocks_add_up_to_what_was_spent(batch_size):
     defense = sum((result.defense for result in results), Cost())
     assert (attack.forwards, attack.backwards) == (3 * SIZE, 3 * SIZE)
     assert (defense.forwards, defense.backwards) == (4 * SIZE, 2 * SIZE)
+
+
+def test_texts_of_blocks_add_up_to_what_was_spent():
+    """R-TPT passes four prompts three times forward and once backward for each of the 130 images."""
+    tuned = {"r-tpt": RTPT(num_views=2)}
+    results = measured(PreparedDataset(RandomImages(), "native", 8), [0, 1, 2], 70, tuned).results
+    defense = sum((result.defense for result in results), Cost())
+    assert (defense.text_forwards, defense.text_backwards) == (12 * SIZE, 4 * SIZE)
 
 
 def test_a_failing_defense_keeps_its_traceback_and_leaves_the_others(dataset):
