@@ -11,18 +11,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 
 from scc_core.components.choices import PRECISIONS, PREPROCESSINGS
 from scc_core.components.component import Component
-from scc_core.components.parameters import Kind, canonical_pixel, parse_number
+from scc_core.components.parameters import Kind, canonical_pixel, parse_epsilon
 from scc_core.errors import UserError, unknown_name
 
 T = TypeVar("T")
-
-
-def _epsilon(value: object) -> float:
-    number = parse_number(value)
-    if not 0 <= number <= 1:
-        hint = f"; did you mean {value}/255?" if 1 < number <= 255 else ""
-        raise ValueError(f"{value} is outside [0, 1], the range of pixels{hint}")
-    return canonical_pixel(number)
 
 
 def _named(value: object) -> tuple[object, Mapping[Any, object]]:
@@ -53,7 +45,7 @@ def _stored(component: Component[Any]) -> dict[str, object]:
     return {"name": component.name, "parameters": dict(component.parameters)}
 
 
-Epsilon = Annotated[float, BeforeValidator(_epsilon)]
+Epsilon = Annotated[float, BeforeValidator(parse_epsilon)]
 AttackField = Annotated[Component[Any], BeforeValidator(_component("attack")), PlainSerializer(_stored)]
 DefenseField = Annotated[Component[Any], BeforeValidator(_component("defense")), PlainSerializer(_stored)]
 Axis = Annotated[list[T], Field(min_length=1)]

@@ -110,6 +110,19 @@ def parse_number(value: object) -> float:
     return number
 
 
+def parse_epsilon(value: object) -> float:
+    """Read a radius in [0, 1] pixel units as users write it: ``4/255``, ``0.0157``, 0 for clean images.
+
+    Raises:
+        ValueError: no number, or one outside [0, 1]; the text says what was probably meant.
+    """
+    number = parse_number(value)
+    if not 0 <= number <= 1:
+        hint = f"; did you mean {value}/255?" if 1 < number <= 255 else ""
+        raise ValueError(f"{value} is outside [0, 1], the range of pixels{hint}")
+    return canonical_pixel(number)
+
+
 def canonical_pixel(value: float) -> float:
     """Round a length in pixel space to 1e-4 of 1/255, so that ``0.01568627`` and ``4/255`` are one number."""
     return round(value * 255, _PIXEL_DECIMALS) / 255

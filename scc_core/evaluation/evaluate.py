@@ -48,11 +48,13 @@ class Evaluation(Generic[KeyT]):
         gradients: ``(B,)`` float32, the largest absolute value of any gradient that the attack computed for a sample;
             NaN where it computed none.
         defended: by the caller's key, the outcomes and cost of every defense.
+        images: ``(B, 3, H, W)`` what the defenses were given; None unless they were asked for.
     """
 
     attack: Cost
     gradients: npt.NDArray[np.float32]
     defended: Mapping[KeyT, Defended]
+    images: Tensor | None = None
 
 
 def evaluate(
@@ -62,6 +64,7 @@ def evaluate(
     threat: Threat,
     defenses: Mapping[KeyT, Component[Defense]],
     on_error: Callable[[KeyT, Exception], None] | None = None,
+    keep_images: bool = False,
 ) -> Evaluation[KeyT]:
     """Attack once, then classify the same adversarial images under every defense.
 
@@ -72,6 +75,7 @@ def evaluate(
         defenses: what to measure, by any key.
         on_error: called with the key and the exception of a defense that fails, which is then left out of the
             result while the others go on. None: the exception is raised.
+        keep_images: return the adversarial images, which otherwise go as soon as they are classified.
 
     Raises:
         ComponentError: the attack left its budget or a component returned something that is no finite logit.
@@ -100,7 +104,7 @@ def evaluate(
             if on_error is None:
                 raise
             on_error(key, error)
-    return Evaluation(attack_cost.total, gradients, defended)
+    return Evaluation(attack_cost.total, gradients, defended, images if keep_images else None)
 
 
 class _Attacked(NamedTuple):
