@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from scc_core.components.parameters import PIXEL, parameter
     from scc_core.cost import Cost
     from scc_core.datasets.base import Dataset, DatasetCard
-    from scc_core.defenses.base import Defense
+    from scc_core.defenses.base import Defense, DefenseCost
     from scc_core.errors import ComponentError, NotFetchedError, UserError
     from scc_core.evaluation.threat import Adaptive
     from scc_core.library import DefenseResult, Images, Results, evaluate, load_dataset, load_model
@@ -32,6 +32,7 @@ __all__ = [
     "Dataset",
     "DatasetCard",
     "Defense",
+    "DefenseCost",
     "DefenseResult",
     "Images",
     "ModelCard",
@@ -57,7 +58,7 @@ _HOMES = {
     "scc_core.components.parameters": ("PIXEL", "parameter"),
     "scc_core.cost": ("Cost",),
     "scc_core.datasets.base": ("Dataset", "DatasetCard"),
-    "scc_core.defenses.base": ("Defense",),
+    "scc_core.defenses.base": ("Defense", "DefenseCost"),
     "scc_core.errors": ("ComponentError", "NotFetchedError", "UserError"),
     "scc_core.evaluation.threat": ("Adaptive",),
     "scc_core.library": ("DefenseResult", "Images", "Results", "evaluate", "load_dataset", "load_model"),

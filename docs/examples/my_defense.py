@@ -15,7 +15,8 @@ The contract, in words:
 - ``gradients`` says how an attacker who knows the defense may differentiate through it: ``"unrolled"`` if both steps
   are differentiable, ``"bpda"`` if the attacker has to take the correction for the identity.
 - ``control = True`` marks a trivial transformation, which useful defenses have to beat.
-- ``nominal_cost`` says how often an image passes through the model, for the plan of a run.
+- ``nominal_cost`` says how often an image passes through the model in each step, for the plan of a run. Here it is left
+  out: the filter asks no model, and the image is classified once.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from typing import ClassVar
 from torch import Tensor
 from torch.nn import functional
 
-from scc_core import Cost, Defense, Noise, ZeroShotModel, parameter
+from scc_core import Defense, Noise, ZeroShotModel, parameter
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,3 @@ class MedianFilter(Defense):
         padded = functional.pad(pixels, (self.radius,) * 4, mode="replicate")
         windows = functional.unfold(padded.flatten(0, 1).unsqueeze(1), side)
         return windows.median(dim=1).values.reshape(batch, channels, height, width)
-
-    def nominal_cost(self) -> Cost:
-        """Return one forward: the filter itself asks no model."""
-        return Cost(forwards=1)

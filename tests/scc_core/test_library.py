@@ -14,8 +14,7 @@ import scc_core
 from scc_core.attacks import PGD
 from scc_core.components.component import Component
 from scc_core.datasets import PreparedDataset, open_dataset
-from scc_core.defenses import Flip
-from scc_core.defenses.controls import SingleForward
+from scc_core.defenses import Defense, Flip
 from scc_core.evaluation.evaluate import evaluate as evaluate_batch
 from scc_core.evaluation.metrics import wilson_interval
 from scc_core.evaluation.threat import STRONGEST, Threat
@@ -93,7 +92,7 @@ def test_images_are_taken_as_they_are_and_given_back_attacked(model):
 
 def test_components_are_names_mappings_objects_and_classes(model):
     @dataclass(frozen=True)
-    class Own(SingleForward):
+    class Own(Defense):
         """Classifies the mirrored image, too."""
 
         def classify(self, model, images, noise):
