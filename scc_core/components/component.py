@@ -92,7 +92,7 @@ class Component(Generic[BuiltT]):
             UserError: no such name or parameter, or a value out of range.
         """
         given: BuiltT | None = self.__dict__.get("_given")
-        # The class counts: a dotted path may name another one later in a notebook's life.
+        # The class is part of what is looked up: a dotted path names another one after its module is loaded again.
         return _built(self, self.implementation) if given is None else given  # type: ignore[arg-type]
 
     def resolved(self, digest_of: Callable[[str], str] | None = None) -> Component[BuiltT]:

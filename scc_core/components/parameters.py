@@ -50,6 +50,8 @@ def parameter(
 class Parametrised:
     """Base of attacks and defenses: validates and canonicalises every declared field on construction.
 
+    An object is built once in a process and serves every model, dataset and batch, so it keeps nothing of them.
+
     Attributes:
         kind: ``attack`` or ``defense``.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Column, Table
 
 from orchestrator.cli.output.estimate import print_effort
@@ -68,7 +69,7 @@ def _print_cells(plan: Plan, console: Console) -> None:
     for (model, dataset, samples), cells in groups.items():
         measured = sum(cell.key not in missing for cell in cells)
         subject = [model, dataset] if models else [dataset]
-        table.add_row(*subject, _attacks(cells), f"{samples:,}", str(len(cells)), str(measured))
+        table.add_row(*subject, escape(_attacks(cells)), f"{samples:,}", str(len(cells)), str(measured))
     console.print(table)
 
 

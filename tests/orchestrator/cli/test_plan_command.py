@@ -92,6 +92,11 @@ def test_plan_counts_the_passes_of_the_text_tower_apart(tmp_path):
     assert "; through the text tower 300,000 forward and 100,000 backward passes\n" in text
 
 
+def test_a_plan_names_what_was_chosen_of_an_adaptive_attack(tmp_path):
+    grid = write_grid(tmp_path, {"threat_models": "[{adaptive: {gradients: bpda, eot_draws: 2}}]", "defenses": "[ttc]"})
+    assert "[bpda, eot 2]" in plan(tmp_path, grid)
+
+
 @pytest.mark.parametrize("width", [80, 140])
 def test_a_plan_fits_the_terminal(tmp_path, width):
     grid = write_grid(tmp_path, FAR)
