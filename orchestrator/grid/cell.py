@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 PROTOCOL_VERSION = 1
 """Raised whenever a change of the core changes predictions for an unchanged specification."""
 
+NO_DEFENSE = "none"
+"""The defense of the undefended model."""
+CLEAN = "none"
+"""The attack of clean images."""
 TRANSFER = "transfer"
 ADAPTIVE = "adaptive"
 
@@ -44,12 +48,16 @@ class ComponentSpec:
         parameters: every parameter with its value, defaults included.
         label: short text for people: the name, and the parameters that differ from their defaults.
         weights: by parameter, the SHA-256 of the weights of each further model that a parameter names.
+        control: whether a defense is a trivial transformation that others must beat; not part of the key.
+        randomised: whether another draw of a defense may predict otherwise; not part of the key.
     """
 
     name: str
     parameters: Mapping[str, object]
     label: str
     weights: Mapping[str, str] = field(default_factory=dict)
+    control: bool | None = None
+    randomised: bool | None = None
 
     def specification(self) -> dict[str, object]:
         """Return what enters the key."""
@@ -59,11 +67,12 @@ class ComponentSpec:
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """A model as the grid names it, with the SHA-256 of its weights."""
+    """A model as the grid names it, with the SHA-256 of its weights; what its card says is not part of the key."""
 
     name: str
     digest: str
     demonstration: bool = False
+    family: str | None = None
 
 
 @dataclass(frozen=True)

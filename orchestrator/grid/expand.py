@@ -11,6 +11,8 @@ from itertools import product
 
 from orchestrator.grid.cell import (
     ADAPTIVE,
+    CLEAN,
+    NO_DEFENSE,
     AdaptiveSpec,
     Cell,
     ComponentSpec,
@@ -31,8 +33,7 @@ from scc_core.errors import NotFetchedError, UserError
 from scc_core.evaluation.adaptive import STRONGEST_FIRST, choose_gradients
 from scc_core.models import get_model
 
-NO_DEFENSE = "none"
-NO_ATTACK = ComponentSpec("none", {}, "none")
+NO_ATTACK = ComponentSpec(CLEAN, {}, CLEAN)
 """The attack of every cell at epsilon 0."""
 
 
@@ -112,7 +113,7 @@ class _Threat:
         strongest: Gradients = next((way for way in STRONGEST_FIRST if way in declared.gradients), "none")
         gradients = self.threat_model.gradients or strongest
         # A defense without randomness gives every draw alike.
-        draws = self.threat_model.eot_draws if declared.randomised else 1
+        draws = self.threat_model.eot_draws if defense.randomised else 1
         return AdaptiveSpec(gradients, draws)
 
     def _adaptive_label(self) -> str:
@@ -154,7 +155,7 @@ def resolve_model(name: str, absent: Absences | None = None) -> ModelSpec:
         NotFetchedError: its weights are not here.
     """
     entry = get_model(name)
-    return ModelSpec(name, _weights_digest(name, absent), entry.card.demonstration)
+    return ModelSpec(name, _weights_digest(name, absent), entry.card.demonstration, entry.card.family)
 
 
 def resolve_dataset(name: str, preprocessing: str, absent: Absences | None = None) -> DatasetSpec | None:
@@ -235,7 +236,11 @@ def resolve_component(
     built = build(kind, given.name, component, given.parameters)
     parameters = built.parameters()
     weights = {key: _weights_digest(name, absent) for key, name in built.named_models().items()}
-    return ComponentSpec(given.name, parameters, _label(given.name, component, parameters), weights)
+    label = _label(given.name, component, parameters)
+    if not isinstance(built, Defense):
+        return ComponentSpec(given.name, parameters, label, weights)
+    # Asked of the object, since a class may let its parameters decide.
+    return ComponentSpec(given.name, parameters, label, weights, bool(built.control), bool(built.randomised))
 
 
 def _weights_digest(name: str, absent: Absences | None) -> str:

@@ -23,8 +23,9 @@ def attack(name: str, **parameters: Any) -> ComponentSpec:
 
 
 def defense(name: str, **parameters: Any) -> ComponentSpec:
-    """A defense with every parameter resolved."""
-    return ComponentSpec(name, defenses.get(name)(**parameters).parameters(), name)
+    """A defense with every parameter resolved, and what it says of itself."""
+    built = defenses.get(name)(**parameters)
+    return ComponentSpec(name, built.parameters(), name, control=built.control, randomised=built.randomised)
 
 
 def clean(**changes: Any) -> Cell:
