@@ -38,7 +38,8 @@ def pool_seeds(cells: pl.DataFrame) -> pl.DataFrame:
     Returns:
         One row per :data:`POOL_KEYS`, sorted by them: ``correct`` and ``samples`` (summed over seeds), ``images``
         (distinct), ``seeds``, ``accuracy``, ``accuracy_low``, ``accuracy_high``, ``seed_deviation``, ``seconds``,
-        ``status``, ``error`` and ``demonstration``. Rows without a measurement keep their place with a null accuracy.
+        ``status``, ``error``, ``demonstration``, ``control``, ``randomised`` and ``family``. Rows without a
+        measurement keep their place with a null accuracy.
     """
     pooled = cells.group_by(POOL_KEYS).agg(*_pooled_columns()).sort(POOL_KEYS)
     pooled = pooled.with_columns(accuracy=pl.when(pl.col("samples") > 0).then(_ratio("correct", "samples")))
@@ -59,6 +60,8 @@ def _pooled_columns() -> list[pl.Expr]:
         (pl.col("samples") * pl.col("seconds_per_image")).filter(usable).sum().alias("seconds"),
         pl.col("error").drop_nulls().first(),
         pl.col("demonstration").any(),
+        pl.col("control", "randomised").max(),
+        pl.col("family").drop_nulls().first(),
         _pooled_status(usable).alias("status"),
     ]
 

@@ -8,6 +8,7 @@ import polars as pl
 
 from dashboards.analysis.comparable import Comparable
 from dashboards.look.words import DEMONSTRATION, amount, epsilon, listing
+from orchestrator.grid.cell import NO_DEFENSE
 
 
 def averaged(found: Comparable, *, demonstration: bool) -> str:
@@ -25,9 +26,16 @@ def averaged(found: Comparable, *, demonstration: bool) -> str:
 
 
 def finish(sentences: Sequence[str], rows: pl.DataFrame, *, demonstration: bool) -> str:
-    """Add what must be said of unfinished cells and of demonstrations."""
+    """Add which defenses are controls, and what must be said of unfinished cells and of demonstrations."""
+    kinds = (
+        rows.filter(pl.col("defense") != NO_DEFENSE).group_by("defense").agg(pl.col("control").max()).sort("defense")
+    )
+    controls = kinds.filter(pl.col("control"))["defense"].to_list()
+    unknown = kinds.filter(pl.col("control").is_null())["defense"].to_list()
     partial = rows.filter(pl.col("status") == "partial").height
-    extra = [f"Not complete yet: {partial:,} of {amount(rows.height, 'measurement')}."] if partial else []
+    extra = [f"Controls: {listing(controls)}."] if controls else []
+    extra += [f"Not known to be controls or not: {listing(unknown)}."] if unknown else []
+    extra += [f"Not complete yet: {partial:,} of {amount(rows.height, 'measurement')}."] if partial else []
     extra += [f"These are {DEMONSTRATION}."] if demonstration else []
     return " ".join([*sentences, *extra])
 

@@ -116,4 +116,5 @@ def _panel(study: Study, model: str, found: Comparable) -> Panel:
         caption=captions.averaged(found, demonstration=demonstration),
         numbers=Numbers(NUMBERS_HEADER, [numbers_row(row) for row in averages.iter_rows(named=True)]),
         demonstration=demonstration,
+        family=study.family(model),
     )

@@ -9,19 +9,19 @@ import polars as pl
 
 from dashboards.analysis.aggregate import macro_mean
 from dashboards.analysis.comparable import comparable
-from dashboards.analysis.study import CLEAN_ATTACK, Study
+from dashboards.analysis.study import Study
 from dashboards.figures import captions
 from dashboards.look.deck import Deck, Numbers, Panel, State
-from dashboards.look.palette import NONE
 from dashboards.look.theme import NUMBERS_HEADER, Row, axis, figure, hover, numbers_row, plain
 from dashboards.look.words import amount, epsilon, listing, shortened
+from orchestrator.grid.cell import CLEAN, NO_DEFENSE, TRANSFER
 
 ACCURACY, GAIN = "accuracy (%)", "gain over undefended (points)"
 MEAN = "mean"
 READING = (
-    "Rows are datasets, columns are defenses (controls first). The last row is the mean over the datasets that "
-    "all defenses of the panel have. A dash marks a cell that is not measured yet, a cross one that failed. Gains"
-    " are in percentage points."
+    "Rows are datasets, columns are defenses, controls last and in italics. The last row is the mean over the "
+    "datasets that all defenses of the panel have. A dash marks a cell that is not measured yet, a cross one that "
+    "failed. Gains are in percentage points."
 )
 CAUTION = (
     "A number of two digits hides its interval: it is in the hover text and in the numbers below. Small "
@@ -72,7 +72,7 @@ def _states(study: Study, threat_model: str, model: str) -> Iterator[State]:
     for attack in study.attacks(threat_model):
         rows = study.panel(threat_model, attack).filter(pl.col("model") == model)
         for value in sorted(rows["epsilon_255"].unique()):
-            if value or threat_model == "transfer":
+            if value or threat_model == TRANSFER:
                 facets = {"Model": model, "Attack": attack, "Epsilon": epsilon(value)}
                 yield from _quantities(study, rows.filter(pl.col("epsilon_255") == value), facets)
 
@@ -82,7 +82,7 @@ def _quantities(study: Study, rows: pl.DataFrame, facets: dict[str, str]) -> Ite
         return
     yield State({**facets, "Show": ACCURACY}, (_panel(study, rows, facets, gain=False),))
     defenses = set(rows["defense"])
-    if NONE in defenses and len(defenses) > 1:
+    if NO_DEFENSE in defenses and len(defenses) > 1:
         yield State({**facets, "Show": GAIN}, (_panel(study, rows, facets, gain=True),))
 
 
@@ -91,7 +91,7 @@ def _panel(study: Study, rows: pl.DataFrame, facets: dict[str, str], *, gain: bo
     found = comparable(rows)
     demonstration = study.is_demonstration(model)
     what = "Gain over the undefended model" if gain else "Accuracy"
-    attack = "" if value == epsilon(0) or facets["Attack"] == CLEAN_ATTACK else f" under {facets['Attack']}"
+    attack = "" if value == epsilon(0) or facets["Attack"] == CLEAN else f" under {facets['Attack']}"
     sentences = [
         f"Mean row: {amount(len(found.datasets), 'dataset')} ({listing(found.datasets)}); "
         f"{captions.images(found.rows)}."
@@ -107,13 +107,14 @@ def _panel(study: Study, rows: pl.DataFrame, facets: dict[str, str], *, gain: bo
             [(row["dataset"], *numbers_row(row)) for row in measured.sort("dataset").iter_rows(named=True)],
         ),
         demonstration=demonstration,
+        family=study.family(model),
     )
 
 
 def _heatmap(
     study: Study, rows: pl.DataFrame, shared: pl.DataFrame, *, demonstration: bool, gain: bool
 ) -> dict[str, Any]:
-    defenses = [s.name for s in study.palette.ordered(rows["defense"]) if not (gain and s.name == NONE)]
+    defenses = [s.name for s in study.palette.ordered(rows["defense"]) if not (gain and s.name == NO_DEFENSE)]
     datasets = sorted(rows["dataset"].unique())
     positions = {**{name: float(place) for place, name in enumerate(datasets)}, MEAN: len(datasets) + _MEAN_GAP}
     entries = _entries(rows, shared)
@@ -206,7 +207,7 @@ def _label_height(defenses: Sequence[str]) -> int:
 def _defense_label(study: Study, name: str) -> str:
     style = study.palette[name]
     label = plain(shortened(name))
-    return f"<i>{label}</i>" if style.control else f"<b>{label}</b>" if style.emphasised else label
+    return f"<i>{label}</i>" if style.control else label
 
 
 def _entries(rows: pl.DataFrame, shared: pl.DataFrame) -> dict[Key, Row]:
@@ -223,7 +224,7 @@ def _accuracy(cell: Row | None) -> float | None:
 
 def _gain(entries: dict[Key, Row]) -> Value:
     def gain(cell: Row | None) -> float | None:
-        undefended = entries.get((cell["dataset"], NONE)) if cell else None
+        undefended = entries.get((cell["dataset"], NO_DEFENSE)) if cell else None
         if not cell or not undefended or cell["accuracy"] is None or undefended["accuracy"] is None:
             return None
         return float(cell["accuracy"] - undefended["accuracy"])

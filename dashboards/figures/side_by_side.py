@@ -10,7 +10,7 @@ import polars as pl
 
 from dashboards.analysis.aggregate import macro_mean
 from dashboards.analysis.comparable import Comparable, comparable
-from dashboards.analysis.study import Study, is_biomedical
+from dashboards.analysis.study import Study
 from dashboards.figures import captions
 from dashboards.figures.curves import CAUTION as CURVES_CAUTION
 from dashboards.figures.curves import READING as CURVES_READING
@@ -29,6 +29,7 @@ from dashboards.look.theme import (
     plain,
 )
 from dashboards.look.words import amount, epsilon, listing, shortened
+from orchestrator.grid.cell import TRANSFER
 
 _DOTS_READING = (
     "One row per dataset, one mark per defense; both panels have the same rows, the same axis and the same "
@@ -43,13 +44,18 @@ Pair = tuple[str, str]
 
 
 def pairs(study: Study) -> list[Pair]:
-    """Return the pairs of models that share a dataset, a general with a biomedical one first."""
+    """Return the pairs of models that share a dataset, those of two families first."""
     datasets = {
         model: set(study.pooled.filter(pl.col("model") == model, pl.col("accuracy").is_not_null())["dataset"])
         for model in study.models
     }
     sharing = [pair for pair in combinations(study.models, 2) if datasets[pair[0]] & datasets[pair[1]]]
-    return sorted(sharing, key=lambda pair: is_biomedical(pair[0]) == is_biomedical(pair[1]))
+
+    def alike(pair: Pair) -> bool:
+        first, second = (study.families[model] for model in pair)
+        return first is None or second is None or first == second
+
+    return sorted(sharing, key=alike)
 
 
 def curves_deck(study: Study, threat_model: str) -> Deck | None:
@@ -67,7 +73,7 @@ def dots_deck(study: Study, threat_model: str) -> Deck | None:
         State({**_facets(pair, attack), "Epsilon": epsilon(value)}, _dot_panels(study, found, value))
         for pair, attack, found in _shared(study, threat_model)
         for value in sorted(found.rows["epsilon_255"].unique())
-        if value or threat_model == "transfer"
+        if value or threat_model == TRANSFER
     ]
     return _deck(study, "pair-dots", threat_model, states, _DOTS_READING, _DOTS_CAUTION)
 
@@ -129,6 +135,7 @@ def _curve_panel(study: Study, found: Comparable, model: str, averages: pl.DataF
         caption=captions.averaged(found, demonstration=demonstration),
         numbers=Numbers(NUMBERS_HEADER, [numbers_row(row) for row in own.iter_rows(named=True)]),
         demonstration=demonstration,
+        family=study.family(model),
     )
 
 
@@ -150,6 +157,7 @@ def _dot_panel(study: Study, rows: pl.DataFrame, datasets: Sequence[str], model:
             ("Dataset", *NUMBERS_HEADER), [(row["dataset"], *numbers_row(row)) for row in own.iter_rows(named=True)]
         ),
         demonstration=demonstration,
+        family=study.family(model),
     )
 
 

@@ -12,9 +12,10 @@ from dashboards.analysis.comparable import Comparable, comparable
 from dashboards.analysis.study import Study
 from dashboards.figures import captions
 from dashboards.look.deck import Deck, Numbers, Panel, State
-from dashboards.look.palette import NONE, DefenseStyle
+from dashboards.look.palette import DefenseStyle
 from dashboards.look.theme import Row, axis, figure, interval_bars, marker, measurement_lines, plain
 from dashboards.look.words import count, epsilon, interval, listing, percent, rate
+from orchestrator.grid.cell import NO_DEFENSE
 
 READING = (
     "Up is more robust, right is more accurate on clean images. An arrow leads from the undefended model to each "
@@ -105,8 +106,8 @@ def _panel(
     by_name = {point["defense"]: _renamed(point) for point in points}
     styles = study.palette.ordered(by_name)
     demonstration = study.is_demonstration(model)
-    origin = by_name.get(NONE)
-    arrows = [_arrow(origin, by_name[style.name], style) for style in styles if origin and style.name != NONE]
+    origin = by_name.get(NO_DEFENSE)
+    arrows = [_arrow(origin, by_name[style.name], style) for style in styles if origin and style.name != NO_DEFENSE]
     value = epsilon(points[0]["epsilon_255"])
     return Panel(
         title=model,
@@ -121,6 +122,7 @@ def _panel(
         caption=captions.averaged(found, demonstration=demonstration),
         numbers=Numbers(_HEADER, [_numbers(by_name[style.name]) for style in styles]),
         demonstration=demonstration,
+        family=study.family(model),
     )
 
 

@@ -6,7 +6,7 @@ import html
 from collections.abc import Sequence
 from math import cos, pi, sin
 
-from dashboards.look.palette import NONE, DefenseStyle
+from dashboards.look.palette import DefenseStyle
 
 _DASHES = {"solid": "", "dash": ' stroke-dasharray="4 3"', "dot": ' stroke-dasharray="1.5 2.5"'}
 _CENTER_X, _CENTER_Y = 15.0, 8.0
@@ -33,11 +33,9 @@ def swatch(style: DefenseStyle) -> str:
 
 def _button(style: DefenseStyle) -> str:
     name = html.escape(style.name)
-    css = "emphasised" if style.emphasised else ""
-    note = '<span class="note">control</span>' if style.control else ""
-    note = '<span class="note">undefended</span>' if style.name == NONE else note
+    note = f'<span class="note">{style.note}</span>' if style.note else ""
     return (
-        f'<button type="button" class="{css}" aria-pressed="true" data-defense="{name}">'
+        f'<button type="button" aria-pressed="true" data-defense="{name}">'
         f"{swatch(style)}<span>{name}</span>{note}</button>"
     )
 

@@ -25,7 +25,6 @@ def plain(text: str) -> str:
 def figure(data: list[dict[str, Any]], *, demonstration: bool, height: int, **layout: Any) -> Figure:
     """Put traces into the common layout; ``layout`` adds to it or overrides it."""
     common: dict[str, Any] = {
-        "template": "none",
         "height": height,
         "autosize": True,
         "showlegend": False,
@@ -85,7 +84,7 @@ def interval_bars(rows: Sequence[Row], style: DefenseStyle, prefix: str = "accur
     above = [100 * max(0.0, row[f"{prefix}_high"] - row[prefix]) for row in rows]
     below = [100 * max(0.0, row[prefix] - row[f"{prefix}_low"]) for row in rows]
     bars = {"type": "data", "symmetric": False, "array": above, "arrayminus": below}
-    return {**bars, "color": style.soft_color, "thickness": 2 if style.emphasised else 1.5, "width": 0}
+    return {**bars, "color": style.soft_color, "thickness": 1.5 if style.control else 2, "width": 0}
 
 
 def marker(style: DefenseStyle) -> dict[str, Any]:

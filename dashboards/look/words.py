@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from orchestrator.grid.cell import ADAPTIVE, TRANSFER
+
 DEMONSTRATION = "demonstration models"
 
-THREAT_MODELS = ("transfer", "adaptive")
+THREAT_MODELS = (TRANSFER, ADAPTIVE)
 
-THREAT_TITLES = {"transfer": "Transfer attacks", "adaptive": "Adaptive attacks"}
+THREAT_TITLES = {TRANSFER: "Transfer attacks", ADAPTIVE: "Adaptive attacks"}
 
 CLEAN_TITLE = "Clean accuracy"
 
@@ -18,11 +20,11 @@ CLEAN_MEANING = (
 )
 
 THREAT_MEANINGS = {
-    "transfer": (
+    TRANSFER: (
         "The attacker sees the undefended model only; the defense is unknown to the attack. "
         "This says nothing about an attacker who knows the defense."
     ),
-    "adaptive": (
+    ADAPTIVE: (
         "The attacker differentiates through the defense. The undefended model is the same measurement under both "
         "threat models, because there is no defense to look through."
     ),

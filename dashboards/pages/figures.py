@@ -50,12 +50,14 @@ def datasets_page(study: Study) -> Page:
 
 
 def models_page(study: Study) -> Page:
-    """Return the page that puts a general and a biomedical model side by side."""
+    """Return the page that puts two models side by side."""
+    families = [study.families[model] for pair in side_by_side.pairs(study)[:1] for model in pair]
+    kinds = f", {families[0]} and {families[1]}," if len(set(families) - {None}) == 2 else ""
     return Page(
         "models.html",
         "Side by side",
         "Two models, side by side",
-        "A general and a biomedical model on the datasets, defenses and budgets that both were measured with.",
+        f"Two models{kinds} on the datasets, defenses and budgets that both were measured with.",
         _side_by_side(study),
         FIGURE_SCRIPTS,
     )

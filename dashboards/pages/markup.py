@@ -100,5 +100,6 @@ def _panel(panel: Panel) -> dict[str, Any]:
         "figure": panel.figure,
         "caption": panel.caption,
         "demonstration": panel.demonstration,
+        "family": panel.family,
         "numbers": {"header": panel.numbers.header, "rows": panel.numbers.rows},
     }

@@ -92,6 +92,11 @@ def _number(name: str, digits: int) -> Callable[[Row], str]:
     return lambda row: "–" if row[name] is None else f"{row[name]:,.{digits}f}"
 
 
+def _defense(row: Row) -> str:
+    note = ' <span class="note">control</span>' if row.get("control") else ""
+    return f"{_plain('defense')(row)}{note}"
+
+
 def _accuracy(row: Row) -> str:
     limits = interval(row.get("accuracy_low"), row.get("accuracy_high"), 2)
     return f"<b>{percent(row['accuracy'], 2)}</b><small>{limits}</small>"
@@ -127,7 +132,7 @@ COLUMNS = (
     Column("attack", "Attack", _plain("attack")),
     Column("epsilon_255", "ε (1/255)", _epsilon, numeric=True),
     Column("threat_model", "Threat model", _plain("threat_model")),
-    Column("defense", "Defense", _plain("defense")),
+    Column("defense", "Defense", _defense),
     Column("seed", "Seed", _plain("seed"), numeric=True),
     Column("accuracy", "Accuracy (%)", _accuracy, numeric=True),
     Column("samples", "Correct / samples", _samples, numeric=True),

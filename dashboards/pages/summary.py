@@ -10,13 +10,13 @@ import polars as pl
 
 from dashboards.analysis.aggregate import macro_mean
 from dashboards.analysis.comparable import Comparable, comparable
-from dashboards.analysis.study import CLEAN_ATTACK, Study
+from dashboards.analysis.study import Study
 from dashboards.figures import captions
 from dashboards.look.legend import swatch
-from dashboards.look.palette import NONE
 from dashboards.look.theme import Row
 from dashboards.look.words import epsilon, interval, percent, rate
 from dashboards.pages.markup import demonstration_badge, escape, table
+from orchestrator.grid.cell import CLEAN, NO_DEFENSE
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Summary:
     Attributes:
         model: the model's name.
         attack: the attack's label.
-        threat_model: ``transfer`` or ``adaptive``.
+        threat_model: what the attacker knows.
         found: the rows behind the means.
         means: rows of :func:`dashboards.analysis.aggregate.macro_mean`.
     """
@@ -62,12 +62,13 @@ def summaries(study: Study, threat_model: str) -> list[Summary]:
 def summary_table(study: Study, summary: Summary) -> str:
     """Return a summary as an article with its caption."""
     demonstration = study.is_demonstration(summary.model)
-    under = "" if summary.attack == CLEAN_ATTACK else f" under {summary.attack}"
+    under = "" if summary.attack == CLEAN else f" under {summary.attack}"
     header = ["Defense", *(f"ε&#8239;=&#8239;{escape(epsilon(value))}" for value in summary.epsilons), "Images/s"]
     rows = [_summary_row(study, summary, style.name) for style in study.palette.ordered(summary.means["defense"])]
     caption = f"Mean accuracy in % with 95 % intervals: {summary.model}{under}, {summary.threat_model}"
     return (
         f'<article class="summary"><h3>{escape(summary.model)}<small>{escape(under)}</small> '
+        f'<span class="note">{escape(study.family(summary.model))}</span> '
         f"{demonstration_badge() if demonstration else ''}</h3>"
         f"{table(header, rows, caption=caption, css='summary-table')}"
         f"<p class='caption'>{escape(captions.averaged(summary.found, demonstration=demonstration))}</p></article>"
@@ -76,12 +77,11 @@ def summary_table(study: Study, summary: Summary) -> str:
 
 def _summary_row(study: Study, summary: Summary, defense: str) -> list[str]:
     style = study.palette[defense]
-    note = ' <span class="note">control</span>' if style.control else ""
-    name = f"<b>{escape(defense)}</b>" if style.emphasised else escape(defense)
+    note = "" if style.undefended or not style.note else f' <span class="note">{style.note}</span>'
     cells = [_mean_cell(summary.at(value), defense) for value in summary.epsilons]
     own = summary.means.filter(pl.col("defense") == defense, pl.col("epsilon_255") > 0)
     own = own if own.height else summary.means.filter(pl.col("defense") == defense)
-    return [f"{swatch(style)} {name}{note}", *cells, rate(sum(own["samples"]), sum(own["seconds"]))]
+    return [f"{swatch(style)} {escape(defense)}{note}", *cells, rate(sum(own["samples"]), sum(own["seconds"]))]
 
 
 def _mean_cell(rows: Sequence[Row], defense: str) -> str:
@@ -107,9 +107,10 @@ def control_table(study: Study, found: Sequence[Summary]) -> str:
 def _control_rows(study: Study, summary: Summary) -> list[list[str]]:
     rows = []
     for value in summary.epsilons:
-        means = [row for row in summary.at(value) if row["defense"] != NONE]
-        controls = [row for row in means if study.palette[row["defense"]].control]
-        defenses = [row for row in means if not study.palette[row["defense"]].control]
+        means = [row for row in summary.at(value) if row["defense"] != NO_DEFENSE]
+        # One of which it is not known what it is stands on neither side.
+        controls = [row for row in means if study.palette[row["defense"]].control is True]
+        defenses = [row for row in means if study.palette[row["defense"]].control is False]
         if controls and defenses and value > 0:
             best = [max(group, key=lambda row: float(row["accuracy"])) for group in (defenses, controls)]
             cells = [summary.model, summary.attack, epsilon(value)]
