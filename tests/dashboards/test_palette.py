@@ -7,7 +7,7 @@ from itertools import combinations
 
 import pytest
 
-from dashboards.look.legend import swatch
+from dashboards.look.outlines import outline
 from dashboards.look.palette import Palette
 from dashboards.pages.markup import template
 
@@ -61,7 +61,7 @@ def test_order_is_undefended_then_methods_then_the_unknown_then_controls() -> No
 def test_every_hue_and_symbol_can_be_drawn(name: str) -> None:
     style = Palette(MANY)[name]
     assert f"--hue-{style.hue}: light-dark(" in template("style.css")
-    assert re.search(r'd="M[-\d.,L]+Z"', swatch(style))
+    assert re.fullmatch(r"M[-\d.,L]+Z", outline(style.symbol))
 
 
 def luminance(color: str) -> float:
