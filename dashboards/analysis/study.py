@@ -60,7 +60,21 @@ class Study:
     @classmethod
     def of(cls, results: pl.DataFrame) -> Study:
         """Build a study from the rows of the ``results`` or the ``run_results`` view."""
-        return cls(_named_by_settings(_distinct_cells(_with_schema(results))))
+        complete = pl.concat([pl.DataFrame(schema=SCHEMA), results], how="diagonal_relaxed").with_columns(
+            pl.col("demonstration").cast(pl.Boolean).fill_null(False),
+            pl.col("epsilon_255").cast(pl.Float64).round(4),
+            pl.col("samples", "correct").cast(pl.Int64).fill_null(0),
+            pl.col("status").fill_null("pending"),
+        )
+        most_samples_first = complete.sort("samples", descending=True, maintain_order=True)
+        distinct = most_samples_first.unique("cell", keep="first", maintain_order=True)
+        cells = distinct.sort("model", "dataset", "attack", "epsilon_255", "threat_model", "defense", "seed")
+        name = pl.col("model")
+        for setting in _SETTINGS:
+            varies = pl.col(setting).n_unique().over("model") > 1
+            suffix = pl.format(" · {}", pl.col(setting).fill_null("unknown"))
+            name = pl.when(varies).then(name + suffix).otherwise(name)
+        return cls(cells.with_columns(name.alias("model")))
 
     @cached_property
     def pooled(self) -> pl.DataFrame:
@@ -159,28 +173,3 @@ class Study:
 
 def _is_clean() -> pl.Expr:
     return pl.col("epsilon_255") == 0
-
-
-def _with_schema(results: pl.DataFrame) -> pl.DataFrame:
-    complete = pl.concat([pl.DataFrame(schema=SCHEMA), results], how="diagonal_relaxed")
-    return complete.with_columns(
-        pl.col("demonstration").cast(pl.Boolean).fill_null(False),
-        pl.col("epsilon_255").cast(pl.Float64).round(4),
-        pl.col("samples", "correct").cast(pl.Int64).fill_null(0),
-        pl.col("status").fill_null("pending"),
-    )
-
-
-def _distinct_cells(results: pl.DataFrame) -> pl.DataFrame:
-    most_samples_first = results.sort("samples", descending=True, maintain_order=True)
-    distinct = most_samples_first.unique("cell", keep="first", maintain_order=True)
-    return distinct.sort("model", "dataset", "attack", "epsilon_255", "threat_model", "defense", "seed")
-
-
-def _named_by_settings(cells: pl.DataFrame) -> pl.DataFrame:
-    label = pl.col("model")
-    for setting in _SETTINGS:
-        varies = pl.col(setting).n_unique().over("model") > 1
-        suffix = pl.format(" · {}", pl.col(setting).fill_null("unknown"))
-        label = pl.when(varies).then(label + suffix).otherwise(label)
-    return cells.with_columns(label.alias("model"))

@@ -21,7 +21,9 @@ def averaged(found: Comparable, *, demonstration: bool) -> str:
     if found.dropped_datasets:
         sentences.append(f"Not every defense has {listing(found.dropped_datasets, 4)}: left out.")
     if found.left_out:
-        sentences.append(f"Measured on too few datasets to compare: {listing(_columns(found.left_out), 4)}.")
+        words = [[epsilon(part) if isinstance(part, float) else str(part) for part in key] for key in found.left_out]
+        columns = [" at ".join(parts) for parts in words]
+        sentences.append(f"Measured on too few datasets to compare: {listing(columns, 4)}.")
     return finish(sentences, found.rows, demonstration=demonstration)
 
 
@@ -48,11 +50,3 @@ def images(rows: pl.DataFrame) -> str:
     seeds = int(rows["seeds"].max() or 0)  # type: ignore[arg-type]
     span = amount(most, "image") if least == most else f"{least:,} to {amount(most, 'image')}"
     return f"{span} per point, {amount(seeds, 'seed')}"
-
-
-def _columns(keys: Sequence[tuple[object, ...]]) -> list[str]:
-    return [" at ".join(_word(part) for part in key) for key in keys]
-
-
-def _word(part: object) -> str:
-    return epsilon(part) if isinstance(part, float) else str(part)

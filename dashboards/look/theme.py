@@ -15,6 +15,18 @@ Row = Mapping[str, Any]
 
 FONT = 'Inter, system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "Liberation Sans", Arial, sans-serif'
 _LEAST_TICK_DISTANCE = 0.045
+_WATERMARK = {
+    "text": DEMONSTRATION,
+    "xref": "paper",
+    "yref": "paper",
+    "x": 1,
+    "y": 1,
+    "xanchor": "right",
+    "yanchor": "bottom",
+    "showarrow": False,
+    "name": "demonstration",
+    "font": {"size": 11, "color": "var(--demo)"},
+}
 
 
 def plain(text: str) -> str:
@@ -40,7 +52,7 @@ def figure(data: list[dict[str, Any]], *, demonstration: bool, height: int, **la
             "align": "left",
             "namelength": -1,
         },
-        "annotations": [*layout.pop("annotations", []), *([_watermark()] if demonstration else [])],
+        "annotations": [*layout.pop("annotations", []), *([_WATERMARK] if demonstration else [])],
     }
     return {"data": data, "layout": {**common, **layout}}
 
@@ -127,18 +139,3 @@ def numbers_row(row: Row) -> tuple[str, ...]:
         f"{count(row['correct'])} / {count(row['samples'])}",
         rate(row["samples"], row["seconds"]),
     )
-
-
-def _watermark() -> dict[str, Any]:
-    return {
-        "text": DEMONSTRATION,
-        "xref": "paper",
-        "yref": "paper",
-        "x": 1,
-        "y": 1,
-        "xanchor": "right",
-        "yanchor": "bottom",
-        "showarrow": False,
-        "name": "demonstration",
-        "font": {"size": 11, "color": "var(--demo)"},
-    }
