@@ -29,6 +29,8 @@ class Defense(Component, ABC):
         gradients: the ways in which an adaptive attacker may differentiate through the defense.
         randomised: whether another draw of the noise may give another prediction.
         control: a trivial transformation that a useful defense must beat.
+
+    What ``randomised`` and ``control`` say of an object is stored with its results; a property may let parameters decide.
     """
 
     gradients: ClassVar[tuple[Gradients, ...]] = ("none",)
