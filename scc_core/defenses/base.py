@@ -30,7 +30,8 @@ class Defense(Component, ABC):
         randomised: whether another draw of the noise may give another prediction.
         control: a trivial transformation that a useful defense must beat.
 
-    What ``randomised`` and ``control`` say of an object is stored with its results; a property may let parameters decide.
+    What ``randomised`` and ``control`` say of an object is stored with its results; a property may let parameters
+    decide.
     """
 
     gradients: ClassVar[tuple[Gradients, ...]] = ("none",)
