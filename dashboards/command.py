@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from orchestrator.cli.options import DEFAULT_DATABASE, Database, Workers, output
-
-if TYPE_CHECKING:
-    from dashboards.analysis.provenance import RunProvenance
-    from orchestrator.store import RunSummary
 
 DEMO_DATABASE = "sqlite:///sccbench-demo.db"
 SITE = Path("sccbench-dashboard")
@@ -46,7 +42,7 @@ def draw(db: str, run: str | None, out: Path) -> Path:
     """
     from datetime import UTC, datetime
 
-    from dashboards.analysis.provenance import Provenance
+    from dashboards.analysis.provenance import Provenance, RunProvenance
     from dashboards.analysis.published import Published
     from dashboards.site import write_site
     from orchestrator.results.published import shipped
@@ -58,26 +54,8 @@ def draw(db: str, run: str | None, out: Path) -> Path:
         frame = store.results(None if run is None else runs[0].id)
         published = Published.of(Comparison(store, shipped(), None if run is None else runs[0].id))
     title = "Robustness against accuracy" if run is None else f"Robustness against accuracy: {runs[0].name}"
-    provenance = Provenance(title, datetime.now(UTC), db, [_provenance(one) for one in runs])
+    provenance = Provenance(title, datetime.now(UTC), db, [RunProvenance.of(one) for one in runs])
     return write_site(frame, provenance, out, published).resolve()
-
-
-def _provenance(run: RunSummary) -> RunProvenance:
-    from dashboards.analysis.provenance import RunProvenance
-
-    return RunProvenance(
-        id=run.id,
-        name=run.name,
-        started_at=run.started_at,
-        finished_at=run.finished_at,
-        outcome=run.state,
-        host=run.host,
-        code_version=run.code_version,
-        python_version=run.python_version,
-        packages=run.packages,
-        devices={**run.machine, **run.devices},
-        grid_yaml=run.grid_text,
-    )
 
 
 def _name(page: Path) -> None:

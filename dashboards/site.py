@@ -45,13 +45,22 @@ def write_site(results: pl.DataFrame, provenance: Provenance, folder: Path, publ
     Raises:
         UserError: ``folder`` holds something that is not a site of ours.
     """
-    _refuse_foreign(folder)
+    empty = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
+    if not empty and not (folder / MARKER).is_file():
+        kind = "a folder that sccbench did not write" if folder.is_dir() else "not a folder"
+        raise UserError(f"cannot write the dashboard to {str(folder)!r}: it is {kind}. Name a new or an empty folder.")
     pages = site_pages(results, provenance, published)
-    frame = _frame(results, provenance)
+    versions = dict.fromkeys(run.code_version for run in provenance.runs)
+    demonstration = "demonstration" in results.columns and bool(results["demonstration"].cast(pl.Boolean).any())
+    frame = Frame(provenance.title, provenance.generated_at, demonstration, ", ".join(versions))
     with _replacing(folder) as fresh:
         for page in pages:
             (fresh / page.file).write_text(render(page, pages, frame), encoding="utf-8")
-        _write_assets(fresh)
+        assets = fresh / "assets"
+        assets.mkdir()
+        for name in _ASSETS:
+            (assets / name).write_text(template(name), encoding="utf-8")
+        (assets / "plotly.min.js").write_text(get_plotlyjs(), encoding="utf-8")
         (fresh / CSV_FILE).write_text("".join(csv_lines(results)), encoding="utf-8")
         (fresh / MARKER).write_text("written by sccbench dashboard\n", encoding="utf-8")
     return folder / "index.html"
@@ -71,31 +80,6 @@ def site_pages(results: pl.DataFrame, provenance: Provenance, published: Publish
         results_page(results),
         sources_page(provenance),
     ]
-
-
-def _frame(results: pl.DataFrame, provenance: Provenance) -> Frame:
-    versions = dict.fromkeys(run.code_version for run in provenance.runs)
-    demonstration = "demonstration" in results.columns and bool(results["demonstration"].cast(pl.Boolean).any())
-    return Frame(provenance.title, provenance.generated_at, demonstration, ", ".join(versions))
-
-
-def _write_assets(site: Path) -> None:
-    assets = site / "assets"
-    assets.mkdir()
-    for name in _ASSETS:
-        (assets / name).write_text(template(name), encoding="utf-8")
-    (assets / "plotly.min.js").write_text(get_plotlyjs(), encoding="utf-8")
-
-
-def _refuse_foreign(folder: Path) -> None:
-    if not folder.exists() or (folder.is_dir() and (_is_ours(folder) or not any(folder.iterdir()))):
-        return
-    kind = "a folder that sccbench did not write" if folder.is_dir() else "not a folder"
-    raise UserError(f"cannot write the dashboard to {str(folder)!r}: it is {kind}. Name a new or an empty folder.")
-
-
-def _is_ours(folder: Path) -> bool:
-    return (folder / MARKER).is_file()
 
 
 @contextmanager

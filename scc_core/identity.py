@@ -11,11 +11,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """A model as the grid names it, with the SHA-256 of its weights."""
+    """A model as the grid names it, with the SHA-256 of its weights; what its card says is not part of the key."""
 
     name: str
     digest: str
     demonstration: bool = False
+    family: str | None = None
 
 
 @dataclass(frozen=True)

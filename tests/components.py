@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from scc_core.components.parameters import parameter
 from scc_core.datasets import Dataset, DatasetCard
 from scc_core.defenses import Defense
 from scc_core.errors import NotFetchedError
@@ -100,7 +101,21 @@ class FarEntry(TinyEntry):
         raise NotFetchedError("no weights of tests.components:far here; `sccbench fetch models tests.components:far`")
 
 
+class SlidesEntry(TinyEntry):
+    """A model of pathology slides, whose name does not say so."""
+
+    card = replace(TinyEntry.card, name="tests.components:slides", family="biomedical")
+
+
+class MediumEntry(TinyEntry):
+    """A general model with three letters of a medical one in its name."""
+
+    card = replace(TinyEntry.card, name="tests.components:medium_clip")
+
+
 tiny = TinyEntry()
+slides = SlidesEntry()
+medium_clip = MediumEntry()
 far = FarEntry()
 mirrored = MirroredEntry()
 tight = TightEntry()
@@ -151,6 +166,24 @@ class Quantised(Defense):
 
     def classify(self, model, images, noise):
         return model((images * 31).round() / 31)
+
+
+@dataclass(frozen=True)
+class Blur(Defense):
+    """A control of the user's own, whose parameter decides whether it draws random numbers."""
+
+    gradients = ("unrolled",)
+    control = True
+
+    noisy: bool = parameter(False, help="whether to add noise")
+
+    @property
+    def randomised(self) -> bool:
+        return self.noisy
+
+    def classify(self, model, images, noise):
+        blurred = torch.nn.functional.avg_pool2d(images, 3, stride=1, padding=1, count_include_pad=False)
+        return model((blurred + 0.01 * noise.normal(tuple(images.shape[1:]))) if self.noisy else blurred)
 
 
 @dataclass(frozen=True)

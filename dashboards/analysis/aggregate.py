@@ -38,34 +38,12 @@ def pool_seeds(cells: pl.DataFrame) -> pl.DataFrame:
     Returns:
         One row per :data:`POOL_KEYS`, sorted by them: ``correct`` and ``samples`` (summed over seeds), ``images``
         (distinct), ``seeds``, ``accuracy``, ``accuracy_low``, ``accuracy_high``, ``seed_deviation``, ``seconds``,
-        ``status``, ``error`` and ``demonstration``. Rows without a measurement keep their place with a null accuracy.
+        ``status``, ``error``, ``demonstration``, ``control``, ``randomised`` and ``family``. Rows without a
+        measurement keep their place with a null accuracy.
     """
-    pooled = cells.group_by(POOL_KEYS).agg(*_pooled_columns()).sort(POOL_KEYS)
-    pooled = pooled.with_columns(accuracy=pl.when(pl.col("samples") > 0).then(_ratio("correct", "samples")))
-    low, high = wilson_limits(pl.col("accuracy"), pl.col("images"))
-    return pooled.with_columns(accuracy_low=low, accuracy_high=high)
-
-
-def _pooled_columns() -> list[pl.Expr]:
-    usable = pl.col("status").is_in(["done", "partial"]) & (pl.col("samples") > 0)
-    usable &= pl.col("accuracy").is_not_null()
-    measured = {name: pl.col(name).filter(usable) for name in ("correct", "samples", "seed", "accuracy")}
-    return [
-        measured["correct"].sum(),
-        measured["samples"].sum(),
-        measured["samples"].max().fill_null(0).alias("images"),
-        measured["seed"].n_unique().alias("seeds"),
-        measured["accuracy"].std().alias("seed_deviation"),
-        (pl.col("samples") * pl.col("seconds_per_image")).filter(usable).sum().alias("seconds"),
-        pl.col("error").drop_nulls().first(),
-        pl.col("demonstration").any(),
-        _pooled_status(usable).alias("status"),
-    ]
-
-
-def _pooled_status(usable: pl.Expr) -> pl.Expr:
     status = pl.col("status")
-    return (
+    usable = status.is_in(["done", "partial"]) & (pl.col("samples") > 0) & pl.col("accuracy").is_not_null()
+    pooled_status = (
         pl.when((status == "done").all())
         .then(pl.lit("done"))
         .when(usable.any())
@@ -74,6 +52,22 @@ def _pooled_status(usable: pl.Expr) -> pl.Expr:
         .then(pl.lit("failed"))
         .otherwise(pl.lit("pending"))
     )
+    pooled = cells.group_by(POOL_KEYS).agg(
+        pl.col("correct", "samples").filter(usable).sum(),
+        pl.col("samples").filter(usable).max().fill_null(0).alias("images"),
+        pl.col("seed").filter(usable).n_unique().alias("seeds"),
+        pl.col("accuracy").filter(usable).std().alias("seed_deviation"),
+        (pl.col("samples") * pl.col("seconds_per_image")).filter(usable).sum().alias("seconds"),
+        pl.col("error").drop_nulls().first(),
+        pl.col("demonstration").any(),
+        pl.col("control", "randomised").max(),
+        pl.col("family").drop_nulls().first(),
+        pooled_status.alias("status"),
+    )
+    accuracy = pl.when(pl.col("samples") > 0).then(pl.col("correct") / pl.col("samples"))
+    low, high = wilson_limits(pl.col("accuracy"), pl.col("images"))
+    with_accuracy = pooled.sort(POOL_KEYS).with_columns(accuracy=accuracy)
+    return with_accuracy.with_columns(accuracy_low=low, accuracy_high=high)
 
 
 def macro_mean(pooled: pl.DataFrame, by: Sequence[str] = ("model", "defense", "epsilon_255")) -> pl.DataFrame:
@@ -106,17 +100,9 @@ def macro_mean(pooled: pl.DataFrame, by: Sequence[str] = ("model", "defense", "e
             mean,
             (mean - below / pl.len()).clip(lower_bound=0).alias("accuracy_low"),
             (mean + above / pl.len()).clip(upper_bound=1).alias("accuracy_high"),
-            _single("seed_deviation"),
+            pl.when(pl.len() == 1).then(pl.col("seed_deviation").first()).alias("seed_deviation"),
             pl.col("demonstration").any(),
             (pl.col("status") != "done").sum().alias("partial"),
         )
         .sort(by)
     )
-
-
-def _single(name: str) -> pl.Expr:
-    return pl.when(pl.len() == 1).then(pl.col(name).first()).alias(name)
-
-
-def _ratio(numerator: str, denominator: str) -> pl.Expr:
-    return pl.col(numerator) / pl.col(denominator)

@@ -38,7 +38,8 @@ def comparable(pooled: pl.DataFrame, columns: Sequence[str] = ("defense", "epsil
     """
     measured = pooled.filter(pl.col("accuracy").is_not_null())
     every_dataset = set(measured["dataset"])
-    coverage = _coverage(measured, columns)
+    grouped = measured.group_by(columns).agg(pl.col("dataset").unique()).sort(columns)
+    coverage = {tuple(row[:-1]): set(row[-1]) for row in grouped.iter_rows()}
     kept = {key: names for key, names in coverage.items() if 2 * len(names) >= len(every_dataset)}
     while kept and not set.intersection(*kept.values()):
         del kept[min(kept, key=lambda key: len(kept[key]))]
@@ -47,8 +48,3 @@ def comparable(pooled: pl.DataFrame, columns: Sequence[str] = ("defense", "epsil
     rows = measured.filter(pl.col("dataset").is_in(sorted(datasets))).join(keys, on=columns, how="semi")
     left_out = tuple(key for key in coverage if key not in kept)
     return Comparable(rows, tuple(sorted(datasets)), tuple(sorted(every_dataset - datasets)), left_out)
-
-
-def _coverage(measured: pl.DataFrame, columns: Sequence[str]) -> dict[tuple[object, ...], set[str]]:
-    grouped = measured.group_by(columns).agg(pl.col("dataset").unique()).sort(columns)
-    return {tuple(row[:-1]): set(row[-1]) for row in grouped.iter_rows()}

@@ -1,4 +1,4 @@
-"""Where the numbers of a site come from: plain data that the caller fills in."""
+"""Where the numbers of a site come from."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Self
+
+from orchestrator.store import RunSummary
 
 _PASSWORD = re.compile(r"(?<=://)([^:/@\s]*):[^@/\s]*@")
 
@@ -39,6 +42,23 @@ class RunProvenance:
     packages: Mapping[str, str] = field(default_factory=dict)
     devices: Mapping[str, str] = field(default_factory=dict)
     grid_yaml: str = ""
+
+    @classmethod
+    def of(cls, run: RunSummary) -> Self:
+        """Take what a site shows of a stored run."""
+        return cls(
+            id=run.id,
+            name=run.name,
+            started_at=run.started_at,
+            finished_at=run.finished_at,
+            outcome=run.state,
+            host=run.host,
+            code_version=run.code_version,
+            python_version=run.python_version,
+            packages=run.packages,
+            devices={**run.machine, **run.devices},
+            grid_yaml=run.grid_text,
+        )
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,10 @@ from functools import cached_property
 import polars as pl
 
 from dashboards.analysis.aggregate import pool_seeds
-from dashboards.look.palette import NONE, Palette
+from dashboards.look.palette import Palette
 from dashboards.look.words import CLEAN_MEANING, CLEAN_TITLE, THREAT_MEANINGS, THREAT_MODELS, THREAT_TITLES
+from orchestrator.grid.cell import ADAPTIVE, CLEAN, NO_DEFENSE, TRANSFER
+from scc_core.components.choices import FAMILIES
 
 SCHEMA = pl.Schema(
     {
@@ -34,11 +36,13 @@ SCHEMA = pl.Schema(
         "demonstration": pl.Boolean,
         "status": pl.String,
         "error": pl.String,
+        "control": pl.Boolean,
+        "family": pl.String,
+        "randomised": pl.Boolean,
     }
 )
 """The columns that figures need; a column that the results lack is null."""
 
-CLEAN_ATTACK = "none"
 _SETTINGS = ("preprocessing", "precision")
 
 
@@ -56,7 +60,21 @@ class Study:
     @classmethod
     def of(cls, results: pl.DataFrame) -> Study:
         """Build a study from the rows of the ``results`` or the ``run_results`` view."""
-        return cls(_named_by_settings(_distinct_cells(_with_schema(results))))
+        complete = pl.concat([pl.DataFrame(schema=SCHEMA), results], how="diagonal_relaxed").with_columns(
+            pl.col("demonstration").cast(pl.Boolean).fill_null(False),
+            pl.col("epsilon_255").cast(pl.Float64).round(4),
+            pl.col("samples", "correct").cast(pl.Int64).fill_null(0),
+            pl.col("status").fill_null("pending"),
+        )
+        most_samples_first = complete.sort("samples", descending=True, maintain_order=True)
+        distinct = most_samples_first.unique("cell", keep="first", maintain_order=True)
+        cells = distinct.sort("model", "dataset", "attack", "epsilon_255", "threat_model", "defense", "seed")
+        name = pl.col("model")
+        for setting in _SETTINGS:
+            varies = pl.col(setting).n_unique().over("model") > 1
+            suffix = pl.format(" · {}", pl.col(setting).fill_null("unknown"))
+            name = pl.when(varies).then(name + suffix).otherwise(name)
+        return cls(cells.with_columns(name.alias("model")))
 
     @cached_property
     def pooled(self) -> pl.DataFrame:
@@ -66,14 +84,27 @@ class Study:
     @cached_property
     def palette(self) -> Palette:
         """The styles of all defenses of the study."""
-        return Palette(self.cells["defense"])
+        return Palette(dict(self.cells.group_by("defense").agg(pl.col("control").max()).iter_rows()))
+
+    @cached_property
+    def families(self) -> dict[str, str | None]:
+        """The family of every model; None where the results do not say it."""
+        told = self.cells.group_by("model").agg(pl.col("family").drop_nulls().first())
+        return dict(told.iter_rows())
 
     @cached_property
     def models(self) -> list[str]:
-        """Every model's name, those of demonstrations last."""
-        ordered = self.cells.sort("demonstration", "model", descending=[False, False])
-        general_first = sorted(ordered["model"].unique(maintain_order=True), key=is_biomedical)
-        return sorted(general_first, key=lambda name: name in self._demonstrations)
+        """Every model's name: demonstrations last, else by family, and those of unknown family after the others."""
+        places = {family: place for place, family in enumerate(FAMILIES)}
+
+        def place(model: str) -> tuple[bool, int, str]:
+            return model in self._demonstrations, places.get(self.families[model] or "", len(places)), model
+
+        return sorted(self.families, key=place)
+
+    def family(self, model: str) -> str:
+        """Return in words what kind a model is."""
+        return self.families[model] or "family unknown"
 
     @cached_property
     def datasets(self) -> list[str]:
@@ -95,81 +126,50 @@ class Study:
 
     @property
     def threat_models(self) -> list[str]:
-        """The threat models that have results; ``transfer`` too where there are only clean ones."""
+        """The threat models that have results; the first of them too where there are only clean ones."""
         present = set(self.pooled.filter(~_is_clean(), pl.col("accuracy").is_not_null())["threat_model"])
         known = [name for name in THREAT_MODELS if name in present]
-        return known or (["transfer"] if self.pooled["accuracy"].is_not_null().any() else [])
+        return known or ([TRANSFER] if self.pooled["accuracy"].is_not_null().any() else [])
 
     def attacks(self, threat_model: str) -> list[str]:
-        """Return the attacks measured under a threat model; only ``none`` where nothing was attacked."""
+        """Return the attacks measured under a threat model, the strongest first; ``CLEAN`` where nothing was attacked.
+
+        The strongest is the one that leaves the lowest mean accuracy over all that it was measured on.
+        """
         attacked = self.pooled.filter(
             ~_is_clean(), pl.col("threat_model") == threat_model, pl.col("accuracy").is_not_null()
         )
-        return sorted(attacked["attack"].unique(), key=_attack_place) or [CLEAN_ATTACK]
+        strength = attacked.group_by("attack").agg(pl.col("accuracy").mean()).sort("accuracy", "attack")
+        return strength["attack"].to_list() or [CLEAN]
 
     def title(self, threat_model: str) -> str:
         """Return the heading of what a threat model's figures show."""
-        return CLEAN_TITLE if self.attacks(threat_model) == [CLEAN_ATTACK] else THREAT_TITLES[threat_model]
+        return CLEAN_TITLE if self.attacks(threat_model) == [CLEAN] else THREAT_TITLES[threat_model]
 
     def meaning(self, threat_model: str) -> str:
         """Say what the attacker of a threat model knows."""
-        return CLEAN_MEANING if self.attacks(threat_model) == [CLEAN_ATTACK] else THREAT_MEANINGS[threat_model]
+        return CLEAN_MEANING if self.attacks(threat_model) == [CLEAN] else THREAT_MEANINGS[threat_model]
 
     def panel(self, threat_model: str, attack: str, *, clean: bool = True) -> pl.DataFrame:
         """Return the pooled rows that may share axes: one attack under one threat model.
 
-        Clean rows belong to every panel whose attack measured their model and defense. The undefended model under
-        ``adaptive`` is its ``transfer`` measurement: there is no defense to differentiate through.
+        Clean rows belong to every panel whose attack measured their model and defense. The undefended model is measured
+        once for both threat models: there is no defense to differentiate through.
         """
         rows = self.pooled
         by_attack = rows.filter(~_is_clean(), pl.col("attack") == attack)
         attacked = by_attack.filter(pl.col("threat_model") == threat_model)
-        if threat_model == "adaptive":
-            undefended = by_attack.filter(pl.col("threat_model") == "transfer", pl.col("defense") == NONE)
-            own = attacked.filter(pl.col("defense") != NONE)
+        if threat_model == ADAPTIVE:
+            undefended = by_attack.filter(pl.col("threat_model") == TRANSFER, pl.col("defense") == NO_DEFENSE)
+            own = attacked.filter(pl.col("defense") != NO_DEFENSE)
             attacked = pl.concat([own, undefended.join(own, on=["model", "dataset"], how="semi")])
         if not clean:
             return attacked
         clean_rows = rows.filter(_is_clean())
-        if attack != CLEAN_ATTACK:
+        if attack != CLEAN:
             clean_rows = clean_rows.join(attacked, on=["model", "defense", "dataset"], how="semi")
         return pl.concat([clean_rows, attacked])
 
 
-def is_biomedical(model: str) -> bool:
-    """Tell whether a model's name says that it was made for medical images."""
-    return any(word in model.lower() for word in ("biomed", "med", "pubmed"))
-
-
-def _attack_place(attack: str) -> tuple[bool, str]:
-    """Put PGD first: it is the attack that every paper reports."""
-    return not attack.startswith("pgd"), attack
-
-
 def _is_clean() -> pl.Expr:
     return pl.col("epsilon_255") == 0
-
-
-def _with_schema(results: pl.DataFrame) -> pl.DataFrame:
-    complete = pl.concat([pl.DataFrame(schema=SCHEMA), results], how="diagonal_relaxed")
-    return complete.with_columns(
-        pl.col("demonstration").cast(pl.Boolean).fill_null(False),
-        pl.col("epsilon_255").cast(pl.Float64).round(4),
-        pl.col("samples", "correct").cast(pl.Int64).fill_null(0),
-        pl.col("status").fill_null("pending"),
-    )
-
-
-def _distinct_cells(results: pl.DataFrame) -> pl.DataFrame:
-    most_samples_first = results.sort("samples", descending=True, maintain_order=True)
-    distinct = most_samples_first.unique("cell", keep="first", maintain_order=True)
-    return distinct.sort("model", "dataset", "attack", "epsilon_255", "threat_model", "defense", "seed")
-
-
-def _named_by_settings(cells: pl.DataFrame) -> pl.DataFrame:
-    label = pl.col("model")
-    for setting in _SETTINGS:
-        varies = pl.col(setting).n_unique().over("model") > 1
-        suffix = pl.format(" · {}", pl.col(setting).fill_null("unknown"))
-        label = pl.when(varies).then(label + suffix).otherwise(label)
-    return cells.with_columns(label.alias("model"))

@@ -8,6 +8,7 @@ import polars as pl
 
 from dashboards.analysis.comparable import Comparable
 from dashboards.look.words import DEMONSTRATION, amount, epsilon, listing
+from orchestrator.grid.cell import NO_DEFENSE
 
 
 def averaged(found: Comparable, *, demonstration: bool) -> str:
@@ -20,14 +21,23 @@ def averaged(found: Comparable, *, demonstration: bool) -> str:
     if found.dropped_datasets:
         sentences.append(f"Not every defense has {listing(found.dropped_datasets, 4)}: left out.")
     if found.left_out:
-        sentences.append(f"Measured on too few datasets to compare: {listing(_columns(found.left_out), 4)}.")
+        words = [[epsilon(part) if isinstance(part, float) else str(part) for part in key] for key in found.left_out]
+        columns = [" at ".join(parts) for parts in words]
+        sentences.append(f"Measured on too few datasets to compare: {listing(columns, 4)}.")
     return finish(sentences, found.rows, demonstration=demonstration)
 
 
 def finish(sentences: Sequence[str], rows: pl.DataFrame, *, demonstration: bool) -> str:
-    """Add what must be said of unfinished cells and of demonstrations."""
+    """Add which defenses are controls, and what must be said of unfinished cells and of demonstrations."""
+    kinds = (
+        rows.filter(pl.col("defense") != NO_DEFENSE).group_by("defense").agg(pl.col("control").max()).sort("defense")
+    )
+    controls = kinds.filter(pl.col("control"))["defense"].to_list()
+    unknown = kinds.filter(pl.col("control").is_null())["defense"].to_list()
     partial = rows.filter(pl.col("status") == "partial").height
-    extra = [f"Not complete yet: {partial:,} of {amount(rows.height, 'measurement')}."] if partial else []
+    extra = [f"Controls: {listing(controls)}."] if controls else []
+    extra += [f"Not known to be controls or not: {listing(unknown)}."] if unknown else []
+    extra += [f"Not complete yet: {partial:,} of {amount(rows.height, 'measurement')}."] if partial else []
     extra += [f"These are {DEMONSTRATION}."] if demonstration else []
     return " ".join([*sentences, *extra])
 
@@ -40,11 +50,3 @@ def images(rows: pl.DataFrame) -> str:
     seeds = int(rows["seeds"].max() or 0)  # type: ignore[arg-type]
     span = amount(most, "image") if least == most else f"{least:,} to {amount(most, 'image')}"
     return f"{span} per point, {amount(seeds, 'seed')}"
-
-
-def _columns(keys: Sequence[tuple[object, ...]]) -> list[str]:
-    return [" at ".join(_word(part) for part in key) for key in keys]
-
-
-def _word(part: object) -> str:
-    return epsilon(part) if isinstance(part, float) else str(part)

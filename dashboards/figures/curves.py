@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
-
 import polars as pl
 
 from dashboards.analysis.aggregate import macro_mean
@@ -12,7 +9,7 @@ from dashboards.analysis.comparable import Comparable, comparable
 from dashboards.analysis.study import Study
 from dashboards.figures import captions
 from dashboards.look.deck import Deck, Figure, Numbers, Panel, State
-from dashboards.look.palette import DefenseStyle, Palette
+from dashboards.look.palette import Palette
 from dashboards.look.theme import (
     NUMBERS_HEADER,
     accuracy_axis,
@@ -39,7 +36,16 @@ CAUTION = (
 
 def deck(study: Study, threat_model: str) -> Deck | None:
     """Draw accuracy against epsilon for one threat model: a panel per model, a state per attack and dataset."""
-    states = [state for attack in study.attacks(threat_model) for state in _states(study, threat_model, attack)]
+    states = []
+    for attack in study.attacks(threat_model):
+        rows = study.panel(threat_model, attack).filter(pl.col("accuracy").is_not_null())
+        datasets = sorted(rows["dataset"].unique())
+        for dataset in [MEAN, *(datasets if len(datasets) > 1 else [])]:
+            chosen = rows if dataset == MEAN else rows.filter(pl.col("dataset") == dataset)
+            found = [(model, comparable(chosen.filter(pl.col("model") == model))) for model in study.models]
+            panels = tuple(panel(study, model, each) for model, each in found if each.datasets)
+            if panels:
+                states.append(State({"Attack": attack, "Dataset": dataset}, panels))
     if not states:
         return None
     drawn = study.pooled.filter(pl.col("accuracy").is_not_null())
@@ -55,57 +61,8 @@ def deck(study: Study, threat_model: str) -> Deck | None:
     )
 
 
-def lines(averages: pl.DataFrame, palette: Palette, *, demonstration: bool, height: int = 400) -> Figure:
-    """Draw one model's rows of :func:`dashboards.analysis.aggregate.macro_mean`, a line per defense."""
-    styles = palette.ordered(averages["defense"])
-    epsilons = sorted(averages["epsilon_255"].unique())
-    step = 0.011 * ((epsilons[-1] - epsilons[0]) or 1.0)
-    traces = []
-    for index, style in enumerate(styles):
-        offset = (index - (len(styles) - 1) / 2) * step
-        traces.append(_line(averages.filter(pl.col("defense") == style.name), style, offset))
-    return figure(
-        traces,
-        demonstration=demonstration,
-        height=height,
-        xaxis=epsilon_axis(epsilons),
-        yaxis=accuracy_axis("Accuracy (%)"),
-    )
-
-
-def _line(averages: pl.DataFrame, style: DefenseStyle, offset: float) -> dict[str, Any]:
-    rows = averages.sort("epsilon_255").to_dicts()
-    return {
-        "type": "scatter",
-        "mode": "lines+markers",
-        "name": plain(style.name),
-        "legendgroup": style.name,
-        "x": [row["epsilon_255"] + offset for row in rows],
-        "y": [100 * row["accuracy"] for row in rows],
-        "error_y": interval_bars(rows, style),
-        "line": {"color": style.color, "width": style.line_width, "dash": style.dash},
-        "marker": marker(style),
-        "hovertext": [hover(row, style.name, f"ε = {epsilon(row['epsilon_255'])}") for row in rows],
-        "hoverinfo": "text",
-    }
-
-
-def _states(study: Study, threat_model: str, attack: str) -> Iterator[State]:
-    rows = study.panel(threat_model, attack).filter(pl.col("accuracy").is_not_null())
-    yield from _state(study, rows, {"Attack": attack, "Dataset": MEAN})
-    datasets = sorted(rows["dataset"].unique())
-    for dataset in datasets if len(datasets) > 1 else []:
-        yield from _state(study, rows.filter(pl.col("dataset") == dataset), {"Attack": attack, "Dataset": dataset})
-
-
-def _state(study: Study, rows: pl.DataFrame, facets: dict[str, str]) -> Iterator[State]:
-    found = [(model, comparable(rows.filter(pl.col("model") == model))) for model in study.models]
-    panels = tuple(_panel(study, model, each) for model, each in found if each.datasets)
-    if panels:
-        yield State(facets, panels)
-
-
-def _panel(study: Study, model: str, found: Comparable) -> Panel:
+def panel(study: Study, model: str, found: Comparable) -> Panel:
+    """Draw one model's comparable rows, averaged over their datasets."""
     averages = macro_mean(found.rows)
     demonstration = study.is_demonstration(model)
     defenses = [style.name for style in study.palette.ordered(averages["defense"])]
@@ -116,4 +73,37 @@ def _panel(study: Study, model: str, found: Comparable) -> Panel:
         caption=captions.averaged(found, demonstration=demonstration),
         numbers=Numbers(NUMBERS_HEADER, [numbers_row(row) for row in averages.iter_rows(named=True)]),
         demonstration=demonstration,
+        family=study.family(model),
+    )
+
+
+def lines(averages: pl.DataFrame, palette: Palette, *, demonstration: bool, height: int = 400) -> Figure:
+    """Draw one model's rows of :func:`dashboards.analysis.aggregate.macro_mean`, a line per defense."""
+    styles = palette.ordered(averages["defense"])
+    epsilons = sorted(averages["epsilon_255"].unique())
+    step = 0.011 * ((epsilons[-1] - epsilons[0]) or 1.0)
+    traces = []
+    for index, style in enumerate(styles):
+        offset = (index - (len(styles) - 1) / 2) * step
+        rows = averages.filter(pl.col("defense") == style.name).sort("epsilon_255").to_dicts()
+        trace = {
+            "type": "scatter",
+            "mode": "lines+markers",
+            "name": plain(style.name),
+            "legendgroup": style.name,
+            "x": [row["epsilon_255"] + offset for row in rows],
+            "y": [100 * row["accuracy"] for row in rows],
+            "error_y": interval_bars(rows, style),
+            "line": {"color": style.color, "width": style.line_width, "dash": style.dash},
+            "marker": marker(style),
+            "hovertext": [hover(row, style.name, f"ε = {epsilon(row['epsilon_255'])}") for row in rows],
+            "hoverinfo": "text",
+        }
+        traces.append(trace)
+    return figure(
+        traces,
+        demonstration=demonstration,
+        height=height,
+        xaxis=epsilon_axis(epsilons),
+        yaxis=accuracy_axis("Accuracy (%)"),
     )

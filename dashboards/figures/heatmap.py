@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 
 from dashboards.analysis.aggregate import macro_mean
 from dashboards.analysis.comparable import comparable
-from dashboards.analysis.study import CLEAN_ATTACK, Study
+from dashboards.analysis.study import Study
 from dashboards.figures import captions
-from dashboards.look.deck import Deck, Numbers, Panel, State
-from dashboards.look.palette import NONE
+from dashboards.look.deck import Deck, Figure, Numbers, Panel, State
 from dashboards.look.theme import NUMBERS_HEADER, Row, axis, figure, hover, numbers_row, plain
 from dashboards.look.words import amount, epsilon, listing, shortened
+from orchestrator.grid.cell import CLEAN, NO_DEFENSE, TRANSFER
 
 ACCURACY, GAIN = "accuracy (%)", "gain over undefended (points)"
 MEAN = "mean"
 READING = (
-    "Rows are datasets, columns are defenses (controls first). The last row is the mean over the datasets that "
-    "all defenses of the panel have. A dash marks a cell that is not measured yet, a cross one that failed. Gains"
-    " are in percentage points."
+    "Rows are datasets, columns are defenses, controls last and in italics. The last row is the mean over the "
+    "datasets that all defenses of the panel have. A dash marks a cell that is not measured yet, a cross one that "
+    "failed. Gains are in percentage points."
 )
 CAUTION = (
     "A number of two digits hides its interval: it is in the hover text and in the numbers below. Small "
@@ -42,15 +43,13 @@ _MEAN_GAP = 0.3
 _GAIN_LIMIT = 60
 """Gains beyond so many points have the strongest shade; the same in all panels, so that shades compare."""
 
-Key = tuple[str, str]
-Value = Callable[[Row | None], float | None]
-
 
 def deck(study: Study, threat_model: str) -> Deck | None:
     """Draw heat maps for one threat model: a state per model, attack, epsilon and quantity."""
     states = [state for model in study.models for state in _states(study, threat_model, model)]
     if not states:
         return None
+    attacked = [index for index, state in enumerate(states) if state.facets["Epsilon"] != epsilon(0)]
     return Deck(
         key=f"heatmap-{threat_model}",
         heading=study.title(threat_model),
@@ -58,199 +57,162 @@ def deck(study: Study, threat_model: str) -> Deck | None:
         reading=READING,
         caution=CAUTION,
         states=states,
-        start=_start(states),
+        start=attacked[0] if attacked else 0,
         wide=True,
     )
 
 
-def _start(states: Sequence[State]) -> int:
-    attacked = [index for index, state in enumerate(states) if state.facets["Epsilon"] != epsilon(0)]
-    return attacked[0] if attacked else 0
-
-
 def _states(study: Study, threat_model: str, model: str) -> Iterator[State]:
     for attack in study.attacks(threat_model):
-        rows = study.panel(threat_model, attack).filter(pl.col("model") == model)
-        for value in sorted(rows["epsilon_255"].unique()):
-            if value or threat_model == "transfer":
-                facets = {"Model": model, "Attack": attack, "Epsilon": epsilon(value)}
-                yield from _quantities(study, rows.filter(pl.col("epsilon_255") == value), facets)
+        of_attack = study.panel(threat_model, attack).filter(pl.col("model") == model)
+        for value in sorted(of_attack["epsilon_255"].unique()):
+            rows = of_attack.filter(pl.col("epsilon_255") == value)
+            if (not value and threat_model != TRANSFER) or not rows["accuracy"].is_not_null().any():
+                continue
+            facets = {"Model": model, "Attack": attack, "Epsilon": epsilon(value)}
+            yield State({**facets, "Show": ACCURACY}, (panel(study, rows, facets, gain=False),))
+            defenses = set(rows["defense"])
+            if NO_DEFENSE in defenses and len(defenses) > 1:
+                yield State({**facets, "Show": GAIN}, (panel(study, rows, facets, gain=True),))
 
 
-def _quantities(study: Study, rows: pl.DataFrame, facets: dict[str, str]) -> Iterator[State]:
-    if not rows["accuracy"].is_not_null().any():
-        return
-    yield State({**facets, "Show": ACCURACY}, (_panel(study, rows, facets, gain=False),))
-    defenses = set(rows["defense"])
-    if NONE in defenses and len(defenses) > 1:
-        yield State({**facets, "Show": GAIN}, (_panel(study, rows, facets, gain=True),))
-
-
-def _panel(study: Study, rows: pl.DataFrame, facets: dict[str, str], *, gain: bool) -> Panel:
+def panel(study: Study, rows: pl.DataFrame, facets: dict[str, str], *, gain: bool) -> Panel:
+    """Draw the pooled rows of one model, attack and epsilon: accuracies, or gains over the undefended model."""
     model, value = facets["Model"], facets["Epsilon"]
     found = comparable(rows)
     demonstration = study.is_demonstration(model)
     what = "Gain over the undefended model" if gain else "Accuracy"
-    attack = "" if value == epsilon(0) or facets["Attack"] == CLEAN_ATTACK else f" under {facets['Attack']}"
-    sentences = [
-        f"Mean row: {amount(len(found.datasets), 'dataset')} ({listing(found.datasets)}); "
-        f"{captions.images(found.rows)}."
-    ]
+    attack = "" if value == epsilon(0) or facets["Attack"] == CLEAN else f" under {facets['Attack']}"
+    mean_row = f"Mean row: {amount(len(found.datasets), 'dataset')} ({listing(found.datasets)})"
     measured = rows.filter(pl.col("accuracy").is_not_null())
+    shown = [s for s in study.palette.ordered(rows["defense"]) if not (gain and s.undefended)]
+    labels = [f"<i>{plain(shortened(s.name))}</i>" if s.control else plain(shortened(s.name)) for s in shown]
+    cells = HeatMap.of(rows, found.rows, [style.name for style in shown], gain=gain)
     return Panel(
         title=f"{model}, ε = {value}",
         description=f"{what} of {model}{attack} at epsilon {value} by dataset and defense.",
-        figure=_heatmap(study, rows, found.rows, demonstration=demonstration, gain=gain),
-        caption=captions.finish(sentences, rows, demonstration=demonstration),
+        figure=cells.draw(labels, demonstration=demonstration),
+        caption=captions.finish([f"{mean_row}; {captions.images(found.rows)}."], rows, demonstration=demonstration),
         numbers=Numbers(
             ("Dataset", *NUMBERS_HEADER),
             [(row["dataset"], *numbers_row(row)) for row in measured.sort("dataset").iter_rows(named=True)],
         ),
         demonstration=demonstration,
+        family=study.family(model),
     )
 
 
-def _heatmap(
-    study: Study, rows: pl.DataFrame, shared: pl.DataFrame, *, demonstration: bool, gain: bool
-) -> dict[str, Any]:
-    defenses = [s.name for s in study.palette.ordered(rows["defense"]) if not (gain and s.name == NONE)]
-    datasets = sorted(rows["dataset"].unique())
-    positions = {**{name: float(place) for place, name in enumerate(datasets)}, MEAN: len(datasets) + _MEAN_GAP}
-    entries = _entries(rows, shared)
-    value = _gain(entries) if gain else _accuracy
-    blocks = [_block(entries, names, defenses, positions, value, gain=gain) for names in (datasets, [MEAN])]
-    return figure(
-        [*blocks, _labels(entries, positions, defenses, value, gain=gain)],
-        demonstration=demonstration,
-        height=120 + 32 * len(positions) + _label_height(defenses),
-        margin={"l": 10, "r": 14, "t": 26, "b": 40},
-        xaxis=_names_axis(
-            "Defense",
-            range(len(defenses)),
-            [_defense_label(study, name) for name in defenses],
-            range=[-0.5, len(defenses) - 0.5],
-        ),
-        yaxis=_names_axis(
-            "",
-            list(positions.values()),
-            [*(plain(shortened(name)) for name in datasets), f"<b>{MEAN}</b>"],
-            range=[positions[MEAN] + 0.5, -0.5],
-        ),
-    )
+@dataclass(frozen=True)
+class HeatMap:
+    """The cells of one heat map.
 
+    Attributes:
+        entries: pooled rows by dataset and defense; the dataset :data:`MEAN` holds the means.
+        datasets: the names of its rows, without the mean.
+        defenses: the names of its columns.
+        gain: whether it shows gains over the undefended model in place of accuracies.
+    """
 
-def _block(
-    entries: dict[Key, Row],
-    names: Sequence[str],
-    defenses: Sequence[str],
-    positions: dict[str, float],
-    value: Value,
-    *,
-    gain: bool,
-) -> dict[str, Any]:
-    cells = [[entries.get((name, defense)) for defense in defenses] for name in names]
-    return {
-        "type": "heatmap",
-        "name": "mean" if names == [MEAN] else "datasets",
-        "x": list(range(len(defenses))),
-        "y": [positions[name] for name in names],
-        "dy": 1,
-        "z": [[_scaled(value(cell)) for cell in line] for line in cells],
-        "hovertext": [[_hover(cell, value, gain=gain) for cell in line] for line in cells],
-        "hoverinfo": "text",
-        "hoverongaps": True,
-        "xgap": 2,
-        "ygap": 2,
-        "showscale": False,
-        "colorscale": _DIVERGING if gain else _SEQUENTIAL,
-        "zmin": -_GAIN_LIMIT if gain else 0,
-        "zmax": _GAIN_LIMIT if gain else 100,
-    }
+    entries: dict[tuple[str, str], Row]
+    datasets: Sequence[str]
+    defenses: Sequence[str]
+    gain: bool
 
+    @classmethod
+    def of(cls, rows: pl.DataFrame, shared: pl.DataFrame, defenses: Sequence[str], *, gain: bool) -> HeatMap:
+        """Take the cells from pooled rows, and the means from those of them that all defenses have."""
+        entries: dict[tuple[str, str], Row] = {(row["dataset"], row["defense"]): row for row in rows.to_dicts()}
+        for row in macro_mean(shared).iter_rows(named=True):
+            status = "partial" if row["partial"] else "done"
+            entries[MEAN, row["defense"]] = {**row, "dataset": MEAN, "status": status, "error": None}
+        return cls(entries, sorted(rows["dataset"].unique()), defenses, gain)
 
-def _labels(
-    entries: dict[Key, Row], positions: dict[str, float], defenses: Sequence[str], value: Value, *, gain: bool
-) -> dict[str, Any]:
-    """Write the numbers as a layer of their own, because a heat map has one text colour for all its cells."""
-    places = [(name, place, defense) for name in positions for place, defense in enumerate(defenses)]
-    cells = [entries.get((name, defense)) for name, _, defense in places]
-    limit = _GAIN_LIMIT if gain else 100
-    return {
-        "type": "scatter",
-        "mode": "text",
-        "name": "numbers",
-        "x": [place for _, place, _ in places],
-        "y": [positions[name] for name, _, _ in places],
-        "text": [_text(cell, value, gain=gain) for cell in cells],
-        "textfont": {"size": 13, "color": [_ink(value(cell), 100 / limit) for cell in cells]},
-        "hoverinfo": "skip",
-    }
+    def value(self, dataset: str, defense: str) -> float | None:
+        """Return what a cell shows, in percent or points; None where it is not measured."""
+        own = self.entries.get((dataset, defense), {}).get("accuracy")
+        if own is None or not self.gain:
+            return None if own is None else 100 * float(own)
+        undefended = self.entries.get((dataset, NO_DEFENSE), {}).get("accuracy")
+        return None if undefended is None else 100 * float(own - undefended)
 
+    def text(self, dataset: str, defense: str) -> str:
+        """Return the text in a cell: a number without decimals, a cross where it failed, a dash where it waits."""
+        number = self.value(dataset, defense)
+        if number is not None:
+            points = round(number)
+            return f"{points:+d}".replace("-", "−") if self.gain and points else str(points)
+        return "×" if self.entries.get((dataset, defense), {}).get("status") == "failed" else "–"
 
-def _ink(number: float | None, scale: float) -> str:
-    if number is None:
-        return "var(--ink-3)"
-    shade = sum(scale * abs(number) >= limit for limit in _INK_LIMITS)
-    return f"var(--on-heat-{shade})"
+    def hover(self, dataset: str, defense: str) -> str:
+        """Return everything that was measured behind a cell."""
+        cell = self.entries.get((dataset, defense))
+        if cell is None:
+            return "not in the grid"
+        if cell["accuracy"] is None:
+            reason = f"<br>{plain(cell['error'][:160])}" if cell["error"] else ""
+            return f"<b>{plain(f'{dataset} · {defense}')}</b><br>{cell['status']}{reason}"
+        number = self.value(dataset, defense)
+        note = f"<br>gain {number:+.2f} points" if self.gain and number is not None else ""
+        partial = "<br>not complete yet" if cell["status"] == "partial" else ""
+        return hover(cell, dataset, defense) + note + partial
 
+    def draw(self, labels: Sequence[str], *, demonstration: bool) -> Figure:
+        """Draw the datasets, the mean below them, and the numbers; ``labels`` name the columns."""
+        positions = {name: float(place) for place, name in enumerate(self.datasets)}
+        positions[MEAN] = len(self.datasets) + _MEAN_GAP
+        longest = max((len(shortened(name)) for name in self.defenses), default=0)
+        names = [*(plain(shortened(name)) for name in self.datasets), f"<b>{MEAN}</b>"]
+        bare = {"showgrid": False, "showline": False, "ticks": "", "automargin": True, "ticklabelstandoff": 6}
+        columns = len(self.defenses)
+        shades = [self.shades("datasets", positions, self.datasets), self.shades("mean", positions, [MEAN])]
+        return figure(
+            [*shades, self.numbers(positions)],
+            demonstration=demonstration,
+            height=120 + 32 * len(positions) + 3 * longest,
+            margin={"l": 10, "r": 14, "t": 26, "b": 40},
+            xaxis=axis(
+                "Defense", tickvals=list(range(columns)), ticktext=list(labels), range=[-0.5, columns - 0.5], **bare
+            ),
+            yaxis=axis(
+                "", tickvals=list(positions.values()), ticktext=names, range=[positions[MEAN] + 0.5, -0.5], **bare
+            ),
+        )
 
-def _names_axis(title: str, places: Sequence[float], names: Sequence[str], **more: Any) -> dict[str, Any]:
-    bare = {"showgrid": False, "showline": False, "ticks": "", "automargin": True, "ticklabelstandoff": 6}
-    return axis(title, tickvals=list(places), ticktext=list(names), **bare, **more)
+    def shades(self, name: str, positions: dict[str, float], rows: Sequence[str]) -> dict[str, Any]:
+        """Return the trace of some rows' shades."""
+        return {
+            "type": "heatmap",
+            "name": name,
+            "x": list(range(len(self.defenses))),
+            "y": [positions[row] for row in rows],
+            "dy": 1,
+            "z": [[self.value(row, defense) for defense in self.defenses] for row in rows],
+            "hovertext": [[self.hover(row, defense) for defense in self.defenses] for row in rows],
+            "hoverinfo": "text",
+            "hoverongaps": True,
+            "xgap": 2,
+            "ygap": 2,
+            "showscale": False,
+            "colorscale": _DIVERGING if self.gain else _SEQUENTIAL,
+            "zmin": -_GAIN_LIMIT if self.gain else 0,
+            "zmax": _GAIN_LIMIT if self.gain else 100,
+        }
 
-
-def _label_height(defenses: Sequence[str]) -> int:
-    return 3 * max((len(shortened(name)) for name in defenses), default=0)
-
-
-def _defense_label(study: Study, name: str) -> str:
-    style = study.palette[name]
-    label = plain(shortened(name))
-    return f"<i>{label}</i>" if style.control else f"<b>{label}</b>" if style.emphasised else label
-
-
-def _entries(rows: pl.DataFrame, shared: pl.DataFrame) -> dict[Key, Row]:
-    entries: dict[Key, Row] = {(row["dataset"], row["defense"]): row for row in rows.iter_rows(named=True)}
-    for row in macro_mean(shared).iter_rows(named=True):
-        status = "partial" if row["partial"] else "done"
-        entries[MEAN, row["defense"]] = {**row, "dataset": MEAN, "status": status, "error": None}
-    return entries
-
-
-def _accuracy(cell: Row | None) -> float | None:
-    return cell["accuracy"] if cell else None
-
-
-def _gain(entries: dict[Key, Row]) -> Value:
-    def gain(cell: Row | None) -> float | None:
-        undefended = entries.get((cell["dataset"], NONE)) if cell else None
-        if not cell or not undefended or cell["accuracy"] is None or undefended["accuracy"] is None:
-            return None
-        return float(cell["accuracy"] - undefended["accuracy"])
-
-    return gain
-
-
-def _scaled(value: float | None) -> float | None:
-    return None if value is None else 100 * value
-
-
-def _text(cell: Row | None, value: Value, *, gain: bool) -> str:
-    number = value(cell)
-    if number is not None:
-        points = round(100 * number)
-        return f"{points:+d}".replace("-", "−") if gain and points else str(points)
-    return "×" if cell and cell["status"] == "failed" else "–"
-
-
-def _hover(cell: Row | None, value: Value, *, gain: bool) -> str:
-    if cell is None:
-        return "not in the grid"
-    heading = (cell["dataset"], cell["defense"])
-    if cell["accuracy"] is None:
-        reason = f"<br>{plain(cell['error'][:160])}" if cell["error"] else ""
-        return f"<b>{plain(' · '.join(heading))}</b><br>{cell['status']}{reason}"
-    number = value(cell)
-    note = f"<br>gain {100 * number:+.2f} points" if gain and number is not None else ""
-    partial = "<br>not complete yet" if cell["status"] == "partial" else ""
-    return hover(cell, *heading) + note + partial
+    def numbers(self, positions: dict[str, float]) -> dict[str, Any]:
+        """Return the numbers as a layer of their own, because a heat map has one text colour for all its cells."""
+        limit = _GAIN_LIMIT if self.gain else 100
+        cells = [(row, defense) for row in positions for defense in self.defenses]
+        inks = []
+        for value in (self.value(*cell) for cell in cells):
+            shade = None if value is None else sum(abs(value) / limit >= bound for bound in _INK_LIMITS)
+            inks.append("var(--ink-3)" if shade is None else f"var(--on-heat-{shade})")
+        return {
+            "type": "scatter",
+            "mode": "text",
+            "name": "numbers",
+            "x": list(range(len(self.defenses))) * len(positions),
+            "y": [positions[row] for row, _ in cells],
+            "text": [self.text(*cell) for cell in cells],
+            "textfont": {"size": 13, "color": inks},
+            "hoverinfo": "skip",
+        }

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import combinations
-from typing import Any
 
 import polars as pl
 
 from dashboards.analysis.aggregate import macro_mean
 from dashboards.analysis.comparable import Comparable, comparable
-from dashboards.analysis.study import Study, is_biomedical
+from dashboards.analysis.study import Study
 from dashboards.figures import captions
 from dashboards.figures.curves import CAUTION as CURVES_CAUTION
 from dashboards.figures.curves import READING as CURVES_READING
 from dashboards.figures.curves import lines
 from dashboards.look.deck import Deck, Figure, Numbers, Panel, State
-from dashboards.look.palette import DefenseStyle, Palette
+from dashboards.look.palette import Palette
 from dashboards.look.theme import (
     NUMBERS_HEADER,
     accuracy_axis,
@@ -29,6 +28,7 @@ from dashboards.look.theme import (
     plain,
 )
 from dashboards.look.words import amount, epsilon, listing, shortened
+from orchestrator.grid.cell import TRANSFER
 
 _DOTS_READING = (
     "One row per dataset, one mark per defense; both panels have the same rows, the same axis and the same "
@@ -43,37 +43,41 @@ Pair = tuple[str, str]
 
 
 def pairs(study: Study) -> list[Pair]:
-    """Return the pairs of models that share a dataset, a general with a biomedical one first."""
+    """Return the pairs of models that share a dataset, those of two families first."""
     datasets = {
         model: set(study.pooled.filter(pl.col("model") == model, pl.col("accuracy").is_not_null())["dataset"])
         for model in study.models
     }
     sharing = [pair for pair in combinations(study.models, 2) if datasets[pair[0]] & datasets[pair[1]]]
-    return sorted(sharing, key=lambda pair: is_biomedical(pair[0]) == is_biomedical(pair[1]))
+
+    def alike(pair: Pair) -> bool:
+        first, second = (study.families[model] for model in pair)
+        return first is None or second is None or first == second
+
+    return sorted(sharing, key=alike)
 
 
 def curves_deck(study: Study, threat_model: str) -> Deck | None:
     """Draw accuracy against epsilon of two models over the datasets that both have."""
-    states = [
-        State(_facets(pair, attack), _curve_panels(study, found))
-        for pair, attack, found in _shared(study, threat_model)
-    ]
+    states = []
+    for facets, found in _shared(study, threat_model):
+        averages = macro_mean(found.rows)
+        states.append(
+            State(facets, tuple(curve_panel(study, found, model, averages) for model in _models(study, found)))
+        )
     return _deck(study, "pair-curves", threat_model, states, CURVES_READING, CURVES_CAUTION)
 
 
 def dots_deck(study: Study, threat_model: str) -> Deck | None:
     """Draw accuracies of two models by dataset at one epsilon."""
-    states = [
-        State({**_facets(pair, attack), "Epsilon": epsilon(value)}, _dot_panels(study, found, value))
-        for pair, attack, found in _shared(study, threat_model)
-        for value in sorted(found.rows["epsilon_255"].unique())
-        if value or threat_model == "transfer"
-    ]
+    states = []
+    for facets, found in _shared(study, threat_model):
+        for value in sorted(found.rows["epsilon_255"].unique()):
+            if value or threat_model == TRANSFER:
+                rows = found.rows.filter(pl.col("epsilon_255") == value)
+                panels = tuple(dot_panel(study, rows, found.datasets, model) for model in _models(study, found))
+                states.append(State({**facets, "Epsilon": epsilon(value)}, panels))
     return _deck(study, "pair-dots", threat_model, states, _DOTS_READING, _DOTS_CAUTION)
-
-
-def _facets(pair: Pair, attack: str) -> dict[str, str]:
-    return {"Models": " and ".join(pair), "Attack": attack}
 
 
 def _deck(
@@ -95,23 +99,17 @@ def _deck(
     )
 
 
-def _shared(study: Study, threat_model: str) -> Iterator[tuple[Pair, str, Comparable]]:
+def _shared(study: Study, threat_model: str) -> Iterator[tuple[dict[str, str], Comparable]]:
+    """Yield what is comparable of each pair of models under each attack, with the facets by which it is chosen."""
     for pair in pairs(study):
         for attack in study.attacks(threat_model):
-            found = _common(study.panel(threat_model, attack), pair)
+            rows = study.panel(threat_model, attack)
+            of_pair = rows.filter(pl.col("model").is_in(pair), pl.col("accuracy").is_not_null())
+            keys = ("dataset", ["defense", "epsilon_255"])
+            in_both = of_pair.filter(*((pl.col("model").n_unique() == 2).over(key) for key in keys))
+            found = comparable(in_both, ("model", "defense", "epsilon_255"))
             if found.datasets and found.rows["model"].n_unique() == 2:
-                yield pair, attack, found
-
-
-def _common(rows: pl.DataFrame, pair: Pair) -> Comparable:
-    of_pair = rows.filter(pl.col("model").is_in(pair), pl.col("accuracy").is_not_null())
-    in_both = [(pl.col("model").n_unique() == 2).over(keys) for keys in ("dataset", ["defense", "epsilon_255"])]
-    return comparable(of_pair.filter(*in_both), ("model", "defense", "epsilon_255"))
-
-
-def _curve_panels(study: Study, found: Comparable) -> tuple[Panel, ...]:
-    averages = macro_mean(found.rows)
-    return tuple(_curve_panel(study, found, model, averages) for model in _models(study, found))
+                yield {"Models": " and ".join(pair), "Attack": attack}, found
 
 
 def _models(study: Study, found: Comparable) -> list[str]:
@@ -119,7 +117,8 @@ def _models(study: Study, found: Comparable) -> list[str]:
     return [model for model in study.models if model in present]
 
 
-def _curve_panel(study: Study, found: Comparable, model: str, averages: pl.DataFrame) -> Panel:
+def curve_panel(study: Study, found: Comparable, model: str, averages: pl.DataFrame) -> Panel:
+    """Draw the curves of one model of a pair."""
     own = averages.filter(pl.col("model") == model)
     demonstration = study.is_demonstration(model)
     return Panel(
@@ -129,18 +128,17 @@ def _curve_panel(study: Study, found: Comparable, model: str, averages: pl.DataF
         caption=captions.averaged(found, demonstration=demonstration),
         numbers=Numbers(NUMBERS_HEADER, [numbers_row(row) for row in own.iter_rows(named=True)]),
         demonstration=demonstration,
+        family=study.family(model),
     )
 
 
-def _dot_panels(study: Study, found: Comparable, value: float) -> tuple[Panel, ...]:
-    rows = found.rows.filter(pl.col("epsilon_255") == value)
-    return tuple(_dot_panel(study, rows, found.datasets, model) for model in _models(study, found))
-
-
-def _dot_panel(study: Study, rows: pl.DataFrame, datasets: Sequence[str], model: str) -> Panel:
+def dot_panel(study: Study, rows: pl.DataFrame, datasets: Sequence[str], model: str) -> Panel:
+    """Draw the dots of one model of a pair at one epsilon."""
     own = rows.filter(pl.col("model") == model).sort("dataset", "defense")
     demonstration = study.is_demonstration(model)
-    sentence = f"Same {amount(len(datasets), 'dataset')} in both panels; {_images_by_dataset(own)}."
+    least, most = min(own["images"]), max(own["images"])
+    images = f"{least:,} images per mark" if least == most else f"{least:,} to {most:,} images per mark"
+    sentence = f"Same {amount(len(datasets), 'dataset')} in both panels; {images}."
     return Panel(
         title=model,
         description=f"Accuracy of {model} by dataset and defense over {listing(datasets)}.",
@@ -150,63 +148,49 @@ def _dot_panel(study: Study, rows: pl.DataFrame, datasets: Sequence[str], model:
             ("Dataset", *NUMBERS_HEADER), [(row["dataset"], *numbers_row(row)) for row in own.iter_rows(named=True)]
         ),
         demonstration=demonstration,
+        family=study.family(model),
     )
-
-
-def _images_by_dataset(rows: pl.DataFrame) -> str:
-    least, most = min(rows["images"]), max(rows["images"])
-    return f"{least:,} images per mark" if least == most else f"{least:,} to {most:,} images per mark"
 
 
 def dots(rows: pl.DataFrame, datasets: Sequence[str], palette: Palette, *, demonstration: bool) -> Figure:
     """Draw pooled rows of one model and epsilon as a dot plot with a band of rows per dataset."""
     styles = palette.ordered(rows["defense"])
     band = len(styles) + 1.2
-    centers = [index * band + (len(styles) - 1) / 2 for index in range(len(datasets))]
-    traces = [
-        _dots(
-            rows.filter(pl.col("defense") == style.name), style, {d: i * band + place for i, d in enumerate(datasets)}
-        )
-        for place, style in enumerate(styles)
-    ]
+    places = {dataset: index * band for index, dataset in enumerate(datasets)}
+    traces = []
+    for place, style in enumerate(styles):
+        measured = rows.filter(pl.col("defense") == style.name).to_dicts()
+        trace = {
+            "type": "scatter",
+            "mode": "markers",
+            "name": plain(style.name),
+            "legendgroup": style.name,
+            "x": [100 * row["accuracy"] for row in measured],
+            "y": [places[row["dataset"]] + place for row in measured],
+            "error_x": interval_bars(measured, style),
+            "marker": marker(style),
+            "hovertext": [hover(row, row["dataset"], style.name) for row in measured],
+            "hoverinfo": "text",
+        }
+        traces.append(trace)
     rows_drawn = band * len(datasets)
     height = int(90 + rows_drawn * (_ROW_HEIGHT if rows_drawn <= _MANY else _ROW_HEIGHT_OF_MANY))
-    rules = [_rule(index * band - 1.1) for index in range(1, len(datasets))]
+    rule = {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "line": {"color": "var(--grid)", "width": 1}}
+    between = [place - 1.1 for place in list(places.values())[1:]]
     return figure(
         traces,
         demonstration=demonstration,
         height=max(height, 200),
         margin={"l": 10, "r": 14, "t": 22, "b": 52},
-        shapes=rules,
+        shapes=[{**rule, "y0": place, "y1": place} for place in between],
         xaxis=accuracy_axis("Accuracy (%)"),
         yaxis=axis(
             "",
-            tickvals=centers,
+            tickvals=[place + (len(styles) - 1) / 2 for place in places.values()],
             ticktext=[plain(shortened(name)) for name in datasets],
             showgrid=False,
             ticks="",
             automargin=True,
-            range=[band * len(datasets) - 1, -1.2],
+            range=[rows_drawn - 1, -1.2],
         ),
     )
-
-
-def _rule(position: float) -> dict[str, Any]:
-    line = {"color": "var(--grid)", "width": 1}
-    return {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": position, "y1": position, "line": line}
-
-
-def _dots(rows: pl.DataFrame, style: DefenseStyle, places: dict[str, float]) -> dict[str, Any]:
-    measured = rows.to_dicts()
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "name": plain(style.name),
-        "legendgroup": style.name,
-        "x": [100 * row["accuracy"] for row in measured],
-        "y": [places[row["dataset"]] for row in measured],
-        "error_x": interval_bars(measured, style),
-        "marker": marker(style),
-        "hovertext": [hover(row, row["dataset"], style.name) for row in measured],
-        "hoverinfo": "text",
-    }

@@ -12,9 +12,10 @@ from dashboards.analysis.comparable import Comparable, comparable
 from dashboards.analysis.study import Study
 from dashboards.figures import captions
 from dashboards.look.deck import Deck, Numbers, Panel, State
-from dashboards.look.palette import NONE, DefenseStyle
+from dashboards.look.palette import DefenseStyle
 from dashboards.look.theme import Row, axis, figure, interval_bars, marker, measurement_lines, plain
 from dashboards.look.words import count, epsilon, interval, listing, percent, rate
+from orchestrator.grid.cell import NO_DEFENSE
 
 READING = (
     "Up is more robust, right is more accurate on clean images. An arrow leads from the undefended model to each "
@@ -25,6 +26,8 @@ CAUTION = (
     "A defense whose bars overlap those of a control has not been shown to do more than the control. Panels of "
     "different models may stand for different datasets: compare models on the side-by-side page."
 )
+_PADDING = 4.0
+"""Room beside the outermost intervals, in points."""
 _HEADER = (
     "Defense",
     "Clean (%)",
@@ -41,7 +44,8 @@ def deck(study: Study, threat_model: str) -> Deck | None:
     states = [state for attack in study.attacks(threat_model) for state in _states(study, threat_model, attack)]
     if not states:
         return None
-    names = {group for state in states for panel in state.panels for group in _groups(panel)}
+    panels = [panel for state in states for panel in state.panels]
+    first = states[0].facets["Attack"]
     return Deck(
         key=f"tradeoff-{threat_model}",
         heading=study.title(threat_model),
@@ -49,106 +53,92 @@ def deck(study: Study, threat_model: str) -> Deck | None:
         reading=READING,
         caution=CAUTION,
         states=states,
-        legend=study.palette.ordered(names),
-        start=_start(states),
+        legend=study.palette.ordered({trace["legendgroup"] for panel in panels for trace in panel.figure["data"]}),
+        start=sum(state.facets["Attack"] == first for state in states) // 2,
     )
-
-
-def _start(states: Sequence[State]) -> int:
-    attack = states[0].facets["Attack"]
-    return sum(state.facets["Attack"] == attack for state in states) // 2
-
-
-def _groups(panel: Panel) -> Iterator[str]:
-    yield from (trace["legendgroup"] for trace in panel.figure["data"])
 
 
 def _states(study: Study, threat_model: str, attack: str) -> Iterator[State]:
     rows = study.panel(threat_model, attack).filter(pl.col("accuracy").is_not_null())
     for value in sorted(set(rows["epsilon_255"]) - {0.0}):
         at_value = rows.filter(pl.col("epsilon_255").is_in([0.0, value]))
-        found = [(model, _complete(at_value.filter(pl.col("model") == model))) for model in study.models]
-        pairs = [(model, each, _pairs(each, value)) for model, each in found if each.datasets]
-        pairs = [(model, each, points) for model, each, points in pairs if points]
-        if pairs:
-            limits = _limits([point for _, _, points in pairs for point in points])
-            panels = tuple(_panel(study, model, each, points, limits) for model, each, points in pairs)
+        both = at_value.filter((pl.col("epsilon_255").n_unique() == 2).over("model", "dataset", "defense"))
+        found = [(model, comparable(both.filter(pl.col("model") == model))) for model in study.models]
+        drawn = [(model, each, points(each, value)) for model, each in found if each.datasets]
+        drawn = [(model, each, marks) for model, each, marks in drawn if marks]
+        if drawn:
+            every = [mark for _, _, marks in drawn for mark in marks]
+            low, high = min(mark["clean_low"] for mark in every), max(mark["clean_high"] for mark in every)
+            limits = {
+                "x": [max(-2.5, 100 * low - _PADDING), min(102.5, 100 * high + _PADDING)],
+                "y": [-2.5, min(102.5, 100 * max(mark["accuracy_high"] for mark in every) + 2 * _PADDING)],
+            }
+            panels = tuple(panel(study, model, each, marks, limits) for model, each, marks in drawn)
             yield State({"Attack": attack, "Epsilon": epsilon(value)}, panels)
 
 
-def _complete(rows: pl.DataFrame) -> Comparable:
-    both = rows.filter((pl.col("epsilon_255").n_unique() == 2).over("dataset", "defense"))
-    return comparable(both)
-
-
-def _pairs(found: Comparable, value: float) -> list[dict[str, Any]]:
+def points(found: Comparable, value: float) -> list[dict[str, Any]]:
+    """Return the means at one epsilon, each with the clean one as ``clean``, ``clean_low`` and ``clean_high``."""
     averages = macro_mean(found.rows)
     clean = averages.filter(pl.col("epsilon_255") == 0)
     robust = averages.filter(pl.col("epsilon_255") == value)
-    return robust.join(clean, on=["model", "defense"], suffix="_clean").to_dicts()
+    joined = robust.join(clean, on=["model", "defense"], suffix="_clean")
+    return joined.rename({f"accuracy{end}_clean": f"clean{end}" for end in ("", "_low", "_high")}).to_dicts()
 
 
-def _limits(points: Sequence[Row]) -> dict[str, list[float]]:
-    clean_low = min(point["accuracy_low_clean"] for point in points)
-    clean_high = max(point["accuracy_high_clean"] for point in points)
-    robust_high = max(point["accuracy_high"] for point in points)
-    padding = 4.0
-    return {
-        "x": [max(-2.5, 100 * clean_low - padding), min(102.5, 100 * clean_high + padding)],
-        "y": [-2.5, min(102.5, 100 * robust_high + 2 * padding)],
-    }
-
-
-def _panel(
-    study: Study, model: str, found: Comparable, points: Sequence[dict[str, Any]], limits: dict[str, list[float]]
-) -> Panel:
-    by_name = {point["defense"]: _renamed(point) for point in points}
+def panel(study: Study, model: str, found: Comparable, marks: Sequence[Row], limits: dict[str, list[float]]) -> Panel:
+    """Draw the points of one model, and an arrow to each from the undefended one."""
+    by_name = {mark["defense"]: mark for mark in marks}
     styles = study.palette.ordered(by_name)
     demonstration = study.is_demonstration(model)
-    origin = by_name.get(NONE)
-    arrows = [_arrow(origin, by_name[style.name], style) for style in styles if origin and style.name != NONE]
-    value = epsilon(points[0]["epsilon_255"])
+    origin = by_name.get(NO_DEFENSE)
+    arrows = [arrow(origin, by_name[style.name], style) for style in styles if origin and not style.undefended]
+    value = epsilon(marks[0]["epsilon_255"])
     return Panel(
         title=model,
         description=f"Robust accuracy at {value} against clean accuracy of {model} under {listing(list(by_name), 12)}.",
         figure=figure(
-            [*arrows, *(_point(by_name[style.name], style) for style in styles)],
+            [*arrows, *(point(by_name[style.name], style) for style in styles)],
             demonstration=demonstration,
             height=430,
             xaxis=axis("Clean accuracy (%)", range=limits["x"], nticks=7),
             yaxis=axis(f"Robust accuracy at ε = {value} (%)", range=limits["y"], nticks=8),
         ),
         caption=captions.averaged(found, demonstration=demonstration),
-        numbers=Numbers(_HEADER, [_numbers(by_name[style.name]) for style in styles]),
+        numbers=Numbers(_HEADER, [numbers(by_name[style.name]) for style in styles]),
         demonstration=demonstration,
+        family=study.family(model),
     )
 
 
-def _renamed(point: dict[str, Any]) -> dict[str, Any]:
-    clean = {
-        name: point[f"accuracy{name.removeprefix('clean')}_clean"] for name in ("clean", "clean_low", "clean_high")
-    }
-    return {**point, **clean}
-
-
-def _point(point: Row, style: DefenseStyle) -> dict[str, Any]:
+def point(mark: Row, style: DefenseStyle) -> dict[str, Any]:
+    """Return the trace of one point, with its intervals."""
+    told = [
+        f"<b>{plain(style.name)} · ε = {epsilon(mark['epsilon_255'])}</b>",
+        *measurement_lines(mark),
+        "<b>clean</b>",
+        f"accuracy {percent(mark['clean'], 2)} %",
+        f"95 % interval {interval(mark['clean_low'], mark['clean_high'], 2)} %",
+        f"{count(mark['correct_clean'])} of {count(mark['samples_clean'])} predictions correct",
+    ]
     return {
         "type": "scatter",
         "mode": "markers",
         "name": plain(style.name),
         "legendgroup": style.name,
-        "x": [100 * point["clean"]],
-        "y": [100 * point["accuracy"]],
-        "error_x": interval_bars([point], style, "clean"),
-        "error_y": interval_bars([point], style),
+        "x": [100 * mark["clean"]],
+        "y": [100 * mark["accuracy"]],
+        "error_x": interval_bars([mark], style, "clean"),
+        "error_y": interval_bars([mark], style),
         "marker": marker(style),
-        "hovertext": [_hover(point, style)],
+        "hovertext": ["<br>".join(told)],
         "hoverinfo": "text",
     }
 
 
-def _arrow(origin: Row, point: Row, style: DefenseStyle) -> dict[str, Any]:
-    distance = abs(point["clean"] - origin["clean"]) + abs(point["accuracy"] - origin["accuracy"])
+def arrow(origin: Row, mark: Row, style: DefenseStyle) -> dict[str, Any]:
+    """Return the trace of the arrow from the undefended model to a defense."""
+    distance = abs(mark["clean"] - origin["clean"]) + abs(mark["accuracy"] - origin["accuracy"])
     visible_head = 9 if distance > 0.02 else 0
     return {
         "type": "scatter",
@@ -156,8 +146,8 @@ def _arrow(origin: Row, point: Row, style: DefenseStyle) -> dict[str, Any]:
         "name": plain(style.name),
         "legendgroup": style.name,
         "showlegend": False,
-        "x": [100 * origin["clean"], 100 * point["clean"]],
-        "y": [100 * origin["accuracy"], 100 * point["accuracy"]],
+        "x": [100 * origin["clean"], 100 * mark["clean"]],
+        "y": [100 * origin["accuracy"], 100 * mark["accuracy"]],
         "line": {"color": style.soft_color, "width": style.line_width, "dash": style.dash},
         "marker": {
             "symbol": ["circle", "arrow"],
@@ -171,26 +161,14 @@ def _arrow(origin: Row, point: Row, style: DefenseStyle) -> dict[str, Any]:
     }
 
 
-def _hover(point: Row, style: DefenseStyle) -> str:
-    return "<br>".join(
-        [
-            f"<b>{plain(style.name)} · ε = {epsilon(point['epsilon_255'])}</b>",
-            *measurement_lines(point),
-            "<b>clean</b>",
-            f"accuracy {percent(point['clean'], 2)} %",
-            f"95 % interval {interval(point['clean_low'], point['clean_high'], 2)} %",
-            f"{count(point['correct_clean'])} of {count(point['samples_clean'])} predictions correct",
-        ]
-    )
-
-
-def _numbers(point: Row) -> tuple[str, ...]:
+def numbers(mark: Row) -> tuple[str, ...]:
+    """Return one row of the figure's table."""
     return (
-        point["defense"],
-        percent(point["clean"], 2),
-        interval(point["clean_low"], point["clean_high"], 2),
-        percent(point["accuracy"], 2),
-        interval(point["accuracy_low"], point["accuracy_high"], 2),
-        f"{count(point['correct'])} / {count(point['samples'])}",
-        rate(point["samples"], point["seconds"]),
+        mark["defense"],
+        percent(mark["clean"], 2),
+        interval(mark["clean_low"], mark["clean_high"], 2),
+        percent(mark["accuracy"], 2),
+        interval(mark["accuracy_low"], mark["accuracy_high"], 2),
+        f"{count(mark['correct'])} / {count(mark['samples'])}",
+        rate(mark["samples"], mark["seconds"]),
     )

@@ -1,3 +1,3 @@
 """How every page looks: colours, marks, axes, words and numbers."""
 
-__all__ = ["deck", "legend", "palette", "theme", "words"]
+__all__ = ["deck", "outlines", "palette", "theme", "words"]

@@ -36,6 +36,7 @@ class Panel:
         caption: over how many datasets and images, and what was left out.
         numbers: the same content as text.
         demonstration: whether a demonstration model's results are in it.
+        family: what kind of model it shows.
     """
 
     title: str
@@ -44,6 +45,7 @@ class Panel:
     caption: str
     numbers: Numbers
     demonstration: bool
+    family: str
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class State:
     """Panels that are seen together.
 
     Attributes:
-        facets: what the reader chose to see them, such as ``{"Attack": "pgd", "Epsilon": "4/255"}``.
+        facets: what the reader chose to see them, such as ``{"Epsilon": "4/255"}``.
         panels: the panels, in reading order.
     """
 

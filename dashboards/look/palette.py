@@ -1,41 +1,21 @@
 """One colour, one symbol and one line style per defense, the same in every figure of a site.
 
-Hues are named, not spelled: ``var(--hue-blue)`` is looked up in the stylesheet when a figure is drawn, so that light
-and dark pages each have their own shade. They follow Okabe and Ito's and Tol's colour-blind-safe sets, and the symbol
-tells apart what the hue alone may not.
+Nothing here knows a defense: what a site's results say of each decides its place and its style, and the order of the
+names decides hue and symbol. Hues are named, not spelled: ``var(--hue-blue)`` is looked up in the stylesheet when a
+figure is drawn, so that light and dark pages each have their own shade. They follow Okabe and Ito's and Tol's
+colour-blind-safe sets, and the symbol tells apart what the hue alone may not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-NONE = "none"
-CONTROLS = ("random-noise", "flip", "shift", "views", "jpeg", "low-pass")
+from orchestrator.grid.cell import NO_DEFENSE
 
-_KNOWN = {
-    NONE: ("grey", "circle"),
-    "random-noise": ("amber", "diamond"),
-    "flip": ("purple", "triangle-up"),
-    "shift": ("green", "square"),
-    "ttc": ("vermilion", "square"),
-    "scc": ("blue", "circle"),
-    "tte": ("sky", "diamond"),
-    "anti-adversary": ("olive", "triangle-down"),
-    "hedge": ("wine", "triangle-up"),
-    "r-tpt": ("green", "star"),
-    "clipure-cos": ("purple", "hexagon"),
-    "doc": ("amber", "pentagon"),
-    "agc": ("indigo", "cross"),
-    "csr": ("sky", "x"),
-    "mac": ("olive", "star"),
-    "jpeg": ("wine", "pentagon"),
-    "low-pass": ("indigo", "hexagon"),
-    "views": ("sky", "triangle-down"),
-}
-_EMPHASISED = ("ttc", "scc")
-_HUES = ("sky", "wine", "olive", "indigo", "green", "purple", "amber", "vermilion", "blue")
-_SYMBOLS = ("diamond", "triangle-up", "square", "triangle-down", "star", "hexagon", "pentagon", "cross", "x", "circle")
+HUES = ("blue", "vermilion", "green", "purple", "amber", "sky", "wine", "olive", "indigo")
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "star", "hexagon", "triangle-down", "pentagon", "cross", "x")
+"""Plotly's names of the marks."""
 
 
 @dataclass(frozen=True)
@@ -46,23 +26,27 @@ class DefenseStyle:
         name: the defense's label.
         hue: name of a hue of the stylesheet.
         symbol: Plotly's name of the filled symbol.
-        variant: whether it is a parametrised form of another defense, such as ``scc(semantic=false)``.
+        control: whether it is a trivial transformation that a defense has to beat; None if the results do not say it.
+        variant: whether it is a parametrised form of another defense: a name with parameters in parentheses.
     """
 
     name: str
     hue: str
     symbol: str
+    control: bool | None = False
     variant: bool = False
 
     @property
-    def control(self) -> bool:
-        """Whether it is a trivial control that a defense has to beat."""
-        return base_name(self.name) in CONTROLS
+    def undefended(self) -> bool:
+        """Whether it is no defense at all."""
+        return self.name == NO_DEFENSE
 
     @property
-    def emphasised(self) -> bool:
-        """Whether it is one of the defenses that the benchmark is about."""
-        return self.name in _EMPHASISED
+    def note(self) -> str:
+        """What kind it is, in a word or two; empty for a method."""
+        if self.undefended:
+            return "undefended"
+        return {True: "control", False: "", None: "control or method: unknown"}[self.control]
 
     @property
     def color(self) -> str:
@@ -86,30 +70,44 @@ class DefenseStyle:
 
     @property
     def line_width(self) -> float:
-        """Width of its line in pixels."""
-        return 2.75 if self.emphasised else 1.5
+        """Width of its line in pixels: methods stand out."""
+        return 1.5 if self.control or self.undefended else 2.25
 
     @property
     def marker_size(self) -> float:
         """Size of its marker in pixels."""
-        return 11 if self.emphasised else 9
+        return 9 if self.control or self.undefended else 10
 
 
 class Palette:
     """The styles of all defenses of a site, in the order in which pages list them.
 
+    The undefended model comes first, then methods, then those of which it is not known whether they are controls, then
+    controls; in each part the names are sorted, a defense before its variants.
+
     Args:
-        defenses: every label that occurs in the site's results.
+        controls: for every label that occurs in the site's results whether it is a control; None where that is unknown.
     """
 
-    def __init__(self, defenses: Iterable[str]) -> None:
+    def __init__(self, controls: Mapping[str, bool | None]) -> None:
+        parts = {False: 1, None: 2, True: 3}
+
+        def place(name: str) -> tuple[int, str, str]:
+            return 0 if name == NO_DEFENSE else parts[controls[name]], base_name(name), name
+
+        names = sorted(controls, key=place)
+        bases = list(dict.fromkeys(base_name(name) for name in names if name != NO_DEFENSE))
         taken: set[tuple[str, str]] = set()
         self._styles: dict[str, DefenseStyle] = {}
-        names = sorted(set(defenses), key=_place)
-        for name in [*(n for n in names if n in _KNOWN), *(n for n in names if n not in _KNOWN)]:
-            self._styles[name] = _style(name, taken)
-            taken.add((self._styles[name].hue, self._styles[name].symbol))
-        self._styles = {name: self._styles[name] for name in names}
+        for name in names:
+            base = base_name(name)
+            # Neighbours differ in both; a variant has its defense's hue and the next symbol that is free with it.
+            rank = 0 if name == NO_DEFENSE else bases.index(base)
+            hue = "grey" if name == NO_DEFENSE else HUES[rank % len(HUES)]
+            symbols = [SYMBOLS[(rank + turn) % len(SYMBOLS)] for turn in range(len(SYMBOLS))]
+            symbol = next((each for each in symbols if (hue, each) not in taken), symbols[0])
+            taken.add((hue, symbol))
+            self._styles[name] = DefenseStyle(name, hue, symbol, controls[name], variant=name != base)
 
     def __getitem__(self, defense: str) -> DefenseStyle:
         return self._styles[defense]
@@ -118,7 +116,7 @@ class Palette:
         return iter(self._styles.values())
 
     def ordered(self, defenses: Iterable[str]) -> list[DefenseStyle]:
-        """Return the styles of some defenses: undefended, controls, others, and the emphasised ones last."""
+        """Return the styles of some defenses in the palette's order."""
         wanted = set(defenses)
         return [style for style in self if style.name in wanted]
 
@@ -126,25 +124,3 @@ class Palette:
 def base_name(label: str) -> str:
     """Return a defense's name without its parameters."""
     return label.partition("(")[0]
-
-
-def _place(name: str) -> tuple[int, str, str]:
-    base = base_name(name)
-    if base == NONE:
-        group = 0
-    elif base in CONTROLS:
-        group = 1 + CONTROLS.index(base)
-    else:
-        group = 20 + _EMPHASISED.index(base) if base in _EMPHASISED else 10
-    return group, base, name
-
-
-def _style(name: str, taken: set[tuple[str, str]]) -> DefenseStyle:
-    base = base_name(name)
-    if name in _KNOWN:
-        return DefenseStyle(name, *_KNOWN[name])
-    hues = (_KNOWN[base][0],) if base in _KNOWN else _HUES
-    used = {hue: sum(hue == other for other, _ in taken) for hue in hues}
-    hue = min(hues, key=lambda candidate: (used[candidate], hues.index(candidate)))
-    free = (symbol for symbol in _SYMBOLS if (hue, symbol) not in taken)
-    return DefenseStyle(name, hue, next(free, _SYMBOLS[0]), variant=name != base)

@@ -15,6 +15,18 @@ Row = Mapping[str, Any]
 
 FONT = 'Inter, system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "Liberation Sans", Arial, sans-serif'
 _LEAST_TICK_DISTANCE = 0.045
+_WATERMARK = {
+    "text": DEMONSTRATION,
+    "xref": "paper",
+    "yref": "paper",
+    "x": 1,
+    "y": 1,
+    "xanchor": "right",
+    "yanchor": "bottom",
+    "showarrow": False,
+    "name": "demonstration",
+    "font": {"size": 11, "color": "var(--demo)"},
+}
 
 
 def plain(text: str) -> str:
@@ -25,7 +37,6 @@ def plain(text: str) -> str:
 def figure(data: list[dict[str, Any]], *, demonstration: bool, height: int, **layout: Any) -> Figure:
     """Put traces into the common layout; ``layout`` adds to it or overrides it."""
     common: dict[str, Any] = {
-        "template": "none",
         "height": height,
         "autosize": True,
         "showlegend": False,
@@ -41,7 +52,7 @@ def figure(data: list[dict[str, Any]], *, demonstration: bool, height: int, **la
             "align": "left",
             "namelength": -1,
         },
-        "annotations": [*layout.pop("annotations", []), *([_watermark()] if demonstration else [])],
+        "annotations": [*layout.pop("annotations", []), *([_WATERMARK] if demonstration else [])],
     }
     return {"data": data, "layout": {**common, **layout}}
 
@@ -85,7 +96,7 @@ def interval_bars(rows: Sequence[Row], style: DefenseStyle, prefix: str = "accur
     above = [100 * max(0.0, row[f"{prefix}_high"] - row[prefix]) for row in rows]
     below = [100 * max(0.0, row[prefix] - row[f"{prefix}_low"]) for row in rows]
     bars = {"type": "data", "symmetric": False, "array": above, "arrayminus": below}
-    return {**bars, "color": style.soft_color, "thickness": 2 if style.emphasised else 1.5, "width": 0}
+    return {**bars, "color": style.soft_color, "thickness": 1.5 if style.control else 2, "width": 0}
 
 
 def marker(style: DefenseStyle) -> dict[str, Any]:
@@ -128,18 +139,3 @@ def numbers_row(row: Row) -> tuple[str, ...]:
         f"{count(row['correct'])} / {count(row['samples'])}",
         rate(row["samples"], row["seconds"]),
     )
-
-
-def _watermark() -> dict[str, Any]:
-    return {
-        "text": DEMONSTRATION,
-        "xref": "paper",
-        "yref": "paper",
-        "x": 1,
-        "y": 1,
-        "xanchor": "right",
-        "yanchor": "bottom",
-        "showarrow": False,
-        "name": "demonstration",
-        "font": {"size": 11, "color": "var(--demo)"},
-    }

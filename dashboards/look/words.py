@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
+
+from orchestrator.grid.cell import ADAPTIVE, TRANSFER
 
 DEMONSTRATION = "demonstration models"
 
-THREAT_MODELS = ("transfer", "adaptive")
+THREAT_MODELS = (TRANSFER, ADAPTIVE)
 
-THREAT_TITLES = {"transfer": "Transfer attacks", "adaptive": "Adaptive attacks"}
+THREAT_TITLES = {TRANSFER: "Transfer attacks", ADAPTIVE: "Adaptive attacks"}
 
 CLEAN_TITLE = "Clean accuracy"
 
@@ -18,11 +21,11 @@ CLEAN_MEANING = (
 )
 
 THREAT_MEANINGS = {
-    "transfer": (
+    TRANSFER: (
         "The attacker sees the undefended model only; the defense is unknown to the attack. "
         "This says nothing about an attacker who knows the defense."
     ),
-    "adaptive": (
+    ADAPTIVE: (
         "The attacker differentiates through the defense. The undefended model is the same measurement under both "
         "threat models, because there is no defense to look through."
     ),
@@ -44,9 +47,25 @@ def count(number: int | None) -> str:
     return "–" if number is None else f"{number:,}"
 
 
+def plural(noun: str, number: int) -> str:
+    """Write the noun of a number, in the plural where it needs one."""
+    return noun if number == 1 else f"{noun}s"
+
+
 def amount(number: int, noun: str) -> str:
-    """Write a number with its noun, in the plural where it needs one."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    """Write a number with its noun."""
+    return f"{number:,} {plural(noun, number)}"
+
+
+def signed(difference: float) -> str:
+    """Write a difference of fractions in points, with its sign unless it is 0."""
+    text = f"{100 * abs(difference):.2f}"
+    return text if float(text) == 0 else f"{'+' if difference > 0 else '−'}{text}"
+
+
+def moment(time: datetime | None, form: str = "%Y-%m-%d %H:%M:%S %Z") -> str:
+    """Write a moment; a dash where there is none."""
+    return "–" if time is None else time.strftime(form).strip()
 
 
 def epsilon(value: float) -> str:

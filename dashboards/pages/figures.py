@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+
+from markupsafe import Markup
 
 from dashboards.analysis.study import Study
 from dashboards.figures import curves, heatmap, side_by_side, tradeoff
@@ -20,7 +22,7 @@ def tradeoff_page(study: Study) -> Page:
         "Robust vs clean",
         "Robustness against clean accuracy",
         "What each defense gains under attack, and what it costs on images that nobody attacked.",
-        _sections(study, tradeoff.deck, "No model has been measured both clean and under attack yet."),
+        deck_sections(study, tradeoff.deck) or empty("No model has been measured both clean and under attack yet."),
         FIGURE_SCRIPTS,
     )
 
@@ -32,7 +34,7 @@ def epsilon_page(study: Study) -> Page:
         "By epsilon",
         "Accuracy against epsilon",
         "How fast accuracy falls as the attacker may change every pixel by more.",
-        _sections(study, curves.deck, "No accuracy has been measured yet."),
+        deck_sections(study, curves.deck) or empty("No accuracy has been measured yet."),
         FIGURE_SCRIPTS,
     )
 
@@ -44,40 +46,41 @@ def datasets_page(study: Study) -> Page:
         "By dataset",
         "Datasets and defenses",
         "Where each defense works and where it does not: accuracy by dataset, or the gain over the undefended model.",
-        _sections(study, heatmap.deck, "No accuracy has been measured yet."),
+        deck_sections(study, heatmap.deck) or empty("No accuracy has been measured yet."),
         FIGURE_SCRIPTS,
     )
 
 
 def models_page(study: Study) -> Page:
-    """Return the page that puts a general and a biomedical model side by side."""
+    """Return the page that puts two models side by side."""
+    pairs = side_by_side.pairs(study)
+    families = [study.families[model] for pair in pairs[:1] for model in pair]
+    kinds = f", {families[0]} and {families[1]}," if len(set(families) - {None}) == 2 else ""
+    if pairs:
+        curves_of_both = deck_sections(study, side_by_side.curves_deck)
+        body = fill(
+            "side_by_side.html",
+            curves=curves_of_both or empty("No attack has been measured on both models yet."),
+            dots=deck_sections(study, side_by_side.dots_deck),
+        )
+    else:
+        body = empty("There are no two models that were measured on the same dataset yet.")
     return Page(
         "models.html",
         "Side by side",
         "Two models, side by side",
-        "A general and a biomedical model on the datasets, defenses and budgets that both were measured with.",
-        _side_by_side(study),
+        f"Two models{kinds} on the datasets, defenses and budgets that both were measured with.",
+        body,
         FIGURE_SCRIPTS,
     )
 
 
-def _side_by_side(study: Study) -> str:
-    if not side_by_side.pairs(study):
-        return empty("There are no two models that were measured on the same dataset yet.")
-    sections = _sections(study, side_by_side.curves_deck, "No attack has been measured on both models yet.")
-    dots = "".join(deck_section(deck) for deck in _decks(study, side_by_side.dots_deck))
-    heading = '<h2 class="part">The same models, dataset by dataset</h2>' if dots else ""
-    return f"{sections}{heading}{dots}"
+def deck_sections(study: Study, builder: DeckBuilder) -> Markup:
+    """Return the sections of a figure, one per threat model that has something to draw."""
+    decks = (builder(study, threat_model) for threat_model in study.threat_models)
+    return Markup("").join(deck_section(deck) for deck in decks if deck is not None)
 
 
-def empty(text: str) -> str:
+def empty(text: str) -> Markup:
     """Return what a page shows in place of a figure that has no data."""
     return fill("empty.html", text=text)
-
-
-def _sections(study: Study, builder: DeckBuilder, otherwise: str) -> str:
-    return "".join(deck_section(deck) for deck in _decks(study, builder)) or empty(otherwise)
-
-
-def _decks(study: Study, builder: DeckBuilder) -> Iterable[Deck]:
-    return (deck for threat in study.threat_models if (deck := builder(study, threat)) is not None)

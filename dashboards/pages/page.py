@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from dashboards.pages.markup import demonstration_badge, escape, fill
+from markupsafe import Markup
+
+from dashboards.pages.markup import fill
 
 FIGURE_SCRIPTS = ("plotly.min.js", "figures.js")
 TABLE_SCRIPTS = ("table.js",)
@@ -21,7 +23,7 @@ class Page:
         name: its name in the navigation.
         title: its heading.
         lede: one or two sentences below the heading, plain text.
-        body: its content, already HTML.
+        body: its content.
         scripts: the assets that it runs; Plotly's is large, and only pages with figures load it.
     """
 
@@ -29,7 +31,7 @@ class Page:
     name: str
     title: str
     lede: str
-    body: str
+    body: Markup
     scripts: tuple[str, ...] = ()
 
 
@@ -52,20 +54,4 @@ class Frame:
 
 def render(page: Page, pages: Sequence[Page], frame: Frame) -> str:
     """Return a page's complete HTML."""
-    return fill(
-        "page.html",
-        site=escape(frame.title),
-        title=escape(page.title),
-        scripts="\n".join(f'<script src="assets/{name}" defer></script>' for name in page.scripts),
-        lede=escape(page.lede),
-        navigation="".join(_link(other, current=other is page) for other in pages),
-        banner=fill("banner.html", badge=demonstration_badge()) if frame.demonstration else "",
-        body=page.body,
-        generated=escape(frame.generated_at.strftime("%Y-%m-%d %H:%M %Z").strip()),
-        code=f" Measured with scc-bench {escape(frame.code_version)}." if frame.code_version else "",
-    )
-
-
-def _link(page: Page, *, current: bool) -> str:
-    mark = ' aria-current="page"' if current else ""
-    return f'<a href="{page.file}"{mark}>{escape(page.name)}</a>'
+    return fill("page.html", page=page, pages=pages, frame=frame)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Iterator
+from itertools import chain
 
 import polars as pl
 
@@ -17,27 +18,20 @@ CSV_FILE = "results.csv"
 
 def results_page(results: pl.DataFrame) -> Page:
     """Return the page of all results, as they lie in the database."""
-    body = results_table(results) if results.height else empty("No results yet.")
     return Page(
         "results.html",
         "Results",
         "Every result",
         "One row per model, dataset, attack, epsilon, threat model, defense and seed. Nothing is averaged here.",
-        body,
+        results_table(results) if results.height else empty("No results yet."),
         TABLE_SCRIPTS,
     )
 
 
-def csv_lines(results: pl.DataFrame) -> list[str]:
-    """Return the results as CSV, one text per row and the header first, with all digits."""
-    return [_line(results.columns), *(_line(map(_text, row)) for row in results.iter_rows())]
-
-
-def _line(values: Iterable[object]) -> str:
-    buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="\n").writerow(list(values))
-    return buffer.getvalue()
-
-
-def _text(value: object) -> object:
-    return str(value).lower() if isinstance(value, bool) else plain_value(value)
+def csv_lines(results: pl.DataFrame) -> Iterator[str]:
+    """Yield the results as CSV, the header first, with all digits."""
+    for values in chain([results.columns], results.iter_rows()):
+        line = io.StringIO()
+        texts = [str(value).lower() if isinstance(value, bool) else plain_value(value) for value in values]
+        csv.writer(line, lineterminator="\n").writerow(texts)
+        yield line.getvalue()

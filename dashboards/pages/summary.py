@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
+from markupsafe import Markup
 
 from dashboards.analysis.aggregate import macro_mean
 from dashboards.analysis.comparable import Comparable, comparable
-from dashboards.analysis.study import CLEAN_ATTACK, Study
+from dashboards.analysis.study import Study
 from dashboards.figures import captions
-from dashboards.look.legend import swatch
-from dashboards.look.palette import NONE
 from dashboards.look.theme import Row
-from dashboards.look.words import epsilon, interval, percent, rate
-from dashboards.pages.markup import demonstration_badge, escape, table
+from dashboards.look.words import epsilon, rate
+from dashboards.pages.markup import fill
+from orchestrator.grid.cell import CLEAN, NO_DEFENSE
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Summary:
     Attributes:
         model: the model's name.
         attack: the attack's label.
-        threat_model: ``transfer`` or ``adaptive``.
+        threat_model: what the attacker knows.
         found: the rows behind the means.
         means: rows of :func:`dashboards.analysis.aggregate.macro_mean`.
     """
@@ -42,9 +42,10 @@ class Summary:
         """The epsilons that have a mean, in 1/255."""
         return sorted(self.means["epsilon_255"].unique())
 
-    def at(self, value: float) -> list[dict[str, Any]]:
-        """Return the means at one epsilon."""
-        return self.means.filter(pl.col("epsilon_255") == value).to_dicts()
+    def at(self, value: float) -> dict[str, dict[str, Any]]:
+        """Return the means at one epsilon by the defense."""
+        rows = self.means.filter(pl.col("epsilon_255") == value).iter_rows(named=True)
+        return {row["defense"]: row for row in rows}
 
 
 def summaries(study: Study, threat_model: str) -> list[Summary]:
@@ -59,72 +60,57 @@ def summaries(study: Study, threat_model: str) -> list[Summary]:
     return found
 
 
-def summary_table(study: Study, summary: Summary) -> str:
-    """Return a summary as an article with its caption."""
-    demonstration = study.is_demonstration(summary.model)
-    under = "" if summary.attack == CLEAN_ATTACK else f" under {summary.attack}"
-    header = ["Defense", *(f"ε&#8239;=&#8239;{escape(epsilon(value))}" for value in summary.epsilons), "Images/s"]
-    rows = [_summary_row(study, summary, style.name) for style in study.palette.ordered(summary.means["defense"])]
-    caption = f"Mean accuracy in % with 95 % intervals: {summary.model}{under}, {summary.threat_model}"
-    return (
-        f'<article class="summary"><h3>{escape(summary.model)}<small>{escape(under)}</small> '
-        f"{demonstration_badge() if demonstration else ''}</h3>"
-        f"{table(header, rows, caption=caption, css='summary-table')}"
-        f"<p class='caption'>{escape(captions.averaged(summary.found, demonstration=demonstration))}</p></article>"
+def summary_section(study: Study, threat_model: str) -> Markup:
+    """Return the section of all mean accuracies under one threat model."""
+    found = summaries(study, threat_model)
+    return fill(
+        "summary.html",
+        key=threat_model,
+        title=f"Mean accuracy: {study.title(threat_model).lower()}",
+        tables=[summary_table(study, summary) for summary in found],
+        controls=control_table(study, found),
     )
 
 
-def _summary_row(study: Study, summary: Summary, defense: str) -> list[str]:
-    style = study.palette[defense]
-    note = ' <span class="note">control</span>' if style.control else ""
-    name = f"<b>{escape(defense)}</b>" if style.emphasised else escape(defense)
-    cells = [_mean_cell(summary.at(value), defense) for value in summary.epsilons]
-    own = summary.means.filter(pl.col("defense") == defense, pl.col("epsilon_255") > 0)
-    own = own if own.height else summary.means.filter(pl.col("defense") == defense)
-    return [f"{swatch(style)} {name}{note}", *cells, rate(sum(own["samples"]), sum(own["seconds"]))]
-
-
-def _mean_cell(rows: Sequence[Row], defense: str) -> str:
-    row = next((row for row in rows if row["defense"] == defense), None)
-    if row is None:
-        return "–"
-    best = max(rows, key=lambda other: float(other["accuracy"]))
-    near = row["accuracy_high"] >= best["accuracy_low"]
-    number = percent(row["accuracy"])
-    limits = interval(row["accuracy_low"], row["accuracy_high"])
-    return f"{f'<strong>{number}</strong>' if near else number}<small>{limits}</small>"
-
-
-def control_table(study: Study, found: Sequence[Summary]) -> str:
-    """Compare the best defense with the best control, epsilon by epsilon; nothing where there is no control."""
-    rows = [row for summary in found for row in _control_rows(study, summary)]
-    if not rows:
-        return ""
-    header = ("Model", "Attack", "ε", "Best defense", "Best control", "95 % intervals")
-    return table(header, rows, caption="Best defense and best control, mean accuracy in %", css="controls-table")
-
-
-def _control_rows(study: Study, summary: Summary) -> list[list[str]]:
+def summary_table(study: Study, summary: Summary) -> Markup:
+    """Return a summary as an article with its caption."""
+    demonstration = study.is_demonstration(summary.model)
+    under = "" if summary.attack == CLEAN else f" under {summary.attack}"
+    columns = [summary.at(value) for value in summary.epsilons]
+    best = [max(means.values(), key=_accuracy) for means in columns]
     rows = []
-    for value in summary.epsilons:
-        means = [row for row in summary.at(value) if row["defense"] != NONE]
-        controls = [row for row in means if study.palette[row["defense"]].control]
-        defenses = [row for row in means if not study.palette[row["defense"]].control]
-        if controls and defenses and value > 0:
-            best = [max(group, key=lambda row: float(row["accuracy"])) for group in (defenses, controls)]
-            cells = [summary.model, summary.attack, epsilon(value)]
-            rows.append([*map(escape, cells), *map(_named_mean, best), _verdict(*best)])
-    return rows
+    for style in study.palette.ordered(summary.means["defense"]):
+        own = summary.means.filter(pl.col("defense") == style.name)
+        attacked = own.filter(pl.col("epsilon_255") > 0)
+        timed = attacked if attacked.height else own
+        cells = [(means.get(style.name), leader) for means, leader in zip(columns, best, strict=True)]
+        rows.append((style, cells, rate(sum(timed["samples"]), sum(timed["seconds"]))))
+    return fill(
+        "summary_table.html",
+        summary=summary,
+        under=under,
+        family=study.family(summary.model),
+        demonstration=demonstration,
+        header=["Defense", *(f"ε\u202f=\u202f{epsilon(value)}" for value in summary.epsilons), "Images/s"],
+        caption=f"Mean accuracy in % with 95 % intervals: {summary.model}{under}, {summary.threat_model}",
+        rows=rows,
+        said=captions.averaged(summary.found, demonstration=demonstration),
+    )
 
 
-def _named_mean(row: Row) -> str:
-    limits = interval(row["accuracy_low"], row["accuracy_high"])
-    return f"{escape(row['defense'])} <b>{percent(row['accuracy'])}</b><small>{limits}</small>"
+def control_table(study: Study, found: Sequence[Summary]) -> Markup:
+    """Compare the best defense with the best control, epsilon by epsilon; nothing where there is no control."""
+    rows = []
+    for summary in found:
+        for value in summary.epsilons:
+            means = [row for row in summary.at(value).values() if row["defense"] != NO_DEFENSE]
+            # One of which it is not known what it is stands on neither side.
+            controls = [row for row in means if study.palette[row["defense"]].control is True]
+            defenses = [row for row in means if study.palette[row["defense"]].control is False]
+            if controls and defenses and value > 0:
+                rows.append((summary, value, max(defenses, key=_accuracy), max(controls, key=_accuracy)))
+    return fill("controls.html", rows=rows) if rows else Markup("")
 
 
-def _verdict(defense: Row, control: Row) -> str:
-    if defense["accuracy_low"] > control["accuracy_high"]:
-        return '<span class="badge done">defense ahead</span>'
-    if control["accuracy_low"] > defense["accuracy_high"]:
-        return '<span class="badge failed">control ahead</span>'
-    return '<span class="badge partial">overlap</span>'
+def _accuracy(row: Row) -> float:
+    return float(row["accuracy"])

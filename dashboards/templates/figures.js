@@ -91,7 +91,8 @@
         button.addEventListener("click", () => this.save(panel, format));
         return button;
       });
-      const head = element("div", { className: "panel-head" }, element("h3", { textContent: panel.title }),
+      const head = element("div", { className: "panel-head" },
+        element("div", {}, element("h3", { textContent: panel.title }), " ", element("span", { className: "note", textContent: panel.family })),
         element("div", { className: "save" }, ...buttons));
       const caption = element("figcaption", { textContent: panel.caption });
       return element("figure", { className: "panel" }, head, plot, caption,

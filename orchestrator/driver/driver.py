@@ -128,6 +128,7 @@ def resume(
         plan = make_plan(cells, store.measured_blocks)
         with _compute(plan, options) as pool:
             store.clear_failures(summary.id)
+            store.note_facts(cells)
             store.set_submission(summary.id, submission)
             return _carry_out(summary.id, plan, store, pool, console)
 

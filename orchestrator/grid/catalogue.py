@@ -83,8 +83,8 @@ def list_defenses() -> list[Record]:
         {
             "name": name,
             "summary": _summary(defenses.get(name)),
-            "control": defenses.get(name).control,
-            "randomised": defenses.get(name).randomised,
+            "control": defenses.get(name)().control,
+            "randomised": defenses.get(name)().randomised,
             "gradients": list(defenses.get(name).gradients),
             "parameters": describe(defenses.get(name)),
         }

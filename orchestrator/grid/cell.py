@@ -23,10 +23,14 @@ if TYPE_CHECKING:
 PROTOCOL_VERSION = 1
 """Raised whenever a change of the core changes predictions for an unchanged specification."""
 
+NO_DEFENSE: Final = "none"
+"""The defense of the undefended model."""
+CLEAN: Final = "none"
+"""The attack of clean images."""
 TRANSFER: Final = "transfer"
 ADAPTIVE: Final = "adaptive"
 
-_NO_ATTACK = {"name": "none", "parameters": {}}
+_NO_ATTACK = {"name": CLEAN, "parameters": {}}
 """What stands in the keys of clean cells."""
 
 

@@ -10,7 +10,7 @@ from functools import partial
 from itertools import product
 from typing import Any
 
-from orchestrator.grid.cell import TRANSFER, Cell, digest
+from orchestrator.grid.cell import NO_DEFENSE, TRANSFER, Cell, digest
 from orchestrator.grid.not_fetched import NOT_FETCHED, Absences
 from orchestrator.grid.schema import Exclude, Grid, ThreatModel
 from scc_core.attacks import Attack
@@ -24,8 +24,6 @@ from scc_core.evaluation.adaptive import STRONGEST_FIRST, choose_gradients
 from scc_core.evaluation.threat import Adaptive, Threat
 from scc_core.identity import DatasetSpec, ModelSpec
 from scc_core.models import get_model
-
-NO_DEFENSE = "none"
 
 
 @dataclass(frozen=True)
@@ -136,7 +134,7 @@ def resolve_model(name: str, absent: Absences | None = None) -> ModelSpec:
         NotFetchedError: its weights are not here.
     """
     entry = get_model(name)
-    return ModelSpec(name, _weights_digest(name, absent), entry.card.demonstration)
+    return ModelSpec(name, _weights_digest(name, absent), entry.card.demonstration, entry.card.family)
 
 
 def resolve_dataset(name: str, preprocessing: str, absent: Absences | None = None) -> DatasetSpec | None:

@@ -14,13 +14,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from orchestrator.grid.cell import ADAPTIVE, TRANSFER, canonical_json
-from orchestrator.grid.expand import NO_DEFENSE
+from orchestrator.grid.cell import ADAPTIVE, NO_DEFENSE, TRANSFER, canonical_json
 from orchestrator.results.published.baseline import Baseline, published_baselines
 from orchestrator.store import Hits, ResultStore, StoredCell, on_common_samples
 from scc_core.attacks import Attack
 from scc_core.components.component import Component
-from scc_core.defenses import defenses
 from scc_core.errors import UserError
 from scc_core.evaluation.metrics import McNemar, mcnemar, wilson_interval
 
@@ -53,8 +51,6 @@ PARTIAL_BASELINE_TOLERANCE = 0.1
 
 MANY_CLASSES = 10_001
 """Classes for which every attack runs as it was asked for: one more than the most targets that can be asked."""
-
-BLACK_BOX = "square"
 
 
 @dataclass(frozen=True)
@@ -90,6 +86,12 @@ class Case:
         """Whether the attack computed gradients, and of what it attacks instead of another model."""
         own = self.attack is not None and not self.attack.named_models()
         return own and self.cell.zero_gradients is not None
+
+    @property
+    def black_box(self) -> bool:
+        """Whether the attack computed no gradients of any model."""
+        own = self.attack is not None and not self.attack.named_models()
+        return own and self.cell.zero_gradients is None
 
     @property
     def strong(self) -> bool:
@@ -130,8 +132,8 @@ def vanishing_gradients(case: Case, others: Sequence[Case]) -> bool:
     """Tell whether the attack had no gradients to follow.
 
     Either every gradient was exactly zero for at least :data:`VANISHED_SHARE` of the samples, or a white-box attack
-    does no significant harm where Square, which needs no gradients, does. Both are signs of masked gradients
-    (Athalye et al., ICML 2018, section 3.1): the accuracy then tells what this attack could not see.
+    does no significant harm where a black-box attack, which needs no gradients, does. Both are signs of masked
+    gradients (Athalye et al., ICML 2018, section 3.1): the accuracy then tells what this attack could not see.
     """
     zero = case.cell.zero_gradients or 0
     if zero and zero >= VANISHED_SHARE * case.cell.samples:
@@ -139,20 +141,20 @@ def vanishing_gradients(case: Case, others: Sequence[Case]) -> bool:
     clean = [other for other in others if other.attack is None]
     return any(
         not _compare(unharmed, case).first_is_better(SIGNIFICANCE)
-        and _compare(unharmed, square).first_is_better(SIGNIFICANCE)
-        for square in _squares_that_win(case, others)
+        and _compare(unharmed, winner).first_is_better(SIGNIFICANCE)
+        for winner in _black_boxes_that_win(case, others)
         for unharmed in clean
     )
 
 
-def square_beats_white_box(case: Case, others: Sequence[Case]) -> bool:
-    """Tell whether Square leaves significantly fewer samples right than a strong white-box attack.
+def black_box_beats_white_box(case: Case, others: Sequence[Case]) -> bool:
+    """Tell whether a black-box attack leaves significantly fewer samples right than a strong white-box attack.
 
-    Square sees scores only, so that a white-box attack that loses to it did not get what gradients should give it
+    It sees scores only, so that a white-box attack that loses to it did not get what gradients should give it
     (Carlini et al., arXiv 1902.06705, section 5). Asked only where both face what is evaluated: which images happen to
     transfer to a defense says nothing about gradients.
     """
-    return bool(_squares_that_win(case, others))
+    return bool(_black_boxes_that_win(case, others))
 
 
 def adaptive_above_transfer(case: Case, others: Sequence[Case]) -> bool:
@@ -213,7 +215,7 @@ RULES: Mapping[str, Rule] = {
     "suspiciously robust": suspiciously_robust,
     "robust above clean": robust_above_clean,
     "vanishing gradients": vanishing_gradients,
-    "Square beats white-box": square_beats_white_box,
+    "Square beats white-box": black_box_beats_white_box,
     "adaptive above transfer": adaptive_above_transfer,
     "composition changed": composition_changed,
     "one draw": one_draw,
@@ -230,18 +232,22 @@ def badges_of(case: Case, others: Sequence[Case]) -> tuple[str, ...]:
 def update_badges(store: ResultStore, run_id: str) -> None:
     """Work out the badges of a run's cells and of all that they are compared with, and store them.
 
-    Repeating it changes nothing. A cell whose attack or defense cannot be loaded here keeps the badges that it has.
+    Repeating it changes nothing. A cell keeps the badges that it has if its attack cannot be loaded here, or if nothing
+    tells whether its defense is randomised.
     """
     store.count_afresh()
     cells = store.cells()
     asked = set(store.run_cells(run_id))
     touched = {_defended(cell) for cell in cells if cell.key in asked}
     affected = [cell for cell in cells if _defended(cell) in touched]
+    # A cell of an older program may not say it, but the run's own cell of the same defense does.
+    told = {_defended(cell): cell.randomised for cell in affected if cell.randomised is not None}
     draws = Counter(_without_seed(cell) for cell in affected if cell.samples)
     badges: dict[str, str] = {}
     for group in _by_seed(affected):
         hits = store.hits_of([cell.key for cell in group])
-        possible = [_case(cell, hits[cell.key], draws[_without_seed(cell)]) for cell in group]
+        randomised = told.get(_defended(group[0]))
+        possible = [_case(cell, hits[cell.key], randomised, draws[_without_seed(cell)]) for cell in group]
         cases = [case for case in possible if case is not None]
         badges |= {case.cell.key: ", ".join(badges_of(case, cases)) for case in cases}
     store.set_badges(badges)
@@ -264,35 +270,30 @@ def _without_seed(cell: StoredCell) -> str:
     return canonical_json({**cell.specification, "seed": None})
 
 
-def _case(cell: StoredCell, hits: Hits, draws: int) -> Case | None:
-    try:
-        attack = _attack(cell)
-        randomised = defenses.get(cell.defense_component["name"]).randomised
-    except UserError:
+def _case(cell: StoredCell, hits: Hits, randomised: bool | None, draws: int) -> Case | None:
+    attack = None
+    if randomised is None:
         return None
+    if cell.epsilon_255 > 0:
+        name, parameters = cell.attack_component["name"], cell.attack_component["parameters"]
+        try:
+            attack = Component[Attack]("attack", name, parameters).build()
+        except UserError:
+            return None
     return Case(cell, hits, attack, randomised, draws)
 
 
-def _attack(cell: StoredCell) -> Attack | None:
-    if cell.epsilon_255 == 0:
-        return None
-    component: Component[Attack] = Component(
-        "attack", cell.attack_component["name"], cell.attack_component["parameters"]
-    )
-    return component.build()
-
-
-def _squares_that_win(case: Case, others: Sequence[Case]) -> list[Case]:
+def _black_boxes_that_win(case: Case, others: Sequence[Case]) -> list[Case]:
     if not case.strong or not case.faces_its_target:
         return []
-    squares = [
+    return [
         other
         for other in others
-        if other.cell.attack_component["name"] == BLACK_BOX
+        if other.black_box
         and other.cell.epsilon_255 == case.cell.epsilon_255
         and other.cell.threat_model == case.cell.threat_model
+        and _compare(case, other).first_is_better(SIGNIFICANCE)
     ]
-    return [square for square in squares if _compare(case, square).first_is_better(SIGNIFICANCE)]
 
 
 def _compare(first: Case, second: Case) -> McNemar:

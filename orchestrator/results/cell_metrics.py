@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from orchestrator.grid.expand import NO_DEFENSE
+from orchestrator.grid.cell import NO_DEFENSE
 from orchestrator.results.grouping import (
     ACCURACY_SCHEMA,
     ATTACK_SCHEMA,

@@ -11,8 +11,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import polars as pl
 
-from orchestrator.grid.cell import TRANSFER, canonical_json
-from orchestrator.grid.expand import NO_DEFENSE
+from orchestrator.grid.cell import NO_DEFENSE, TRANSFER, canonical_json
 from orchestrator.results.grouping import (
     ACCURACY_SCHEMA,
     ATTACK_SCHEMA,
@@ -26,8 +25,6 @@ from orchestrator.results.grouping import (
     table,
 )
 from orchestrator.store import Hits, ResultStore, StoredCell, on_common_samples
-from scc_core.defenses import Defense, defenses
-from scc_core.errors import UserError
 from scc_core.evaluation.metrics import Bools, mcnemar, wilson_interval
 
 BEST_CONTROL = "best control"
@@ -101,7 +98,7 @@ def draws(store: ResultStore, cells: Sequence[StoredCell]) -> pl.DataFrame:
 
     Every seed is a fresh draw of the defense's randomness, and of the attack's. For the worst of k a sample counts only
     if it is right under every draw. The deviation is that of a sample (k - 1 in the denominator), null for one draw;
-    ``randomised`` is null for a defense that cannot be loaded here. The columns are those of :data:`DRAWS_SCHEMA`.
+    ``randomised`` is null where it is not known of the defense. The columns are those of :data:`DRAWS_SCHEMA`.
     """
 
     def key(cell: StoredCell) -> str:
@@ -112,10 +109,9 @@ def draws(store: ResultStore, cells: Sequence[StoredCell]) -> pl.DataFrame:
 
 def _over_draws(store: ResultStore, group: Sequence[StoredCell]) -> Row:
     correct = on_common_samples(hits_of(store, group))
-    declared = _declared(group[0])
     row = {
         **columns_of(group[0], _DRAW_KEYS),
-        "randomised": None if declared is None else declared.randomised,
+        "randomised": group[0].randomised,
         "draws": len(group),
         "samples": len(correct[0]),
     }
@@ -151,7 +147,7 @@ def paired(store: ResultStore, cells: Sequence[StoredCell]) -> pl.DataFrame:
 def _pairs(store: ResultStore, group: Sequence[StoredCell]) -> Iterator[Row]:
     hits = dict(zip((cell.key for cell in group), hits_of(store, group), strict=True))
     undefended = [cell for cell in group if _is_none(cell)]
-    controls = [cell for cell in group if _is_control(cell)]
+    controls = [cell for cell in group if cell.control and not _is_none(cell)]
     for cell in group:
         if _is_none(cell):
             continue
@@ -199,16 +195,3 @@ def _same_attack(one: StoredCell, other: StoredCell) -> bool:
 
 def _is_none(cell: StoredCell) -> bool:
     return bool(cell.defense_component["name"] == NO_DEFENSE)
-
-
-def _is_control(cell: StoredCell) -> bool:
-    declared = _declared(cell)
-    return declared is not None and declared.control and not _is_none(cell)
-
-
-def _declared(cell: StoredCell) -> type[Defense] | None:
-    """Return the class of a cell's defense; None if it cannot be loaded here."""
-    try:
-        return defenses.get(str(cell.defense_component["name"]))
-    except UserError:
-        return None

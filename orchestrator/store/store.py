@@ -15,7 +15,7 @@ from orchestrator.grid.cell import Cell
 from orchestrator.store import leasing
 from orchestrator.store.encoding.insertion import insert_blocks
 from orchestrator.store.encoding.rows import BlockRow, block_rows, cell_row, new_run_id, run_row
-from orchestrator.store.encoding.statements import cell_ids, chunks, insert_new
+from orchestrator.store.encoding.statements import cell_ids, chunks, insert_new, update_facts
 from orchestrator.store.engine import Database, is_sqlite, parse_url, require_file, shown
 from orchestrator.store.errors import RunCancelledError, database_words, without_password
 from orchestrator.store.leasing import DriverRecord, Tile
@@ -115,11 +115,17 @@ class ResultStore:
         with self._database.writing() as connection:
             connection.execute(insert(Run), run_row(run_id, record))
             insert_new(connection, CellRow, [cell_row(cell, record.started_at) for cell in cells], "key")
+            update_facts(connection, cells)
             ids = cell_ids(connection, requested)
             rows = [{"run_id": run_id, "cell_id": ids[key], "samples": count} for key, count in requested.items()]
             if rows:
                 connection.execute(insert(RunCell), rows)
         return run_id
+
+    def note_facts(self, cells: Iterable[Cell]) -> None:
+        """Store what the components of stored cells say of themselves today, as :meth:`start_run` does."""
+        with self._database.writing() as connection:
+            update_facts(connection, cells)
 
     def finish_run(self, run_id: str, outcome: str) -> None:
         """Store how the run ended: ``complete``, ``failed`` or ``interrupted``.

@@ -6,3 +6,5 @@ PRECISIONS = ("float32", "bfloat16", "float16")
 """Keys of :data:`scc_core.models.base.PRECISIONS`."""
 PREPROCESSINGS = ("native", "paper")
 """Keys of :data:`scc_core.datasets.pixels.preprocessing.PREPROCESSINGS`."""
+FAMILIES = ("general", "biomedical", "adversarially fine-tuned")
+"""What a model may be made for, as its card says, in the order in which results are shown."""

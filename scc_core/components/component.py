@@ -27,7 +27,7 @@ _KEPT = 1024
 class Component(Generic[BuiltT]):
     """An attack or a defense, as a user names it or with every parameter written out.
 
-    Two are equal when kind, name, parameters and weights are; the label does not count.
+    Two are equal when kind, name, parameters and weights are; nothing else counts.
 
     Attributes:
         kind: ``attack`` or ``defense``.
@@ -35,6 +35,8 @@ class Component(Generic[BuiltT]):
         parameters: those that were given; all, as the implementation reads them, after :meth:`resolved`.
         label: short text for people: the name, and after :meth:`resolved` the parameters that differ from defaults.
         weights: by parameter, the SHA-256 of the weights of each further model that a parameter names.
+        control: whether a defense is a trivial transformation that others must beat; told by :meth:`resolved`.
+        randomised: whether another draw of a defense may predict otherwise; told by :meth:`resolved`.
     """
 
     kind: Kind
@@ -42,6 +44,8 @@ class Component(Generic[BuiltT]):
     parameters: Mapping[str, ParameterValue] = field(default_factory=dict)
     label: str = ""
     weights: Mapping[str, str] = field(default_factory=dict)
+    control: bool | None = None
+    randomised: bool | None = None
 
     def __post_init__(self) -> None:
         name = _NAMES.get((self.kind, self.name), self.name)
@@ -66,7 +70,15 @@ class Component(Generic[BuiltT]):
 
     def __reduce__(self) -> tuple[Any, ...]:
         # What was built stays here: it may be large, and another process builds its own.
-        return type(self), (self.kind, self.name, dict(self.parameters), self.label, dict(self.weights))
+        return type(self), (
+            self.kind,
+            self.name,
+            dict(self.parameters),
+            self.label,
+            dict(self.weights),
+            self.control,
+            self.randomised,
+        )
 
     @property
     def key_name(self) -> str:
@@ -111,7 +123,11 @@ class Component(Generic[BuiltT]):
         shown = [f"{key}={written(value, units[key])}" for key, value in parameters.items() if value != default[key]]
         label = f"{self.name}({', '.join(shown)})" if shown else self.name
         weights = {key: digest_of(name) for key, name in built.named_models().items()} if digest_of else {}
-        return Component(self.kind, self.name, parameters, label, weights)
+        control, randomised = (
+            None if flag is None else bool(flag)
+            for flag in (getattr(built, "control", None), getattr(built, "randomised", None))
+        )
+        return Component(self.kind, self.name, parameters, label, weights, control, randomised)
 
     def specification(self) -> dict[str, object]:
         """Return what enters a cell's key."""

@@ -60,6 +60,9 @@ class Defense(Parametrised):
         gradients: the ways in which an adaptive attacker may differentiate through the defense.
         randomised: whether another draw of the noise may give another prediction.
         control: a trivial transformation that a useful defense must beat.
+
+    What ``randomised`` and ``control`` say of an object is stored with its results; a property may let parameters
+    decide.
     """
 
     kind = "defense"

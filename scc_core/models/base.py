@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from scc_core.components.choices import FAMILIES
 from scc_core.cost import Cost
 from scc_core.errors import UserError, unknown_name
 from scc_core.prompts import plain_name
@@ -36,7 +37,7 @@ class ModelCard:
         image_size: side of the square input in pixels; 0 if unknown.
         licence: of the weights.
         source: where the weights come from.
-        family: ``general``, ``biomedical`` or ``adversarially fine-tuned``.
+        family: one of :data:`~scc_core.components.choices.FAMILIES`; results are shown by it.
         citation: the paper.
         demonstration: whether it stands for no published model.
         notes: what else a reader must know.
@@ -62,6 +63,10 @@ class ModelCard:
     context_length: int | None = None
     activation: str | None = None
     repository: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.family not in FAMILIES:
+            raise unknown_name(f"family of model {self.name!r}:", str(self.family), FAMILIES)
 
 
 class PromptEncoder(Protocol):

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from scc_core.components.choices import FAMILIES
 from scc_core.embedded.sources import embedded_model_source
 from scc_core.errors import UserError
 from scc_core.models.base import ModelCard
-from scc_core.models.cards import published_cards
+from scc_core.models.cards import family_told_by, published_cards
 from scc_core.models.hub.cache import CONFIG_NAME
 from scc_core.models.open_clip.consistency import card_of_copy
 from scc_core.models.open_clip.model import OpenClipEntry
@@ -72,7 +73,8 @@ def get_model(name: str) -> ModelEntry:
     """
     if is_open_clip_name(name) and name not in published_cards():
         source = parse_source(name)
-        return OpenClipEntry(_described(name, source), name, card_of_copy(name, published_cards()))
+        original = card_of_copy(name, published_cards())
+        return OpenClipEntry(_described(name, source, original), name, original)
     try:
         return as_entry(name, models.get(name))
     except UserError as error:
@@ -81,8 +83,8 @@ def get_model(name: str) -> ModelEntry:
         raise UserError(f"{error}; or {FORMS}") from None
 
 
-def _described(name: str, source: Source) -> ModelCard:
-    """Return a card of what can be known of a model without its weights."""
+def _described(name: str, source: Source, original: ModelCard | None) -> ModelCard:
+    """Return a card of what can be known of a model without its weights; ``original`` is what it is a copy of."""
     published = published_cards().get(f"{HUB_PREFIX}{getattr(source, 'repository', '')}")
     if published is not None:
         # The same repository at another revision.
@@ -93,8 +95,20 @@ def _described(name: str, source: Source) -> ModelCard:
         architecture=source.architecture if isinstance(source, TagSource | CheckpointSource) else name,
         licence="see its source",
         source=name,
+        family=_told_family(source) or (original.family if original else FAMILIES[0]),
         **_sizes(source),
     )
+
+
+def _told_family(source: Source) -> str | None:
+    """Return what the user says of weights of their own, in a file beside them that does not change the digest."""
+    match source:
+        case FolderSource():
+            return family_told_by(source.folder / "card.toml")
+        case CheckpointSource():
+            return family_told_by(source.path.with_suffix(".toml"))
+        case _:
+            return None
 
 
 def _sizes(source: Source) -> dict[str, Any]:

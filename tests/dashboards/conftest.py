@@ -21,6 +21,7 @@ SITES = {
     "clean": frames.clean_results,
     "one-model": frames.one_model_results,
     "hostile": frames.hostile_results,
+    "unknown": frames.unknown_results,
     "empty": lambda: frames.demo_results().clear(),
 }
 _ARGUMENTS = [

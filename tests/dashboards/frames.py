@@ -13,7 +13,10 @@ import polars as pl
 from dashboards.analysis.provenance import Provenance, RunProvenance
 
 Row = dict[str, Any]
-DEFENSES = ("none", "random-noise", "flip", "shift", "ttc", "scc")
+DEFENSES = ("none", "scc", "ttc", "flip", "random-noise", "shift")
+CONTROLS = ("random-noise", "flip", "shift")
+RANDOMISED = ("random-noise", "ttc", "scc", "tte", "r-tpt", "scc(semantic=false)")
+BIOMEDICAL = ("demo-biomedclip", "BiomedCLIP")
 _CURVES = {
     "none": (0.83, 0.49, 0.245, 0.04, 0.0),
     "random-noise": (0.828, 0.507, 0.26, 0.042, 0.0),
@@ -75,6 +78,12 @@ def clean_results() -> pl.DataFrame:
 def one_model_results() -> pl.DataFrame:
     """The demonstration grid of one model."""
     return demo_results().filter(pl.col("model") == "demo-clip")
+
+
+def unknown_results() -> pl.DataFrame:
+    """The demonstration grid from a database that does not say what its defenses and models are."""
+    unknown = {"control": pl.Boolean, "family": pl.String, "randomised": pl.Boolean}
+    return demo_results().with_columns(pl.lit(None, kind).alias(name) for name, kind in unknown.items())
 
 
 def hostile_results() -> pl.DataFrame:
@@ -140,6 +149,9 @@ def result_row(
         "error": None,
         "attack_group": hashlib.sha256("|".join(names[:5]).encode()).hexdigest(),
         "updated_at": datetime(2026, 11, 23, 12, 0, tzinfo=UTC),
+        "control": defense in CONTROLS,
+        "family": "biomedical" if model in BIOMEDICAL else "general",
+        "randomised": defense in RANDOMISED,
     }
 
 

@@ -97,7 +97,9 @@ def test_curve_is_the_mean_over_datasets() -> None:
 def test_hover_tells_counts_interval_and_speed() -> None:
     deck = tradeoff.deck(STUDIES["large"], "transfer")
     assert deck is not None
-    (text,) = deck.states[0].panels[0].figure["data"][-1]["hovertext"]
+    (state,) = (s for s in deck.states if s.facets == {"Attack": "pgd", "Epsilon": "1/255"})
+    points = {trace["name"]: trace for trace in state.panels[0].figure["data"] if trace["mode"] == "markers"}
+    (text,) = points["scc(semantic=false)"]["hovertext"]
     for part in (
         "95 % interval",
         "28,229 of 45,000",

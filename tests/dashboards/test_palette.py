@@ -1,4 +1,4 @@
-"""One look per defense."""
+"""One look per defense, by what the results say of it."""
 
 from __future__ import annotations
 
@@ -7,65 +7,61 @@ from itertools import combinations
 
 import pytest
 
-from dashboards.look.legend import swatch
-from dashboards.look.palette import CONTROLS, Palette
+from dashboards.look.outlines import outline
+from dashboards.look.palette import Palette
 from dashboards.pages.markup import template
 
-MANY = (
-    *("none", "random-noise", "flip", "shift", "ttc", "scc", "tte", "anti-adversary", "hedge", "r-tpt", "clipure-cos"),
-    *(
-        "doc",
-        "agc",
-        "csr",
-        "mac",
-        "scc(semantic=false)",
-        "scc(spatial=false)",
-        "ttc(num_steps=4)",
-        "mine",
-        "pkg.mod:own",
-    ),
-)
+MANY = {
+    **dict.fromkeys(("none", "ttc", "scc", "tte", "anti-adversary", "hedge", "r-tpt", "clipure-cos", "doc"), False),
+    **dict.fromkeys(("agc", "csr", "mac", "scc(semantic=false)", "scc(spatial=false)", "ttc(num_steps=4)"), False),
+    **dict.fromkeys(("random-noise", "flip", "shift", "shift(right=3)", "pkg.mod:mirror"), True),
+    **dict.fromkeys(("mine", "pkg.mod:own"), None),
+}
 
 
 def test_no_two_defenses_look_alike() -> None:
     for first, second in combinations(Palette(MANY), 2):
-        assert (first.hue, first.symbol, first.control) != (second.hue, second.symbol, second.control)
+        assert (first.hue, first.symbol) != (second.hue, second.symbol)
 
 
-def test_known_defenses_look_the_same_in_every_site() -> None:
-    small, large = Palette(["scc", "none", "flip"]), Palette(MANY)
-    assert all(small[name] == large[name] for name in ("scc", "none", "flip"))
+def test_the_order_of_the_results_changes_no_look() -> None:
+    backwards = Palette(dict(reversed(MANY.items())))
+    assert list(backwards) == list(Palette(MANY))
 
 
 def test_controls_are_hollow_and_dashed_and_only_they() -> None:
     for style in Palette(MANY):
-        is_control = style.name in CONTROLS
+        is_control = MANY[style.name] is True
         assert style.marker_symbol.endswith("-open") == is_control
         assert (style.dash == "dash") == is_control
+        assert (style.note == "control") == is_control
 
 
-def test_controls_are_those_that_the_registry_declares() -> None:
-    registry = pytest.importorskip("scc_core.defenses").defenses
-    declared = {name for name in registry if getattr(registry.get(name), "control", False)}
-    assert declared == set(CONTROLS)
+def test_of_what_is_unknown_the_legend_says_so() -> None:
+    palette = Palette(MANY)
+    assert {style.name for style in palette if "unknown" in style.note} == {"mine", "pkg.mod:own"}
+    assert Palette({"none": None})["none"].note == "undefended"
 
 
 def test_variants_share_their_defenses_hue() -> None:
     palette = Palette(MANY)
-    assert palette["scc(semantic=false)"].hue == palette["scc"].hue
-    assert palette["scc(semantic=false)"].symbol != palette["scc"].symbol
+    for variant, base in (("scc(semantic=false)", "scc"), ("shift(right=3)", "shift")):
+        assert palette[variant].hue == palette[base].hue
+        assert palette[variant].symbol != palette[base].symbol
 
 
-def test_order_starts_undefended_and_ends_with_the_benchmarks_subject() -> None:
-    names = [style.name for style in Palette(["scc", "tte", "shift", "ttc", "none", "random-noise"])]
-    assert names == ["none", "random-noise", "shift", "tte", "ttc", "scc"]
+def test_order_is_undefended_then_methods_then_the_unknown_then_controls() -> None:
+    names = [
+        style.name for style in Palette({"a": True, "none": False, "b": None, "z": False, "c": False, "c(x=1)": False})
+    ]
+    assert names == ["none", "c", "c(x=1)", "z", "b", "a"]
 
 
 @pytest.mark.parametrize("name", MANY)
 def test_every_hue_and_symbol_can_be_drawn(name: str) -> None:
     style = Palette(MANY)[name]
     assert f"--hue-{style.hue}: light-dark(" in template("style.css")
-    assert re.search(r'd="M[-\d.,L]+Z"', swatch(style))
+    assert re.fullmatch(r"M[-\d.,L]+Z", outline(style.symbol))
 
 
 def luminance(color: str) -> float:

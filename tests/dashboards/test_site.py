@@ -61,10 +61,10 @@ def test_crash_leaves_the_older_site_and_no_debris(tmp_path: Path, monkeypatch: 
     folder = tmp_path / "site"
     before = write_site(frames.clean_results(), frames.provenance(), folder).read_text()
 
-    def crash(site: Path) -> None:
+    def crash(_results: pl.DataFrame) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr(dashboards.site, "_write_assets", crash)
+    monkeypatch.setattr(dashboards.site, "csv_lines", crash)
     with pytest.raises(OSError, match="disk full"):
         write_site(frames.demo_results(), frames.provenance(), folder)
     assert (folder / "index.html").read_text() == before

@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from functools import cache
 from typing import NamedTuple
 
+from orchestrator.grid.cell import NO_DEFENSE
 from orchestrator.results.published.matching import Matcher
 from orchestrator.results.published.tables import PublishedNumber, shipped
 from orchestrator.store import StoredCell
-
-UNDEFENDED = "none"
 
 
 class Baseline(NamedTuple):
@@ -33,7 +32,7 @@ def _baselines() -> Mapping[tuple[str, str], list[Baseline]]:
     names = shipped().names
     found: dict[tuple[str, str], list[Baseline]] = {}
     for number in shipped().numbers:
-        if number.defense == UNDEFENDED and number.dataset in names.datasets:
+        if number.defense == NO_DEFENSE and number.dataset in names.datasets:
             dataset = names.datasets[number.dataset]
             for model in names.models[number.model].names:
                 for name in dataset.names:

@@ -85,6 +85,16 @@ def cell_row(cell: Cell, created_at: datetime) -> dict[str, Any]:
         "attack_group": cell.attack_group,
         "specification": cell.specification(),
         "created_at": created_at,
+        **cell_facts(cell),
+    }
+
+
+def cell_facts(cell: Cell) -> dict[str, Any]:
+    """Return what the cell's defense and model say of themselves; None where that is not known."""
+    return {
+        "control": cell.defense.control,
+        "family": cell.model.family,
+        "randomised": cell.defense.randomised,
     }
 
 

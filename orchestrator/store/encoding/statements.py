@@ -6,9 +6,11 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Table, select
+from sqlalchemy import Connection, Table, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from orchestrator.grid.cell import Cell
+from orchestrator.store.encoding.rows import cell_facts
 from orchestrator.store.schema.tables import Base, CellRow
 
 T = TypeVar("T")
@@ -28,6 +30,19 @@ def insert_new(connection: Connection, model: type[Base], rows: list[dict[str, A
     else:
         statement = sqlite.insert(table).on_conflict_do_nothing(index_elements=unique)
     return connection.execute(statement, rows, execution_options={"preserve_rowcount": True}).rowcount
+
+
+def update_facts(connection: Connection, cells: Iterable[Cell]) -> None:
+    """Store what is known today of cells that are there already; what is not known stays as it is."""
+    alike: dict[tuple[tuple[str, Any], ...], list[str]] = {}
+    for cell in cells:
+        known = tuple((name, value) for name, value in cell_facts(cell).items() if value is not None)
+        alike.setdefault(known, []).append(cell.key)
+    alike.pop((), None)
+    for facts, keys in alike.items():
+        differs = or_(*(getattr(CellRow, name).is_distinct_from(value) for name, value in facts))
+        for chunk in chunks(keys):
+            connection.execute(update(CellRow).where(CellRow.key.in_(chunk), differs).values(dict(facts)))
 
 
 def cell_ids(connection: Connection, keys: Iterable[str]) -> dict[str, int]:

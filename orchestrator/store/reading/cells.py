@@ -26,6 +26,9 @@ CELL_FIELDS = (
     "classes",
     "specification",
     "badges",
+    "control",
+    "family",
+    "randomised",
 )
 
 _CLASSIFIER = ("protocol", "model", "dataset", "precision")
@@ -57,6 +60,9 @@ class StoredCell:
     classes: int
     specification: Mapping[str, Any]
     badges: str
+    control: bool | None
+    family: str | None
+    randomised: bool | None
     samples: int
     zero_gradients: int | None
     limit: int | None = None

@@ -66,6 +66,11 @@ TAIL_COLUMNS = (
     Column("badges", TEXT, "reasons for doubt, from all that is measured, joined with ', '; '' where there is none"),
     Column("attack_group", TEXT, "key shared by the cells that were measured on the same adversarial images"),
     Column("updated_at", TIMESTAMP, "when the newest of its samples was stored, else when the cell was, in UTC"),
+    Column(
+        "control", BOOLEAN, "true if the defense is a trivial transformation that others must beat; null if unknown"
+    ),
+    Column("family", TEXT, "of the model: general, biomedical or adversarially fine-tuned; null if unknown"),
+    Column("randomised", BOOLEAN, "true if another draw of the defense may predict otherwise; null if unknown"),
 )
 
 RESULTS = View(

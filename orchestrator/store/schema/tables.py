@@ -92,7 +92,8 @@ class Run(Base):
 class CellRow(Base):
     """One cell. ``attack`` and ``defense`` are the labels for people; ``specification`` is what ``key`` digests.
 
-    ``badges`` are the reasons for doubt, joined with ``, ``.
+    ``badges`` are the reasons for doubt, joined with ``, ``. What the defense and the model's card say of themselves is
+    null where it is not known: ``control``, ``family`` and ``randomised``.
     """
 
     __tablename__ = "cell"
@@ -115,6 +116,9 @@ class CellRow(Base):
     specification: Mapped[dict[str, Any]]
     badges: Mapped[str] = mapped_column(server_default="")
     created_at: Mapped[datetime]
+    control: Mapped[bool | None]
+    family: Mapped[str | None]
+    randomised: Mapped[bool | None]
 
 
 class RunCell(Base):

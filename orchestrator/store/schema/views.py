@@ -76,7 +76,10 @@ _RATIOS = f"""
         r.attack_peak_memory_mib,
         c.attack_group,
         c.badges,
-        c.demonstration"""
+        c.demonstration,
+        c.control,
+        c.family,
+        c.randomised"""
 
 _CELL = """c."key" AS cell, c.model, c.dataset, c.attack, c.epsilon_255, c.threat_model, c.defense, c.seed,
         c.precision, c.preprocessing, c.classes"""

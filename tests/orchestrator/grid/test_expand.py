@@ -147,3 +147,28 @@ def test_the_weights_of_a_model_that_an_attack_names_belong_to_the_identity():
     assert cell.threat.label == "surrogate(source=tests.components:mirrored)"
     (plain,) = cells()
     assert "weights" not in plain.specification()["attack"]
+
+
+def test_cells_carry_what_their_components_say_of_themselves():
+    found = {
+        cell.defense.name: (cell.model.family, cell.defense.control, cell.defense.randomised)
+        for cell in cells(
+            models="[tests.components:slides]",
+            defenses="[none, views, scc, tests.components:Blur, {tests.components:Blur: {noisy: true}}]",
+        )
+        if not cell.defense.parameters.get("noisy")
+    }
+    assert found == {
+        "none": ("biomedical", False, False),
+        "views": ("biomedical", True, True),
+        "scc": ("biomedical", False, True),
+        "tests.components:Blur": ("biomedical", True, False),
+    }
+
+
+def test_parameters_may_decide_whether_a_defense_is_randomised():
+    grid = {"threat_models": "[{adaptive: {eot_draws: 4}}]"}
+    (still,) = cells(defenses="[tests.components:Blur]", **grid)
+    (noisy,) = cells(defenses="[{tests.components:Blur: {noisy: true}}]", **grid)
+    assert (still.defense.randomised, still.threat.adaptive.eot_draws) == (False, 1)
+    assert (noisy.defense.randomised, noisy.threat.adaptive.eot_draws) == (True, 4)

@@ -198,7 +198,7 @@ def test_a_second_seed_that_is_not_measured_is_no_draw(store):
     assert badges(store, second) == []
 
 
-def test_repeating_changes_nothing_and_what_cannot_be_loaded_keeps_its_badges(store):
+def test_repeating_changes_nothing_and_an_unknown_defense_keeps_its_badges(store):
     known = attacked(defense=NOISE)
     unknown = attacked(defense=Component("defense", "gone.module:Defense"))
     run = fill(store, {known: first_right(50), unknown: first_right(50)})
@@ -207,6 +207,15 @@ def test_repeating_changes_nothing_and_what_cannot_be_loaded_keeps_its_badges(st
         update_badges(store, run)
         assert badges(store, known) == ["one draw"]
         assert badges(store, unknown) == ["one draw"]
+
+
+def test_a_cell_of_an_older_program_is_judged_by_what_the_run_says_of_its_defense(store):
+    silent = Component("defense", "pkg:mine")
+    told = replace(silent, control=False, randomised=True)
+    old, new = attacked(defense=silent), attacked(epsilon=1.0, defense=told)
+    assert raised(store, old, {old: 50}) == []
+    assert raised(store, new, {new: 50}) == ["one draw"]
+    assert badges(store, old) == ["one draw"]
 
 
 GRID = """

@@ -16,6 +16,7 @@ from orchestrator.results.comparisons import (
     paired,
 )
 from orchestrator.store import ResultStore
+from scc_core.components.component import Component
 from scc_core.evaluation.threat import Adaptive
 from tests.orchestrator.measuring import attack, clean, defense, fill
 from tests.orchestrator.store.builders import make_block, make_cell, make_record
@@ -127,6 +128,23 @@ def test_paired_tests_against_none_and_the_best_control_on_the_same_samples(stor
         assert row["p_value"] == pytest.approx(binomtest(first, first + second).pvalue, rel=1e-9)
         assert row["difference"] == pytest.approx(own.mean() - other.mean())
         assert row["reference_accuracy"] == pytest.approx(other.mean())
+
+
+def test_a_control_of_the_user_s_own_is_a_control_where_its_code_is_not_at_hand(store):
+    own = Component("defense", "gone.module:Mirror", control=True, randomised=False)
+    silent = Component("defense", "gone.module:Old")
+    measured = [(TTE, 0.4), (FLIP, 0.5), (own, 0.9), (silent, 0.95)]
+    cells = {attacked(defense=spec): random_hits(7, share) for spec, share in measured}
+    fill(store, cells)
+    rows = paired(store, store.cells()).filter(pl.col("compared_with") == "best control")
+    assert dict(rows.select("defense", "reference").iter_rows()) == {
+        "tte": own.label,
+        "flip": own.label,
+        own.label: "flip",
+        silent.label: own.label,
+    }
+    told = draws(store, store.cells()).select("defense", "randomised")
+    assert dict(told.iter_rows()) == {"tte": True, "flip": False, own.label: False, silent.label: None}
 
 
 def test_an_adaptive_attack_is_compared_with_the_undefended_model_and_with_adaptively_attacked_controls(store):

@@ -9,8 +9,10 @@ import open_clip
 import pytest
 import torch
 
+from scc_core.components.choices import FAMILIES
+from scc_core.errors import UserError
 from scc_core.models import get_model, models
-from scc_core.models.cards import FAMILIES, published_cards, read_cards
+from scc_core.models.cards import published_cards, read_cards
 from scc_core.models.open_clip.blueprint import Blueprint
 from scc_core.models.open_clip.consistency import check_built
 from scc_core.models.open_clip.tables import architecture_config, tag_settings
@@ -167,3 +169,33 @@ def built_without_storage(name: str) -> tuple[Blueprint, torch.nn.Module]:
             force_preprocess_cfg=dict(settings.preprocessing),
         )
     return Blueprint(name, source.architecture, config, settings.preprocessing, Path("unused")), module
+
+
+def test_weights_without_a_card_are_general_unless_they_lie_beside_a_file_that_says_otherwise(tmp_path):
+    folder, weights = tmp_path / "medium-clip", tmp_path / "weights.pt"
+    folder.mkdir()
+    names = (f"local-dir:{folder}", f"checkpoint:ViT-B-32:{weights}")
+    assert [get_model(name).card.family for name in names] == ["general", "general"]
+    for path in (folder / "card.toml", tmp_path / "weights.toml"):
+        path.write_text('family = "biomedical"\n')
+    assert [get_model(name).card.family for name in names] == ["biomedical", "biomedical"]
+    assert get_model("laion400m_e32/ViT-B-16").card.family == "general"
+
+
+def test_a_copy_of_a_carded_repository_is_of_its_family(tmp_path):
+    assert get_model(f"local-dir:{tmp_path / 'QuiltNet-B-32'}").card.family == "biomedical"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("family = biomedical", r"card\.toml is no TOML file"),
+        ("family = 'general'\nlicence = 'MIT'", "holds family, licence, expected the one line"),
+        ("", "holds nothing, expected the one line"),
+        ("family = 'medical'", r"unknown family in .*card\.toml: 'medical'\. Did you mean 'biomedical'"),
+    ],
+)
+def test_a_file_that_says_something_else_is_named(tmp_path, text, expected):
+    (tmp_path / "card.toml").write_text(text)
+    with pytest.raises(UserError, match=expected):
+        get_model(f"local-dir:{tmp_path}")

@@ -163,3 +163,13 @@ def test_a_loaded_model_that_breaks_the_contract_is_named(loaded, expected):
         as_entry("mine", Entry()).load(torch.device("cpu"))
     assert "model 'mine'" in str(raised.value)
     assert expected in str(raised.value)
+
+
+def test_a_user_model_says_its_family_and_is_general_unless_it_does():
+    assert get_model("tests.components:slides").card.family == "biomedical"
+    assert get_model("tests.components:medium_clip").card.family == "general"
+
+
+def test_a_family_that_does_not_exist_is_refused():
+    with pytest.raises(UserError, match=r"unknown family of model '.*': 'biomed'\. Did you mean 'biomedical'\?"):
+        replace(TinyEntry.card, family="biomed")
