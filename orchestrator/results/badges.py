@@ -1,18 +1,18 @@
-"""Validity badges: reasons to doubt a number, each found by a small rule over what is stored.
+"""Validity badges: reasons to doubt a number, each found by a rule over the stored results.
 
-A badge accuses nobody: it says that a result has a property that flawed evaluations have, so that a reader looks
-before believing. Two accuracies are compared on the same samples, by the exact McNemar test.
+A badge says that a result has a property that flawed evaluations have; it does not say that the result is wrong. Two
+accuracies are compared on the same samples, by the exact McNemar test.
 
-A badge belongs to a cell and comes from everything that is measured of it and its neighbours, whichever run measured
-it: another run that adds Square may give an older PGD result its badge, another seed takes ``one draw`` away.
+A badge belongs to a cell. The rules look at all measurements of the cell and of the cells that it is compared with,
+whichever run made them: a later run with Square may give a badge to an older PGD result, and a second seed removes
+``one draw``.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
 from orchestrator.grid.cell import ADAPTIVE, NO_DEFENSE, TRANSFER, canonical_json
 from orchestrator.results.published.baseline import Baseline, published_baselines
@@ -23,34 +23,35 @@ from scc_core.errors import UserError
 from scc_core.evaluation.metrics import McNemar, mcnemar, wilson_interval
 
 SUSPICIOUS_EPSILON_255 = 4.0
-"""From this L-inf radius on an undefended model should have no robust accuracy left to speak of."""
+"""From this L-inf radius on, an undefended model should have almost no robust accuracy."""
 
 SUSPICIOUS_ACCURACY = 0.1
-"""The undefended ViT-B/32 of the published tables keeps 0.06 % at 4/255 and 2.7 % at 1/255, so a tenth is far from
-both. It is compared with the lower end of the 95 % interval, so that a few samples do not raise it by chance."""
+"""The undefended ViT-B/32 of the published tables keeps 0.06 % at 4/255 and 2.7 % at 1/255, both far below a tenth.
+The lower end of the 95 % interval must exceed it, so that a few samples do not give the badge by chance."""
 
 STRONG_GRADIENTS = 10
 """Gradients per image that make an attack strong: those of the published tables' PGD."""
 
 SIGNIFICANCE = 0.01
-"""Level of the two-sided tests. A grid makes hundreds of comparisons; of those without a difference one in two hundred
-raises a badge by chance. At least eight samples must change, all in one direction."""
+"""Level of the two-sided tests. A grid makes hundreds of comparisons. Where there is no difference, one comparison in
+two hundred gives a badge by chance. At least eight samples must change, all in one direction."""
 
 VANISHED_SHARE = 0.05
-"""Share of samples with no gradient. A gradient of exactly zero in every pixel needs a softmax that saturates by more
-than a hundred in the logits, or an operation without a slope; a sound evaluation has none. One that has them may
-overstate the robust accuracy by as much as this share, which is more than the half width of a thousand samples'
-interval."""
+"""Share of samples with no gradient. A gradient is exactly zero in every pixel only if the softmax saturates by more
+than a hundred in the logits, or if an operation has no slope. A sound evaluation has no such samples. An evaluation
+that has them may overstate the robust accuracy by this share, which is more than half the width of the interval of a
+thousand samples."""
 
 BASELINE_TOLERANCE = 0.02
 """How far an undefended model may be from what was published of it, beyond its interval, on all images. Two papers
 measured the same model at most 0.0093 apart."""
 
 PARTIAL_BASELINE_TOLERANCE = 0.1
-"""The same on a part of the images: the part holds the classes in equal numbers, the published number as they come."""
+"""The same where only a part of the images is measured: the part has equal numbers of every class, the published
+number has all images."""
 
 MANY_CLASSES = 10_001
-"""Classes for which every attack runs as it was asked for: one more than the most targets that can be asked."""
+"""With this many classes every attack has all its parts and targets: 10,000 is the largest number of targets."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class Case:
         cell: the cell.
         hits: which of its samples are right.
         attack: None for clean images.
-        randomised: whether another draw of the defense may predict otherwise.
+        randomised: whether another draw of the defense may give another prediction.
         draws: number of seeds with which the cell is measured.
     """
 
@@ -78,12 +79,12 @@ class Case:
 
     @property
     def faces_its_target(self) -> bool:
-        """Whether the attack was made on what is evaluated: the undefended model, or adaptively the defended one."""
+        """Whether the attack was made on the classifier that is evaluated."""
         return self.undefended or self.cell.threat_model == ADAPTIVE
 
     @property
     def white_box(self) -> bool:
-        """Whether the attack computed gradients, and of what it attacks instead of another model."""
+        """Whether the attack computed gradients of the classifier that it attacks, not of another model."""
         own = self.attack is not None and not self.attack.named_models()
         return own and self.cell.zero_gradients is not None
 
@@ -108,8 +109,8 @@ Rule = Callable[[Case, Sequence[Case]], bool]
 def suspiciously_robust(case: Case, _others: Sequence[Case]) -> bool:
     """Tell whether the undefended model survives a strong L-inf attack of 4/255 or more.
 
-    Either the attack is broken (wrong range of pixels, no gradient, evaluated on clean images), or the model is not
-    the plain one. An adversarially trained model raises it rightly: it is no undefended baseline.
+    Either the attack does not work (wrong range of pixels, no gradient, evaluation on clean images), or the model is
+    not the plain one. An adversarially trained model gets the badge too, because it is no undefended baseline.
     """
     if case.attack is None or not case.undefended or not case.strong or case.attack.norm != "linf":
         return False
@@ -122,7 +123,7 @@ def robust_above_clean(case: Case, others: Sequence[Case]) -> bool:
     """Tell whether the attacked images are classified significantly better than the clean ones.
 
     An attack cannot help the classifier that it attacks. Where it seems to, the defense undoes this attack and harms
-    clean images, or it reacts to the attack's own traces; an attacker who knew it would not leave them.
+    clean images, or it recognises this attack by something that another attacker would avoid.
     """
     clean = [other for other in others if other.attack is None]
     return case.attack is not None and any(_compare(case, other).first_is_better(SIGNIFICANCE) for other in clean)
@@ -160,25 +161,24 @@ def black_box_beats_white_box(case: Case, others: Sequence[Case]) -> bool:
 def adaptive_above_transfer(case: Case, others: Sequence[Case]) -> bool:
     """Tell whether the attack that knows the defense is significantly weaker than the same one that does not.
 
-    Knowing more cannot hurt an attacker, who could run the other attack. The adaptive attack is then not one: wrong
-    gradients through the defense, too few draws, too few steps.
+    An attacker who knows the defense could still run the other attack. An adaptive attack that is weaker does not work:
+    it has wrong gradients through the defense, too few draws or too few steps.
     """
-    blind = [
+    transfers = [
         other
         for other in others
         if other.cell.threat_model == TRANSFER
         and other.cell.epsilon_255 == case.cell.epsilon_255
         and other.cell.attack_component == case.cell.attack_component
     ]
-    knows = case.cell.threat_model == ADAPTIVE
-    return knows and any(_compare(case, other).first_is_better(SIGNIFICANCE) for other in blind)
+    adaptive = case.cell.threat_model == ADAPTIVE
+    return adaptive and any(_compare(case, other).first_is_better(SIGNIFICANCE) for other in transfers)
 
 
 def composition_changed(case: Case, _others: Sequence[Case]) -> bool:
-    """Tell whether parts of the attack were dropped or shrank because the dataset has few classes.
+    """Tell whether the attack lost parts or targets because the dataset has few classes.
 
-    The name of the attack then promises more than what ran: DLR needs three classes, targeted attacks one class per
-    target.
+    The attack is then weaker than its name says: DLR needs three classes, a targeted attack one class per target.
     """
     if case.attack is None:
         return False
@@ -188,17 +188,17 @@ def composition_changed(case: Case, _others: Sequence[Case]) -> bool:
 def one_draw(case: Case, _others: Sequence[Case]) -> bool:
     """Tell whether a randomised defense was measured with a single seed.
 
-    One draw says neither how much the accuracy varies nor what the worst of several draws leaves, which is what an
-    attacker who may ask again gets.
+    One draw does not show how much the accuracy varies, nor the accuracy of the worst of several draws, which an
+    attacker reaches by repeated queries.
     """
     return case.randomised and case.draws == 1
 
 
 def off_published_baseline(case: Case, _others: Sequence[Case]) -> bool:
-    """Tell whether the undefended model is far from everything that was published of it under the same conditions.
+    """Tell whether the undefended model is far from every number that was published of it under the same conditions.
 
-    Other weights, another activation, preprocessing, prompts or split, or an attack that does not work; whatever it
-    is, the defenses of this model on this dataset cannot be compared with published ones either.
+    The weights, the activation, the preprocessing, the prompts or the split differ, or the attack does not work. The
+    defenses of this model on this dataset then cannot be compared with published ones either.
     """
     baselines = published_baselines(case.cell)
     correct = case.hits.measured
@@ -230,7 +230,7 @@ def badges_of(case: Case, others: Sequence[Case]) -> tuple[str, ...]:
 
 
 def update_badges(store: ResultStore, run_id: str) -> None:
-    """Work out the badges of a run's cells and of all that they are compared with, and store them.
+    """Determine and store the badges of a run's cells and of all cells that they are compared with.
 
     Repeating it changes nothing. A cell keeps the badges that it has if its attack cannot be loaded here, or if nothing
     tells whether its defense is randomised.
@@ -243,8 +243,11 @@ def update_badges(store: ResultStore, run_id: str) -> None:
     # A cell of an older program may not say it, but the run's own cell of the same defense does.
     told = {_defended(cell): cell.randomised for cell in affected if cell.randomised is not None}
     draws = Counter(_without_seed(cell) for cell in affected if cell.samples)
+    groups: dict[tuple[str, int], list[StoredCell]] = {}
+    for cell in affected:
+        groups.setdefault((_defended(cell), cell.seed), []).append(cell)
     badges: dict[str, str] = {}
-    for group in _by_seed(affected):
+    for group in groups.values():
         hits = store.hits_of([cell.key for cell in group])
         randomised = told.get(_defended(group[0]))
         possible = [_case(cell, hits[cell.key], randomised, draws[_without_seed(cell)]) for cell in group]
@@ -253,16 +256,8 @@ def update_badges(store: ResultStore, run_id: str) -> None:
     store.set_badges(badges)
 
 
-def _by_seed(cells: Iterable[StoredCell]) -> Iterator[list[StoredCell]]:
-    def order(cell: StoredCell) -> tuple[str, int]:
-        return _defended(cell), cell.seed
-
-    for _, group in groupby(sorted(cells, key=order), key=order):
-        yield list(group)
-
-
 def _defended(cell: StoredCell) -> str:
-    """Return what cells agree in that measure the same defense of the same model on the same samples."""
+    """Return a text that is the same for all cells with the same defense, model and samples."""
     return canonical_json([cell.classifier, cell.defense_component])
 
 

@@ -1,8 +1,8 @@
-"""What is measured beside accuracy, cell by cell, from per-sample outcomes; one cell is in memory at a time."""
+"""Metrics beside accuracy, computed from per-sample outcomes, with one cell in memory at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -60,68 +60,64 @@ class _Samples(NamedTuple):
 def cell_metrics(store: ResultStore, cells: Sequence[StoredCell]) -> pl.DataFrame:
     """Return one row per cell with samples.
 
-    ``attack_success`` is the share of the samples that the undefended model classifies correctly when clean and that
-    are wrong in this cell; null for clean images, or where the undefended clean cell is not among ``cells``. ``auc`` is
-    the macro one-vs-rest area, null above 20 classes. The columns are those of :data:`CELL_METRICS_SCHEMA`.
+    ``attack_success`` looks at the samples that the undefended model classifies correctly when clean: it is the share
+    of them that are wrong in this cell. It is null for clean images, or where the undefended clean cell is not among
+    ``cells``. ``auc`` is the macro one-vs-rest area, null above 20 classes. The columns are those of
+    :data:`CELL_METRICS_SCHEMA`.
     """
-    references = _undefended_clean(cells)
-    rows = [_cell_row(store, cell, references.get(cell.classifier, ())) for cell in cells if cell.samples]
+    measured = [cell for cell in cells if cell.samples]
+    clean: dict[str, list[StoredCell]] = {}
+    for cell in measured:
+        if cell.epsilon_255 == 0 and cell.defense_component["name"] == NO_DEFENSE:
+            clean.setdefault(cell.classifier, []).append(cell)
+    rows: list[Row] = []
+    for cell in measured:
+        samples = _samples(store, cell)
+        row = {
+            **columns_of(cell, _CELL_KEYS),
+            **accuracy_columns(int(samples.correct.sum()), len(samples.correct)),
+            "attack_success": _attack_success(store, cell, clean.get(cell.classifier, ())),
+            "mean_confidence": _mean(samples.confidence),
+            "mean_margin": _mean(samples.margin),
+            "calibration_error": metrics.calibration_error(samples.confidence, samples.correct),
+            "balanced_accuracy": metrics.balanced_accuracy(samples.label, samples.prediction, cell.classes),
+            "auc": None if samples.scores is None else metrics.macro_auc(samples.label, samples.scores),
+            "badges": cell.badges,
+        }
+        rows.append(row)
     return table(rows, CELL_METRICS_SCHEMA)
 
 
 def class_metrics(store: ResultStore, cells: Sequence[StoredCell]) -> pl.DataFrame:
-    """Return one row per cell and class, for datasets of at most 20 classes; classes are numbered as the labels are.
+    """Return one row per cell and class, for datasets of at most 20 classes; ``class`` is the label.
 
     The columns are those of :data:`CLASS_METRICS_SCHEMA`.
     """
-    few = [cell for cell in cells if cell.samples and cell.classes <= MAX_SCORED_CLASSES]
-    return table([row for cell in few for row in _class_rows(store, cell)], CLASS_METRICS_SCHEMA)
-
-
-def _cell_row(store: ResultStore, cell: StoredCell, references: Sequence[StoredCell]) -> Row:
-    samples = _samples(store, cell)
-    return {
-        **columns_of(cell, _CELL_KEYS),
-        **accuracy_columns(int(samples.correct.sum()), len(samples.correct)),
-        "attack_success": _attack_success(store, cell, references),
-        "mean_confidence": _mean(samples.confidence),
-        "mean_margin": _mean(samples.margin),
-        "calibration_error": metrics.calibration_error(samples.confidence, samples.correct),
-        "balanced_accuracy": metrics.balanced_accuracy(samples.label, samples.prediction, cell.classes),
-        "auc": None if samples.scores is None else metrics.macro_auc(samples.label, samples.scores),
-        "badges": cell.badges,
-    }
-
-
-def _class_rows(store: ResultStore, cell: StoredCell) -> Iterator[Row]:
-    samples = _samples(store, cell)
-    found = metrics.confusion(samples.label, samples.prediction, cell.classes)
-    aucs = None if samples.scores is None else metrics.class_aucs(samples.label, samples.scores)
-    for index in range(cell.classes):
-        yield {
-            **columns_of(cell, _CELL_KEYS),
-            "class": index,
-            "support": int(found.support[index]),
-            "sensitivity": float(found.sensitivity[index]),
-            "specificity": float(found.specificity[index]),
-            "auc": None if aucs is None else float(aucs[index]),
-        }
-
-
-def _undefended_clean(cells: Sequence[StoredCell]) -> dict[str, list[StoredCell]]:
-    """Return the clean cells without defense, by the model and the samples that they measure."""
-    found: dict[str, list[StoredCell]] = {}
+    rows: list[Row] = []
     for cell in cells:
-        if cell.samples and cell.epsilon_255 == 0 and cell.defense_component["name"] == NO_DEFENSE:
-            found.setdefault(cell.classifier, []).append(cell)
-    return found
+        if not cell.samples or cell.classes > MAX_SCORED_CLASSES:
+            continue
+        samples = _samples(store, cell)
+        found = metrics.confusion(samples.label, samples.prediction, cell.classes)
+        aucs = None if samples.scores is None else metrics.class_aucs(samples.label, samples.scores)
+        for index in range(cell.classes):
+            row = {
+                **columns_of(cell, _CELL_KEYS),
+                "class": index,
+                "support": int(found.support[index]),
+                "sensitivity": float(found.sensitivity[index]),
+                "specificity": float(found.specificity[index]),
+                "auc": None if aucs is None else float(aucs[index]),
+            }
+            rows.append(row)
+    return table(rows, CLASS_METRICS_SCHEMA)
 
 
-def _attack_success(store: ResultStore, cell: StoredCell, references: Sequence[StoredCell]) -> float | None:
-    if cell.epsilon_255 == 0 or not references:
+def _attack_success(store: ResultStore, cell: StoredCell, undefended: Sequence[StoredCell]) -> float | None:
+    if cell.epsilon_255 == 0 or not undefended:
         return None
-    # Without attack and defense nothing is random, so that another seed serves where the cell's own is missing.
-    reference = next((clean for clean in references if clean.seed == cell.seed), references[0])
+    # Without attack and defense nothing is random, so another seed gives the same where the cell's own is missing.
+    reference = next((clean for clean in undefended if clean.seed == cell.seed), undefended[0])
     both = [store.hits(one.key, cell.limit) for one in (reference, cell)]
     return metrics.attack_success(*on_common_samples(both))
 

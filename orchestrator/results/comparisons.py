@@ -1,12 +1,12 @@
-"""Results over several cells, each from per-sample outcomes: minimum over attacks, draws, paired comparisons.
+"""Results over several cells, computed from per-sample outcomes: minimum over attacks, draws, paired comparisons.
 
 ``transfer`` and ``adaptive`` never share a row. Only samples that every cell of a group has measured count. One group
-of cells is in memory at a time, with two bytes a sample and cell.
+of cells is in memory at a time, with two bytes per sample and cell.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
@@ -78,19 +78,17 @@ def min_over_attacks(store: ResultStore, cells: Sequence[StoredCell]) -> pl.Data
     def key(cell: StoredCell) -> object:
         return (cell.classifier, cell.epsilon_255, cell.threat_model, canonical_json(cell.defense_component), cell.seed)
 
-    groups = grouped((cell for cell in cells if cell.epsilon_255 > 0), key)
-    return table([_worst_attack(store, group) for group in groups], MIN_OVER_ATTACKS_SCHEMA)
-
-
-def _worst_attack(store: ResultStore, group: Sequence[StoredCell]) -> Row:
-    survives = _every(on_common_samples(hits_of(store, group)))
-    names = ", ".join(sorted(cell.attack for cell in group))
-    return {
-        **columns_of(group[0], _MIN_KEYS),
-        "attacks": len(group),
-        "attack_names": names,
-        **accuracy_columns(int(survives.sum()), len(survives)),
-    }
+    rows: list[Row] = []
+    for group in grouped((cell for cell in cells if cell.epsilon_255 > 0), key):
+        survives = _every(on_common_samples(hits_of(store, group)))
+        row = {
+            **columns_of(group[0], _MIN_KEYS),
+            "attacks": len(group),
+            "attack_names": ", ".join(sorted(cell.attack for cell in group)),
+            **accuracy_columns(int(survives.sum()), len(survives)),
+        }
+        rows.append(row)
+    return table(rows, MIN_OVER_ATTACKS_SCHEMA)
 
 
 def draws(store: ResultStore, cells: Sequence[StoredCell]) -> pl.DataFrame:
@@ -104,59 +102,61 @@ def draws(store: ResultStore, cells: Sequence[StoredCell]) -> pl.DataFrame:
     def key(cell: StoredCell) -> str:
         return canonical_json({**cell.specification, "seed": None})
 
-    return table([_over_draws(store, group) for group in grouped(cells, key)], DRAWS_SCHEMA)
-
-
-def _over_draws(store: ResultStore, group: Sequence[StoredCell]) -> Row:
-    correct = on_common_samples(hits_of(store, group))
-    row = {
-        **columns_of(group[0], _DRAW_KEYS),
-        "randomised": group[0].randomised,
-        "draws": len(group),
-        "samples": len(correct[0]),
-    }
-    if not len(correct[0]):
-        return row
-    accuracies, every = np.mean(correct, axis=1), _every(correct)
-    worst = wilson_interval(int(every.sum()), len(every))
-    return {
-        **row,
-        "mean_accuracy": float(accuracies.mean()),
-        "deviation": float(accuracies.std(ddof=1)) if len(group) > 1 else None,
-        "worst_accuracy": float(every.mean()),
-        "worst_low": worst.low,
-        "worst_high": worst.high,
-    }
+    rows: list[Row] = []
+    for group in grouped(cells, key):
+        correct = on_common_samples(hits_of(store, group))
+        row = {
+            **columns_of(group[0], _DRAW_KEYS),
+            "randomised": group[0].randomised,
+            "draws": len(group),
+            "samples": len(correct[0]),
+        }
+        if len(correct[0]):
+            accuracies, every = np.mean(correct, axis=1), _every(correct)
+            worst = wilson_interval(int(every.sum()), len(every))
+            row |= {
+                "mean_accuracy": float(accuracies.mean()),
+                "deviation": float(accuracies.std(ddof=1)) if len(group) > 1 else None,
+                "worst_accuracy": float(every.mean()),
+                "worst_low": worst.low,
+                "worst_high": worst.high,
+            }
+        rows.append(row)
+    return table(rows, DRAWS_SCHEMA)
 
 
 def paired(store: ResultStore, cells: Sequence[StoredCell]) -> pl.DataFrame:
     """Return exact McNemar tests of every defense against ``none`` and against the best control, on the same samples.
 
-    The best control is chosen by its accuracy on the very samples of the test, which favours the control and so never
-    the defense. A control is compared with the best of the others. Under an adaptive attack ``none`` is what the same
-    attack leaves of the undefended model. The columns are those of :data:`PAIRED_SCHEMA`.
+    The best control is the one with the highest accuracy on the samples of the test. This choice favours the control
+    over the defense. A control is compared with the best of the other controls. Under an adaptive attack, ``none`` is
+    the undefended model under the same attack. The columns are those of :data:`PAIRED_SCHEMA`.
     """
 
     def key(cell: StoredCell) -> object:
         return (cell.classifier, canonical_json(cell.attack_component), cell.epsilon_255, cell.seed)
 
-    rows = [row for group in grouped(cells, key) for row in _pairs(store, group)]
+    rows: list[Row] = []
+    for group in grouped(cells, key):
+        hits = dict(zip((cell.key for cell in group), hits_of(store, group), strict=True))
+        undefended = [cell for cell in group if _is_none(cell)]
+        controls = [cell for cell in group if cell.control and not _is_none(cell)]
+        for cell in group:
+            if _is_none(cell):
+                continue
+            rows += [_pair(cell, reference, NO_DEFENSE, hits) for reference in undefended]
+            # The label of an adaptive attack says how it was made; a transfer attack is the same for the whole group.
+            rivals = [
+                control
+                for control in controls
+                if control is not cell
+                and control.threat_model == cell.threat_model
+                and (cell.threat_model == TRANSFER or control.attack == cell.attack)
+            ]
+            if rivals:
+                best = max(rivals, key=lambda rival: _accuracies(hits[rival.key], hits[cell.key])[0])
+                rows.append(_pair(cell, best, BEST_CONTROL, hits))
     return table(rows, PAIRED_SCHEMA)
-
-
-def _pairs(store: ResultStore, group: Sequence[StoredCell]) -> Iterator[Row]:
-    hits = dict(zip((cell.key for cell in group), hits_of(store, group), strict=True))
-    undefended = [cell for cell in group if _is_none(cell)]
-    controls = [cell for cell in group if cell.control and not _is_none(cell)]
-    for cell in group:
-        if _is_none(cell):
-            continue
-        for reference in undefended:
-            yield _pair(cell, reference, NO_DEFENSE, hits)
-        rivals = [control for control in controls if control is not cell and _same_attack(control, cell)]
-        if rivals:
-            best = max(rivals, key=lambda rival: _accuracies(hits[rival.key], hits[cell.key])[0])
-            yield _pair(cell, best, BEST_CONTROL, hits)
 
 
 def _pair(cell: StoredCell, reference: StoredCell, compared_with: str, hits: dict[str, Hits]) -> Row:
@@ -186,11 +186,6 @@ def _accuracies(first: Hits, second: Hits) -> tuple[float, float]:
     """Return both accuracies on the common samples; NaN where there are none."""
     one, other = on_common_samples([first, second])
     return (float(one.mean()), float(other.mean())) if len(one) else (float("nan"), float("nan"))
-
-
-def _same_attack(one: StoredCell, other: StoredCell) -> bool:
-    """Tell whether both were attacked alike; the label of an adaptive attack says what was asked of it."""
-    return one.threat_model == other.threat_model and (one.threat_model == TRANSFER or one.attack == other.attack)
 
 
 def _is_none(cell: StoredCell) -> bool:

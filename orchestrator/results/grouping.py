@@ -1,4 +1,4 @@
-"""Stored cells in groups that belong together, and the columns that tables of groups share."""
+"""Groups of stored cells, and the columns that tables of cells and groups share."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def accuracy_columns(correct: int, samples: int) -> Row:
 
 
 def table(rows: Sequence[Row], schema: Schema) -> pl.DataFrame:
-    """Return the rows with fixed columns and types, NaN as null, sorted by what they describe."""
+    """Return the rows with the columns and types of ``schema``, NaN as null, sorted by the cells' names."""
     described = [name for name in schema if name not in ACCURACY_SCHEMA and not schema[name].is_float()]
     order = [name for name in (*CLASSIFIER_SCHEMA, "epsilon_255", *described) if name in schema]
     frame = pl.DataFrame(rows, schema=schema, orient="row")

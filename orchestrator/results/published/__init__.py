@@ -1,4 +1,4 @@
-"""Published numbers, as data that ships with the package, and what is measured beside them."""
+"""Published numbers, as data in the package, and their comparison with measured ones."""
 
 from orchestrator.results.published.tables import PublishedNumber, PublishedTables, load_published, shipped
 

@@ -20,7 +20,7 @@ class Baseline(NamedTuple):
 
 
 def published_baselines(cell: StoredCell) -> list[Baseline]:
-    """Return what was published of exactly what an undefended cell measures, one per table; none of a defended one."""
+    """Return the published numbers of the model and data that an undefended cell measures; none for a defended cell."""
     matcher = Matcher(shipped(), [cell])
     found = _baselines().get((cell.model, cell.dataset), [])
     return [baseline for baseline in found if matcher.match(baseline.number).cells]
@@ -28,7 +28,7 @@ def published_baselines(cell: StoredCell) -> list[Baseline]:
 
 @cache
 def _baselines() -> Mapping[tuple[str, str], list[Baseline]]:
-    """Return the shipped baselines by the names that grids give to model and dataset."""
+    """Return the baselines of the package by the names of model and dataset in grids."""
     names = shipped().names
     found: dict[tuple[str, str], list[Baseline]] = {}
     for number in shipped().numbers:

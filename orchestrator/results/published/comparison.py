@@ -1,8 +1,8 @@
-"""Measured beside published numbers, with the difference and whether it lies within the interval."""
+"""Measured and published numbers side by side, with their difference and whether they agree."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import polars as pl
@@ -42,13 +42,13 @@ COMPARISON_SCHEMA: Schema = {
 
 @dataclass(frozen=True)
 class Measured:
-    """What stands beside a published number: a cell, or the mean of one cell of each member.
+    """The measurement that a published number is compared with: one cell, or the mean over the datasets of an average.
 
     Attributes:
-        dataset: as the grid names it; of a mean the names of all.
-        accuracy: 0 to 1; of a mean, every member has the same weight.
+        dataset: its name in the grid; for a mean the names of all datasets.
+        accuracy: 0 to 1; in a mean every dataset has the same weight.
         interval: 95 %.
-        samples: measured samples, over all members.
+        samples: measured samples, over all datasets.
     """
 
     model: str
@@ -66,7 +66,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class GateResult:
-    """A gate with what was measured; ``reason`` says why nothing was."""
+    """A gate with its measurement; without one, ``reason`` says why."""
 
     gate: Gate
     measured: Measured | None
@@ -74,7 +74,7 @@ class GateResult:
 
     @property
     def passed(self) -> bool | None:
-        """Whether what was measured is what the undefended model must give; None if nothing was."""
+        """Whether the measurement is as the gate expects; None without one."""
         if self.measured is None:
             return None
         return self.measured.agrees(self.gate.expected / 100, self.gate.tolerance / 100)
@@ -99,66 +99,74 @@ class Comparison:
         Accuracies are fractions of 1; ``images`` is what the published number was measured on. The columns are those
         of :data:`COMPARISON_SCHEMA`, the rows in the order of the published numbers.
         """
-        rows = [row for number in self._tables.numbers for row in self._rows(number)]
+        rows: list[Row] = []
+        for number in self._tables.numbers:
+            described: Row = {
+                "source": number.source,
+                "model": number.model,
+                "dataset": number.dataset,
+                "attack": "none" if number.attack == CLEAN else number.attack,
+                "epsilon_255": number.epsilon_255,
+                "threat_model": TRANSFER,
+                "defense": number.defense,
+                "table_epsilon_255": number.table_epsilon_255,
+                "images": sum(self._tables.names.datasets[name].images for name in self._members(number)),
+                "published": number.accuracy,
+            }
+            found, reason = self._find(number)
+            resolution = self._tables.resolution(number)
+            rows += [{**described, **_columns(measured, number.accuracy, resolution)} for measured in found]
+            if not found:
+                rows.append({**described, "reason": reason})
         return pl.DataFrame(rows, schema=COMPARISON_SCHEMA, orient="row")
 
     def gates(self) -> list[GateResult]:
-        """Return what the undefended models give, one result per gate and measurement."""
-        return [result for gate in self._tables.names.gates for result in self._gate(gate)]
+        """Return the measured accuracies of the gates, one result per gate and measurement."""
+        results: list[GateResult] = []
+        for gate in self._tables.names.gates:
+            number = PublishedNumber(
+                source="",
+                model=gate.model,
+                dataset=gate.dataset,
+                attack=gate.attack,
+                epsilon_255=gate.epsilon_255,
+                defense=gate.defense,
+                accuracy=gate.expected / 100,
+                table_epsilon_255=gate.epsilon_255,
+            )
+            found, reason = self._find(number)
+            results += [GateResult(gate, measured) for measured in found]
+            if not found:
+                results.append(GateResult(gate, None, reason))
+        return results
 
     def notes(self, sources: Iterable[str]) -> list[str]:
         """Return what a reader of numbers from these sources must know, each beginning with the source."""
         known = self._tables.names.sources
         return [f"{name}: {known[name].note}" for name in known if name in set(sources) and known[name].note]
 
-    def _gate(self, gate: Gate) -> Iterator[GateResult]:
-        number = PublishedNumber(
-            source="",
-            model=gate.model,
-            dataset=gate.dataset,
-            attack=gate.attack,
-            epsilon_255=gate.epsilon_255,
-            defense=gate.defense,
-            accuracy=gate.expected / 100,
-            table_epsilon_255=gate.epsilon_255,
-        )
-        found, reason = self._find(number)
-        for measured in found:
-            yield GateResult(gate, measured)
-        if not found:
-            yield GateResult(gate, None, reason)
-
-    def _rows(self, number: PublishedNumber) -> Iterator[Row]:
-        described: Row = {
-            "source": number.source,
-            "model": number.model,
-            "dataset": number.dataset,
-            "attack": "none" if number.attack == CLEAN else number.attack,
-            "epsilon_255": number.epsilon_255,
-            "threat_model": TRANSFER,
-            "defense": number.defense,
-            "table_epsilon_255": number.table_epsilon_255,
-            "images": sum(self._tables.names.datasets[name].images for name in self._members(number)),
-            "published": number.accuracy,
-        }
-        found, reason = self._find(number)
-        resolution = self._tables.resolution(number)
-        for measured in found:
-            yield {**described, **_columns(measured, number.accuracy, resolution)}
-        if not found:
-            yield {**described, "reason": reason}
-
     def _find(self, number: PublishedNumber) -> tuple[list[Measured], str]:
-        """Return what is measured of a number, or why nothing is; a mean only where all of its members are."""
+        """Return the measurements of a number, or why there is none; of a mean, those of all its members.
+
+        Each measurement of a mean has one cell of every member, all with the same weights and seed; where several names
+        stand for a member, the cell is of the first of them that is measured. Of a single dataset, each name gives a
+        measurement of its own. Of several versions of a cell, the latest counts.
+        """
         members = self._members(number)
         matches = [self._matcher.match(replace(number, dataset=member)) for member in members]
-        by_subject = _by_subject(matches) if len(members) > 1 else _by_copy(matches[0])
+        by_subject: dict[str, dict[int, StoredCell]] = {}
+        for index, match in enumerate(matches):
+            for cell in reversed(match.cells):
+                subject = canonical_json([cell.specification["model"], cell.seed])
+                name = cell.dataset if len(members) == 1 else ""
+                by_subject.setdefault(f"{name} {subject}", {})[index] = cell
         complete = [cells for cells in by_subject.values() if len(cells) == len(members)]
         if complete:
             return [self._measured(list(cells.values())) for cells in complete], ""
         return [], _why_not(members, matches, by_subject.values())
 
     def _members(self, number: PublishedNumber) -> Sequence[str]:
+        """Return the datasets of a mean, or the single dataset of the number."""
         return self._tables.names.means.get(number.dataset, (number.dataset,))
 
     def _measured(self, cells: Sequence[StoredCell]) -> Measured:
@@ -173,24 +181,6 @@ class Comparison:
             samples=sum(row["samples"] for row in rows),
             badges=", ".join(badges),
         )
-
-
-def _by_subject(matches: Sequence[Match]) -> Mapping[str, dict[int, StoredCell]]:
-    """Return one cell of each member by what they share, weights and seed: of the best copy, of that the latest."""
-    found: dict[str, dict[int, StoredCell]] = {}
-    for index, match in enumerate(matches):
-        for cell in reversed(match.cells):
-            found.setdefault(_subject(cell), {})[index] = cell
-    return found
-
-
-def _by_copy(match: Match) -> Mapping[str, dict[int, StoredCell]]:
-    """Return the cells of a single dataset, each copy of its images apart; of a copy the latest version."""
-    return {f"{cell.dataset} {_subject(cell)}": {0: cell} for cell in reversed(match.cells)}
-
-
-def _subject(cell: StoredCell) -> str:
-    return canonical_json([cell.specification["model"], cell.seed])
 
 
 def _why_not(members: Sequence[str], matches: Sequence[Match], partial: Iterable[Mapping[int, StoredCell]]) -> str:

@@ -18,7 +18,7 @@ _NO_ATTACK = {"name": "none", "parameters": {}}
 class Match:
     """The cells that are comparable with a number, or why there is none.
 
-    In the order of the dataset's names, of each the latest first.
+    The cells are in the order of the dataset's names; for each name the latest cell comes first.
     """
 
     cells: Sequence[StoredCell] = ()
@@ -37,7 +37,7 @@ class Matcher:
     cells: Sequence[StoredCell]
 
     def match(self, number: PublishedNumber) -> Match:
-        """Return the comparable cells; without one, the reason, by the condition that the nearest cells miss."""
+        """Return the comparable cells. If there is none, the reason says how the nearest cells differ."""
         names = self.tables.names
         model = names.models[number.model]
         if model.absent:
@@ -51,7 +51,8 @@ class Matcher:
         for fits, explain in self._conditions(number):
             fitting = [cell for cell in left if fits(cell)]
             if not fitting:
-                return Match(reason=_reason(left, explain))
+                said = sorted({text for cell in left if (text := explain(cell))})
+                return Match(reason=f"measured only with {' or '.join(said)}" if said else NOT_MEASURED)
             left = fitting
         return Match(cells=left)
 
@@ -65,10 +66,10 @@ class Matcher:
     def _conditions(
         self, number: PublishedNumber
     ) -> Iterable[tuple[Callable[[StoredCell], bool], Callable[[StoredCell], str]]]:
-        """Return what must hold, the coarsest first, each with what a cell that fails it is said to be."""
+        """Return the conditions, the coarsest first, each with the words for a cell that fails it."""
         conditions = self.tables.names.conditions
-        defense = self._defenses[number.defense]
-        attack = _NO_ATTACK if number.attack == CLEAN else self._attacks[number.attack]
+        attacks, defenses = self._components
+        attack, defense = attacks[number.attack], defenses[number.defense]
         return [
             (lambda cell: cell.defense_component["name"] == defense["name"], lambda _cell: ""),
             (lambda cell: cell.epsilon_255 == number.epsilon_255, lambda _cell: ""),
@@ -83,14 +84,9 @@ class Matcher:
         ]
 
     @cached_property
-    def _attacks(self) -> Mapping[str, Mapping[str, object]]:
-        return {name: given.resolved().specification() for name, given in self.tables.names.attacks.items()}
-
-    @cached_property
-    def _defenses(self) -> Mapping[str, Mapping[str, object]]:
-        return {name: given.resolved().specification() for name, given in self.tables.names.defenses.items()}
-
-
-def _reason(nearest: Sequence[StoredCell], explain: Callable[[StoredCell], str]) -> str:
-    said = sorted({text for cell in nearest if (text := explain(cell))})
-    return f"measured only with {' or '.join(said)}" if said else NOT_MEASURED
+    def _components(self) -> tuple[Mapping[str, Mapping[str, object]], Mapping[str, Mapping[str, object]]]:
+        """The attacks and the defenses of the tables by their names there, with every parameter written out."""
+        names = self.tables.names
+        attacks = {name: given.resolved().specification() for name, given in names.attacks.items()}
+        defenses = {name: given.resolved().specification() for name, given in names.defenses.items()}
+        return {**attacks, CLEAN: _NO_ATTACK}, defenses

@@ -1,4 +1,4 @@
-"""What the words of the published tables stand for in a grid; the form of ``names.yaml``."""
+"""The meaning of the published tables' words in a grid: the schema of ``names.yaml``."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Source(_Part):
     Attributes:
         reference: the paper.
         resolution: half of the last printed digit, or the error of reading a figure, in points of accuracy.
-        note: what a reader must know before comparing; shown wherever one of its numbers is.
+        note: what a reader must know before comparing; it is shown with the numbers of this source.
     """
 
     reference: str
@@ -32,7 +32,7 @@ class Source(_Part):
 
 
 class PublishedModel(_Part):
-    """A model of the tables: the names under which grids know it, or why this project has no counterpart."""
+    """A model of the tables: its names in grids, or why this project has no counterpart."""
 
     names: tuple[str, ...] = ()
     absent: str = ""
@@ -45,21 +45,21 @@ class PublishedModel(_Part):
 
 
 class PublishedDataset(_Part):
-    """A dataset of the tables: the names under which grids know it, and the images of the split that they measure."""
+    """A dataset of the tables: its names in grids, and the number of images of the split that the tables measure."""
 
     names: Annotated[tuple[str, ...], Field(min_length=1)]
     images: Annotated[int, Field(gt=0)]
 
 
 class Conditions(_Part):
-    """What a cell must have been measured with to stand beside a published number."""
+    """The preprocessing and the precision of a cell that may be compared with a published number."""
 
     preprocessing: str
     precision: str
 
 
 class Gate(_Part):
-    """What the undefended model must give before anything else is believed, in percent; no attack at epsilon 0."""
+    """An accuracy in percent, with its tolerance, that a correct setup must measure; no attack means epsilon 0."""
 
     model: str
     dataset: str

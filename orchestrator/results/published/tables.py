@@ -1,9 +1,9 @@
-"""The published numbers, read and checked once: every row of the tables gives a robust and often a clean accuracy."""
+"""The published numbers: every row of the tables has a robust accuracy, a clean accuracy or both."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -32,13 +32,13 @@ CLEAN = ""
 
 @dataclass(frozen=True)
 class PublishedNumber:
-    """One accuracy of a published table, in the table's own words.
+    """One accuracy of a published table, with the table's names for model, dataset, attack and defense.
 
     Attributes:
         attack: :data:`CLEAN` for clean accuracy.
         epsilon_255: radius of the attack in 1/255; 0 for clean accuracy.
         accuracy: 0 to 1.
-        table_epsilon_255: radius of the attack of the table's row; of a clean accuracy it tells the row.
+        table_epsilon_255: radius of the attack in the row of the table, for a clean accuracy too.
     """
 
     source: str
@@ -53,13 +53,13 @@ class PublishedNumber:
 
 @dataclass(frozen=True)
 class PublishedTables:
-    """Published numbers, in the order of their file, with what their words stand for."""
+    """Published numbers, in the order of their file, with the meaning of their names."""
 
     numbers: Sequence[PublishedNumber]
     names: Names
 
     def resolution(self, number: PublishedNumber) -> float:
-        """Return how exactly a number is known, as a fraction of 1."""
+        """Return how far the exact accuracy may be from the printed one, as a fraction of 1."""
         return self.names.sources[number.source].resolution / 100
 
 
@@ -87,12 +87,25 @@ def load_published(folder: Path) -> PublishedTables:
         raise UserError(f"cannot read {path}: {error.strerror}") from None
     except (csv.Error, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not a CSV file: {error}") from None
-    _refuse_duplicates(numbers, path)
+    seen = set()
+    for number in numbers:
+        key = (number.source, number.model, number.dataset, number.attack, number.defense, number.table_epsilon_255)
+        if key in seen:
+            raise UserError(f"{path}: {number.source!r} gives {number.model}, {number.dataset}, {number.defense} twice")
+        seen.add(key)
     return PublishedTables(numbers, names)
 
 
 def _numbers(row: Mapping[str, str], names: Names, where: str) -> Iterator[PublishedNumber]:
-    for column, known in _known(names).items():
+    allowed: Mapping[str, Collection[str]] = {
+        "source": names.sources,
+        "model": names.models,
+        "dataset": {*names.datasets, *names.means},
+        "attack": names.attacks,
+        "threat_model": {TRANSFER},
+        "defense": names.defenses,
+    }
+    for column, known in allowed.items():
         if row[column] not in known:
             raise UserError(f"{where}: {unknown_name(column.replace('_', ' '), row[column], known)}")
     epsilon = _number(row, "epsilon_255", 255.0, where)
@@ -107,17 +120,6 @@ def _numbers(row: Mapping[str, str], names: Names, where: str) -> Iterator[Publi
         yield PublishedNumber(*described, CLEAN, 0.0, row["defense"], clean, epsilon)
 
 
-def _known(names: Names) -> dict[str, set[str]]:
-    return {
-        "source": set(names.sources),
-        "model": set(names.models),
-        "dataset": {*names.datasets, *names.means},
-        "attack": set(names.attacks),
-        "threat_model": {TRANSFER},
-        "defense": set(names.defenses),
-    }
-
-
 def _number(row: Mapping[str, str], column: str, largest: float, where: str) -> float:
     try:
         value = float(row[column])
@@ -126,12 +128,3 @@ def _number(row: Mapping[str, str], column: str, largest: float, where: str) -> 
     if not 0 <= value <= largest:
         raise UserError(f"{where}: {column} is {row[column]}, expected a number from 0 to {largest:g}")
     return value
-
-
-def _refuse_duplicates(numbers: Sequence[PublishedNumber], path: Path) -> None:
-    seen = set()
-    for number in numbers:
-        key = (number.source, number.model, number.dataset, number.attack, number.defense, number.table_epsilon_255)
-        if key in seen:
-            raise UserError(f"{path}: {number.source!r} gives {number.model}, {number.dataset}, {number.defense} twice")
-        seen.add(key)
