@@ -1,4 +1,4 @@
-"""The database's URL: where a command finds it, and which processes must not see it."""
+"""The database's URL: where a command reads it, and how its password stays out of other processes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DATABASE_FILE_VARIABLE = "SCCBENCH_DB_FILE"
 SECRET_VARIABLES = (DATABASE_VARIABLE, "PGPASSWORD")
 """Variables that may hold the database's password; no worker is ever given one."""
 NO_SECRETS = dict.fromkeys(SECRET_VARIABLES, "")
-"""An environment that hides what a cluster's own environment may hold of them."""
+"""Empty values that override those of a cluster's own environment."""
 
 _KEEP_PRIVATE = f"put the URL into a file that only you can read and name it in {DATABASE_FILE_VARIABLE}"
 
@@ -34,10 +34,10 @@ def database_of_environment(environment: Mapping[str, str]) -> str | None:
 
 
 def database_of_head() -> str:
-    """Return the URL that a submitted run writes to, which the head's own environment tells.
+    """Return the URL that a submitted run writes to, from the environment of the cluster's head.
 
     Raises:
-        UserError: it tells none, one that is lost with the run, or a password that every process of the head inherits.
+        UserError: there is no URL, its file is deleted with the run, or every process there inherits its password.
     """
     url = database_of_environment(os.environ)
     if url is None:
@@ -45,9 +45,15 @@ def database_of_head() -> str:
             f"the head knows no database: start Ray there with {DATABASE_FILE_VARIABLE} naming a file that holds its "
             f"URL, or with {DATABASE_VARIABLE} where the URL has no password"
         )
-    _check_no_inherited_secret(url)
-    parsed = parse_url(url)
-    if is_sqlite(parsed) and not _names_absolute_file(url):
+    inherited = [DATABASE_VARIABLE] if os.environ.get(DATABASE_VARIABLE) and has_password(parse_url(url)) else []
+    inherited += ["PGPASSWORD"] if os.environ.get("PGPASSWORD") else []
+    if inherited:
+        raise UserError(
+            f"Ray on the head was started with the database's password in {' and '.join(inherited)}, which every "
+            f"worker there inherits: {_KEEP_PRIVATE}, and start Ray again without {' and '.join(inherited)}"
+        )
+    file = url.partition("///")[2] if "://" in url else url
+    if is_sqlite(parse_url(url)) and not Path(file).expanduser().is_absolute():
         raise UserError(f"the head's database {url!r} lies in a folder that goes with the run; write an absolute path")
     return url
 
@@ -67,22 +73,12 @@ def check_not_on_command_line(url: str) -> None:
 
 @contextmanager
 def hidden_secrets() -> Iterator[None]:
-    """Leave the secrets out of the environment of the processes that start meanwhile."""
+    """Remove the secrets from the environment while the context lasts: processes that start then do not get them."""
     held = {name: os.environ.pop(name) for name in SECRET_VARIABLES if name in os.environ}
     try:
         yield
     finally:
         os.environ.update(held)
-
-
-def _check_no_inherited_secret(url: str) -> None:
-    inherited = [DATABASE_VARIABLE] if os.environ.get(DATABASE_VARIABLE) and has_password(parse_url(url)) else []
-    inherited += ["PGPASSWORD"] if os.environ.get("PGPASSWORD") else []
-    if inherited:
-        raise UserError(
-            f"Ray on the head was started with the database's password in {' and '.join(inherited)}, which every "
-            f"worker there inherits: {_KEEP_PRIVATE}, and start Ray again without {' and '.join(inherited)}"
-        )
 
 
 def _read_private(path: Path) -> str:
@@ -92,14 +88,10 @@ def _read_private(path: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no text"
         raise UserError(f"{DATABASE_FILE_VARIABLE} names {path}, which cannot be read: {reason}") from None
-    # As libpq treats its key files: the group may read what root owns, which is how Kubernetes mounts a secret.
+    # libpq has the same rule for key files: the group may read a file of root, because Kubernetes mounts secrets so.
     allowed = stat.S_IRWXU | (stat.S_IRGRP if owner == 0 else 0)
     if stat.S_IMODE(mode) & ~allowed:
         raise UserError(f"{path} holds the database's URL and can be read by others; run: chmod 600 {path}")
     if not text or len(text.split()) != 1:
         raise UserError(f"{path} must hold one line, the database's URL")
     return text
-
-
-def _names_absolute_file(url: str) -> bool:
-    return Path(url.partition("///")[2] if "://" in url else url).expanduser().is_absolute()

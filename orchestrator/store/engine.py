@@ -1,4 +1,4 @@
-"""From a URL to an engine: SQLite for one machine, PostgreSQL for a cluster."""
+"""Engines and connections from a URL: SQLite for one machine, PostgreSQL for a cluster."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ PATIENCE = {
     "keepalives_count": "3",
     "tcp_user_timeout": "20000",
 }
-"""How long a connection of PostgreSQL waits for a server that says nothing: seconds, but for the last in milliseconds.
-A machine that is gone without a word would otherwise hold the driver for hours."""
+"""How long a PostgreSQL connection waits for a server that does not answer: in seconds, the last one in milliseconds.
+Without these options a machine that fails without closing its connections blocks the driver for hours."""
 
 
 class Database:
-    """A database by its URL. Its engine is made at first use and left out of pickles."""
+    """A database by its URL. The engine is made at its first use and is not pickled."""
 
     def __init__(self, url: URL) -> None:
         self.url = url
 
     @cached_property
     def engine(self) -> Engine:
-        """The engine, made when it is first asked for.
+        """The engine, made at its first use.
 
         Raises:
             UserError: the driver is not installed.
@@ -53,7 +53,7 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """Give a connection whose statements see one state of the database.
+        """Yield a connection whose statements all see the same state of the database.
 
         Raises:
             StoreUnavailableError: the database cannot be reached.
@@ -64,7 +64,7 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """Give a connection in a transaction that is committed at the end, and rolled back on any exception.
+        """Yield a connection in a transaction that is committed at the end, and rolled back on any exception.
 
         Raises:
             StoreUnavailableError: the database cannot be reached or stays locked.
@@ -110,7 +110,8 @@ def parse_url(text: str) -> URL:
     if url.drivername in SQLITE_DRIVERS:
         return _sqlite_url(url.database or "")
     if url.drivername in POSTGRESQL_DRIVERS:
-        return url.set(drivername="postgresql+psycopg").update_query_dict(_with_patience(url))
+        patience = {name: value for name, value in PATIENCE.items() if name not in url.query}
+        return url.set(drivername="postgresql+psycopg").update_query_dict(patience)
     raise UserError(f"database {scheme!r} is not supported; {EXPECTED}")
 
 
@@ -132,7 +133,7 @@ def has_password(url: URL) -> bool:
 
 
 def require_file(url: URL, *, exists: bool) -> None:
-    """Check that an SQLite URL names a file that is there (``exists``) or can be made; else do nothing.
+    """Check that an SQLite URL names a database that is there (``exists``) or can be made; PostgreSQL passes.
 
     Raises:
         UserError: a directory, a missing file, a file in a missing directory, or one that is no database.
@@ -146,13 +147,19 @@ def require_file(url: URL, *, exists: bool) -> None:
         raise UserError(f"no results database at {path}; check the path, or measure something first")
     if not path.parent.is_dir():
         raise UserError(f"{path.parent} is no directory; make it, or name a database file elsewhere")
-    # SQLite itself takes a file of less than one page for an empty database, and would overwrite it.
-    if path.exists() and not _begins_like_sqlite(path):
-        raise UserError(f"{path} is no SQLite database; name another file")
+    if path.exists():
+        try:
+            with path.open("rb") as file:
+                beginning = file.read(len(SQLITE_HEADER))
+        except OSError as error:
+            raise UserError(f"{path} cannot be read: {error.strerror}") from None
+        # SQLite itself takes a file of less than one page for an empty database, and would overwrite it.
+        if beginning not in (b"", SQLITE_HEADER):
+            raise UserError(f"{path} is no SQLite database; name another file")
 
 
 def database_exists(url: str) -> bool:
-    """Tell whether there is something to open: an SQLite file that exists, or any PostgreSQL URL.
+    """Tell whether an SQLite file exists; true for any PostgreSQL URL.
 
     Raises:
         UserError: the URL is wrong.
@@ -207,7 +214,7 @@ def _sqrt(value: float | None) -> float | None:
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
-    # SQLAlchemy sends BEGIN itself: sqlite3 alone would leave DDL outside of the transaction.
+    # With this sqlite3 sends no BEGIN of its own, which would leave DDL outside of the transaction.
     connection.isolation_level = None
     connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
     connection.execute("PRAGMA journal_mode = WAL")
@@ -217,24 +224,12 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    # A deferred transaction that reads and then writes fails at once, without waiting, if another wrote between.
+    # A deferred transaction that reads and then writes fails at once if another connection wrote in between.
     immediate = connection.get_execution_options().get("writing", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
-
-
-def _begins_like_sqlite(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            return file.read(len(SQLITE_HEADER)) in (b"", SQLITE_HEADER)
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}") from None
 
 
 def _sqlite_url(path: str) -> URL:
     if path in ("", ":memory:") or path.startswith("file:"):
         raise UserError(f"an SQLite database must be a plain file, not {path or ':memory:'!r}; {EXPECTED}")
     return URL.create("sqlite", database=str(Path(path).expanduser().absolute()))
-
-
-def _with_patience(url: URL) -> dict[str, str]:
-    return {name: value for name, value in PATIENCE.items() if name not in url.query}

@@ -1,4 +1,4 @@
-"""What the store raises on purpose, and how a driver's error becomes one line without a password."""
+"""The errors of the store, and one-line messages, without passwords, of the database drivers' errors."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ SECRET_OPTIONS = ("password", "sslpassword")
 
 
 class StoreUnavailableError(UserError):
-    """The database cannot be reached or cannot work now; the same call may succeed later."""
+    """The database cannot be reached or does not work now; the same call may succeed later."""
 
 
 class RunCancelledError(SccBenchError):
-    """A run was ended by `sccbench cancel` while its driver worked on it; everything measured so far is stored."""
+    """The run was cancelled by `sccbench cancel` while its driver worked; everything measured so far is stored."""
 
     exit_status = 130
 

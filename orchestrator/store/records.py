@@ -1,4 +1,4 @@
-"""What a run is given at its start, and what the store tells about it afterwards."""
+"""What is stored of a run at its start, and the summary that the store returns of it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ INTERRUPTED = "interrupted"
 OUTCOMES = (COMPLETE, FAILED, INTERRUPTED)
 
 SILENCE = timedelta(minutes=2)
-"""An unfinished run that gave no sign of life for this long counts as lost."""
+"""An unfinished run whose last heartbeat is older than this counts as lost."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,11 +29,11 @@ class RunRecord:
         python_version: version of Python.
         packages: version of each package that can change a result.
         machine: the driver's machine: system, processor, cores.
-        devices: what each worker's or device's name stands for.
+        devices: description of each worker or device by its name.
         host: name of the driver's machine.
         pid: process of the driver.
         submission: the job by which a cluster was asked for the run; None where a command ran it itself.
-        left_out: by dataset what lay beside its samples, as pairs of name and reason.
+        left_out: by dataset, what its files hold beside the samples, as pairs of name and reason.
         started_at: when it started, with a zone.
     """
 
@@ -54,18 +54,18 @@ class RunRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class RunSummary(RunRecord):
-    """A run as the database holds it, and how far it is; every time is in UTC.
+    """A stored run and its progress; every time is in UTC.
 
     Attributes:
-        id: text that sorts by the time of the start.
-        heartbeat_at: the driver's last sign of life.
+        id: sorts by the time of the start.
+        heartbeat_at: the driver's last heartbeat.
         finished_at: when it ended; None while unfinished.
         outcome: None while unfinished, then ``complete``, ``failed`` or ``interrupted``.
         cells: number of cells that it asks for.
-        cells_done: those of them whose every sample is measured.
-        cells_failed: those of them that failed and are not done.
+        cells_done: number of them whose samples are all measured.
+        cells_failed: number of them that failed and are not done.
         samples: measured samples, over all cells, within the run's own prefixes.
-        requested_samples: the samples that it asks for, over all cells.
+        requested_samples: number of samples that it asks for, over all cells.
     """
 
     id: str
@@ -80,7 +80,7 @@ class RunSummary(RunRecord):
 
     @property
     def state(self) -> str:
-        """The outcome; of an unfinished run ``running``, or ``lost`` after two minutes without a sign of life."""
+        """The outcome; of an unfinished run ``running``, or ``lost`` two minutes after its last heartbeat."""
         if self.outcome is not None:
             return self.outcome
         return "running" if datetime.now(UTC) - self.heartbeat_at < SILENCE else "lost"

@@ -1,14 +1,13 @@
-"""The results database as the rest of the program uses it."""
+"""The results database: all that the program reads from it and writes to it."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Self
 
 import polars as pl
-from sqlalchemy import URL, Connection, CursorResult, bindparam, insert, select, text, update
+from sqlalchemy import URL, CursorResult, bindparam, insert, select, text, update
 from sqlalchemy.exc import DBAPIError
 
 from orchestrator.grid.cell import Cell
@@ -38,19 +37,20 @@ class ResultStore:
     """The runs, cells and blocks of one database.
 
     Consistency:
-        - One process writes the results of a run, its driver; workers hold no database credentials. Several drivers may
-          share a database: their writes wait for one another.
-        - Every method is one transaction: it happens as a whole or, on any exception, not at all.
-        - Every write is idempotent: a block that is there stays as it is, so that replaying a write is harmless.
+        - One process, the driver, writes the results of a run; workers hold no database credentials. Several drivers
+          may use one database: their writes wait for one another.
+        - Every method is one transaction: it is done completely or, on any exception, not at all.
+        - Every write is idempotent: a stored block stays as it is, so that a write may be repeated.
         - Readers see the last committed state and never wait for a writer.
 
-    A store may be pickled and used by several threads; connections are opened at first use and never pickled.
+    A store may be pickled, and several threads may use it. Connections are opened at their first use and not pickled.
 
-    Any method raises :class:`StoreUnavailableError` while the database cannot be reached; the call may be repeated.
+    Every method raises :class:`StoreUnavailableError` while the database cannot be reached; the call may be repeated.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        # The ids of cells by their keys, as far as they were asked for: they never change.
         self._ids: dict[str, int] = {}
 
     @property
@@ -85,8 +85,11 @@ class ResultStore:
         """
         database = Database(parse_url(url))
         require_file(database.url, exists=not create)
-        with _refusal_explained(database):
+        try:
             migrate(database, create=create)
+        except DBAPIError as error:
+            words = without_password(database_words(error), database.url)
+            raise UserError(f"{shown(database.url)} cannot be used as a results database: {words}") from None
         return cls(database)
 
     def close(self) -> None:
@@ -107,8 +110,8 @@ class ResultStore:
 
         Args:
             record: what is known of the run.
-            cells: for each cell how many samples, from the first on, the run asks for.
-            run_id: chosen by who submitted the run, from :func:`new_run_id`; None makes one.
+            cells: the number of samples, from the first on, that the run asks for of each cell.
+            run_id: the id of a submitted run, made by :func:`new_run_id`; None makes a new one.
         """
         run_id = run_id or new_run_id(record.started_at)
         requested = {cell.key: samples for cell, samples in cells.items()}
@@ -143,7 +146,7 @@ class ResultStore:
         """Store that the run's driver is alive.
 
         Raises:
-            RunCancelledError: somebody has ended the run meanwhile.
+            RunCancelledError: the run was cancelled.
             UserError: no such run.
         """
         alive = update(Run).where(Run.id == run_id, Run.outcome.is_(None)).values(heartbeat_at=datetime.now(UTC))
@@ -154,15 +157,14 @@ class ResultStore:
                 raise RunCancelledError(run_id)
 
     def cancel_run(self, run_id: str) -> bool:
-        """End a run that is under way; its driver notices at its next sign of life. Return whether it was under way."""
-        under_way = update(Run).where(Run.id == run_id, Run.outcome.is_(None))
+        """End an unfinished run; its driver notices at its next heartbeat. Return whether the run was unfinished."""
+        unfinished = update(Run).where(Run.id == run_id, Run.outcome.is_(None))
+        ended = unfinished.values(outcome=INTERRUPTED, finished_at=datetime.now(UTC))
         with self._database.writing() as connection:
-            return (
-                connection.execute(under_way.values(outcome=INTERRUPTED, finished_at=datetime.now(UTC))).rowcount == 1
-            )
+            return connection.execute(ended).rowcount == 1
 
     def set_submission(self, run_id: str, submission: str | None) -> None:
-        """Store by which job a cluster was asked to carry out a run; None for a command that does it itself.
+        """Store the job by which a run was submitted to a cluster; None for a run that the command itself carries out.
 
         Raises:
             UserError: no such run.
@@ -176,19 +178,19 @@ class ResultStore:
 
         Args:
             keys: keys of the cells.
-            within: by the key of a cell, between which numbers to look, of few cells; None looks at all.
+            within: by the key of a cell, the numbers to look up; meant for few cells. None looks up all.
         """
         with self._database.reading() as connection:
             return held_blocks(connection, keys) if within is None else held_within(connection, within)
 
     def write_blocks(self, run_id: str, results: Sequence[BlockResult]) -> int:
-        """Store blocks that a run has measured; one that is there already is left as it is.
+        """Store blocks that a run has measured; a block that is stored already stays as it is.
 
         Returns:
             How many of them were new.
 
         Raises:
-            ValueError: a block of an unknown cell or with impossible contents; none of ``results`` is stored.
+            ValueError: a block is of an unknown cell or has impossible contents; none of ``results`` is stored.
         """
         return self.write_rows(run_id, block_rows(results))
 
@@ -197,7 +199,10 @@ class ResultStore:
         if not rows:
             return 0
         with self._database.writing() as connection:
-            return insert_blocks(connection, run_id, rows, self._ids_of(connection, {row.cell for row in rows}))
+            unknown = {row.cell for row in rows} - self._ids.keys()
+            if unknown:
+                self._ids.update(cell_ids(connection, unknown))
+            return insert_blocks(connection, run_id, rows, self._ids)
 
     def fail_cells(self, run_id: str, keys: Iterable[str], error: str, traceback: str) -> None:
         """Store why cells of a run failed.
@@ -205,11 +210,11 @@ class ResultStore:
         Args:
             run_id: the run.
             keys: keys of the cells.
-            error: one line for people.
-            traceback: where it went wrong in the code.
+            error: the message, in one line.
+            traceback: the traceback of the exception.
 
         Raises:
-            ValueError: a cell that the run does not ask for; nothing is stored.
+            ValueError: the run does not ask for one of the cells; nothing is stored.
         """
         wanted = set(keys)
         with self._database.writing() as connection:
@@ -222,7 +227,7 @@ class ResultStore:
                 raise ValueError(f"run {run_id} asks for {changed} of the {len(wanted)} cells that failed")
 
     def clear_failures(self, run_id: str) -> None:
-        """Make a run ready to be continued: it has no failures and no outcome, and its driver is alive.
+        """Prepare a run for its continuation: delete its failures and its outcome, and note that its driver is alive.
 
         Raises:
             UserError: no such run.
@@ -241,7 +246,7 @@ class ResultStore:
         """Return the run whose id is or begins with ``run_id``; the latest for None.
 
         Raises:
-            UserError: none such, or several; the latest runs are named.
+            UserError: no run has this id, or several have; the latest runs are named.
         """
         with self._database.reading() as connection:
             return summaries(connection, find_run(connection, run_id))[0]
@@ -262,7 +267,7 @@ class ResultStore:
             return stored_cells(connection, None if run_id is None else find_run(connection, run_id))
 
     def count_afresh(self) -> None:
-        """Let PostgreSQL's planner know what a run has written: its own turn comes minutes later. SQLite needs none."""
+        """Update the statistics of PostgreSQL's planner, which it does itself only minutes later; SQLite needs none."""
         if not is_sqlite(self._database.url):
             with self._database.writing() as connection:
                 connection.execute(text("ANALYZE cell, run_cell, block"))
@@ -364,13 +369,6 @@ class ResultStore:
         with self._database.reading() as connection:
             return leasing.neighbours(connection, driver)
 
-    def _ids_of(self, connection: Connection, keys: set[str]) -> Mapping[str, int]:
-        """Return the ids of cells, which never change, by their keys; asked for once."""
-        unknown = keys - self._ids.keys()
-        if unknown:
-            self._ids.update(cell_ids(connection, unknown))
-        return self._ids
-
     def _update_run(self, run_id: str, **values: object) -> None:
         with self._database.writing() as connection:
             self._require_one(connection.execute(update(Run).where(Run.id == run_id).values(**values)), run_id)
@@ -379,12 +377,3 @@ class ResultStore:
     def _require_one(result: CursorResult[Any], run_id: str) -> None:
         if result.rowcount != 1:
             raise UserError(f"no run {run_id!r} in this database")
-
-
-@contextmanager
-def _refusal_explained(database: Database) -> Iterator[None]:
-    try:
-        yield
-    except DBAPIError as error:
-        words = without_password(database_words(error), database.url)
-        raise UserError(f"{shown(database.url)} cannot be used as a results database: {words}") from None

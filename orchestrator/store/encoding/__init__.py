@@ -1,1 +1,1 @@
-"""From the program's objects to rows of the tables, and back."""
+"""Conversion of the program's objects to rows of the tables, and back."""

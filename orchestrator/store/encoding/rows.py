@@ -1,4 +1,4 @@
-"""From the program's objects to rows of the tables, and back."""
+"""Rows of the tables from the program's objects, and summaries of runs from rows."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ STATE_FIELDS = ("id", "heartbeat_at", "finished_at", "outcome")
 
 
 def new_run_id(started_at: datetime) -> str:
-    """Return a new id that sorts by the start: date, time, then milliseconds and three random digits."""
+    """Return a new id, which sorts by the start: date, time, then milliseconds and three random digits."""
     moment = started_at.astimezone(UTC)
     milliseconds = moment.microsecond // 1000
     return f"{moment:%Y%m%d-%H%M%S}-{milliseconds:03d}{secrets.randbelow(16**3):03x}"
 
 
 def is_run_id(text: str) -> bool:
-    """Tell whether ``text`` is a whole id, of the form that :func:`new_run_id` gives."""
+    """Tell whether ``text`` is a complete id in the form of :func:`new_run_id`."""
     return _RUN_ID.fullmatch(text) is not None
 
 
@@ -65,7 +65,7 @@ def cell_row(cell: Cell, created_at: datetime) -> dict[str, Any]:
     """Return the row of table ``cell``.
 
     Raises:
-        ValueError: a part of it is not on this machine, so that its key names nothing.
+        ValueError: the cell is provisional: a part of it is not on this machine, so its key is unknown.
     """
     if cell.provisional:
         raise ValueError(f"cell of {cell.model.name} on {cell.dataset.name} is provisional and cannot be stored")
@@ -99,7 +99,7 @@ def cell_facts(cell: Cell) -> dict[str, Any]:
 
 
 class BlockRow(NamedTuple):
-    """A row of table ``block`` before the database has told the ids: the cell by its key, the run not at all."""
+    """A row of table ``block`` without ids of the database: it has the key of its cell, and no run."""
 
     cell: str
     number: int
@@ -124,7 +124,7 @@ class BlockRow(NamedTuple):
 
 
 def block_rows(results: Iterable[BlockResult]) -> list[BlockRow]:
-    """Return the rows of table ``block``, all of this moment.
+    """Return the rows of table ``block``, all with the present time.
 
     Raises:
         ValueError: a block is empty, too long or holds a sum or a peak that is not finite.
@@ -140,9 +140,10 @@ def block_row(result: BlockResult, created_at: datetime) -> BlockRow:
         ValueError: the block is empty, too long or holds a sum or a peak that is not finite.
     """
     outcomes, attack, defense = result.outcomes, result.attack, result.defense
+    name = f"block {result.block} of cell {result.cell[:12]}"
     samples = len(outcomes)
     if not 1 <= samples <= BLOCK_SIZE:
-        raise ValueError(f"{_name(result)} holds {samples} samples, expected 1 to {BLOCK_SIZE}")
+        raise ValueError(f"{name} holds {samples} samples, expected 1 to {BLOCK_SIZE}")
     hit_text = hits(outcomes)
     row = BlockRow(
         cell=result.cell,
@@ -166,16 +167,11 @@ def block_row(result: BlockResult, created_at: datetime) -> BlockRow:
         created_at=created_at,
         outcomes=pack(outcomes),
     )
-    _require_finite(row)
-    return row
-
-
-def _require_finite(row: BlockRow) -> None:
-    for name in _FINITE:
-        value = getattr(row, name)
+    for column in _FINITE:
+        value = getattr(row, column)
         if value is not None and not math.isfinite(value):
-            cell = f"block {row.number} of cell {row.cell[:12]}"
-            raise ValueError(f"{name} of {cell} is {value}, expected a finite number")
+            raise ValueError(f"{column} of {name} is {value}, expected a finite number")
+    return row
 
 
 def run_summary(run: Mapping[str, Any], counts: Mapping[str, Any]) -> RunSummary:
@@ -183,7 +179,3 @@ def run_summary(run: Mapping[str, Any], counts: Mapping[str, Any]) -> RunSummary
     values: dict[str, Any] = {name: run[name] for name in (*RECORD_FIELDS, *STATE_FIELDS)}
     values.update({name: int(counts[name] or 0) for name in COUNTS})
     return RunSummary(**values)
-
-
-def _name(result: BlockResult) -> str:
-    return f"block {result.block} of cell {result.cell[:12]}"

@@ -1,4 +1,4 @@
-"""Statements that both databases understand, in portions that they accept."""
+"""Statements for both databases, of a size that both accept."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from orchestrator.store.schema.tables import Base, CellRow
 T = TypeVar("T")
 
 CHUNK = 500
-"""Values in one IN list: old builds of SQLite take 999 at most."""
+"""Number of values in one IN list: old builds of SQLite accept at most 999."""
 
 
 def insert_new(connection: Connection, model: type[Base], rows: list[dict[str, Any]], *unique: str) -> int:
-    """Insert the rows that are not there yet by their ``unique`` columns; return how many that were."""
+    """Insert the rows whose values in the ``unique`` columns are not stored yet; return their number."""
     if not rows:
         return 0
     table = model.__table__
@@ -49,7 +49,7 @@ def cell_ids(connection: Connection, keys: Iterable[str]) -> dict[str, int]:
     """Return the ids of cells by their keys.
 
     Raises:
-        ValueError: a key that is not in the database.
+        ValueError: a key is not in the database.
     """
     wanted = list(keys)
     ids: dict[str, int] = {}
@@ -63,7 +63,7 @@ def cell_ids(connection: Connection, keys: Iterable[str]) -> dict[str, int]:
 
 
 def chunks(values: Iterable[T]) -> Iterator[list[T]]:
-    """Cut ``values`` into lists that fit an IN list."""
+    """Yield ``values`` in lists of at most :data:`CHUNK`."""
     iterator = iter(values)
     while chunk := list(islice(iterator, CHUNK)):
         yield chunk

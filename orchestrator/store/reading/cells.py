@@ -1,4 +1,4 @@
-"""Cells as the database holds them, without the components that they name."""
+"""Stored cells, whose attack and defense are names and parameters, not objects."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ class StoredCell:
     """One cell; the names as in the view ``results``.
 
     Attributes:
-        specification: what the key is the digest of.
+        specification: the key is its digest.
         badges: reasons for doubt, joined with ``, ``.
-        samples: measured samples.
-        zero_gradients: of these, those for which every gradient of the attack was exactly zero; None if the attack
-            computed none.
-        limit: how many samples, from the first on, the run asks for; None if no run is asked about.
+        samples: number of measured samples.
+        zero_gradients: number of measured samples for which every gradient of the attack was exactly zero; None if the
+            attack computed none.
+        limit: number of samples, from the first on, that the run asks for; None for a cell that is read without a run.
     """
 
     key: str
@@ -69,7 +69,7 @@ class StoredCell:
 
     @cached_property
     def classifier(self) -> str:
-        """What cells agree in that measure the same undefended model on the same samples."""
+        """A text that is the same for all cells with the same model, samples and precision."""
         return canonical_json({name: self.specification[name] for name in _CLASSIFIER})
 
     @property

@@ -1,4 +1,4 @@
-"""Polars frames of fixed columns and types, also when they are empty."""
+"""Polars frames, whose columns and types are fixed, also when they are empty."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class PackedBlock(NamedTuple):
 
 
 def view_frame(view: View, rows: Sequence[Sequence[object]]) -> pl.DataFrame:
-    """Return the rows of ``view`` with the column types that it documents, sorted the same way for every database."""
+    """Return the rows of ``view`` with its documented column types, in the same order for every database."""
     columns = [
         pl.Series(column.name, [_value(row[index], column.type) for row in rows], DTYPES[column.type])
         for index, column in enumerate(view.columns)
@@ -65,7 +65,7 @@ def view_frame(view: View, rows: Sequence[Sequence[object]]) -> pl.DataFrame:
 
 
 def outcomes_frame(blocks: Sequence[PackedBlock], *, scores: bool = False) -> pl.DataFrame:
-    """Return one row per sample of ``blocks``, in their order; with ``scores``, a column of them."""
+    """Return one row per sample of ``blocks``, in their order; ``scores`` adds a column of class probabilities."""
     schema = {**OUTCOME_SCHEMA, **({SCORES: pl.List(pl.Float32())} if scores else {})}
     if not blocks:
         return pl.DataFrame(schema=schema)
@@ -97,7 +97,7 @@ def list_views() -> pl.DataFrame:
 
 
 def _value(value: object, kind: str) -> object:
-    """Undo what SQLite lacks: it has no booleans and no moments."""
+    """Convert a value to its Python type: SQLite returns booleans as numbers and times as texts."""
     if value is None:
         return None
     if kind == BOOLEAN:

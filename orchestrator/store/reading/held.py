@@ -1,4 +1,4 @@
-"""Which blocks of a cell are stored: read as ranges, so that a million blocks in a row are one row of the answer."""
+"""Which blocks of a cell are stored: read as ranges, so that a million consecutive blocks are one row."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from scc_core.blocks import BlockRanges
 def held_blocks(connection: Connection, keys: Iterable[str]) -> dict[str, BlockRanges]:
     """Return the numbers of the stored blocks for each of the cells ``keys``; an empty set where there is none."""
     ranges: dict[str, list[range]] = {key: [] for key in keys}
-    # Numbers in a row rise as fast as their rank does, so that their difference names the island that they form.
+    # Consecutive numbers rise as fast as their rank, so the difference is the same within a range.
     rank = func.row_number().over(partition_by=Block.cell_id, order_by=Block.number)
     numbered = select(CellRow.key, Block.number, (Block.number - rank).label("island"))
     numbered = numbered.join(CellRow, CellRow.id == Block.cell_id)
@@ -27,7 +27,7 @@ def held_blocks(connection: Connection, keys: Iterable[str]) -> dict[str, BlockR
 
 
 def held_within(connection: Connection, within: Mapping[str, BlockRanges]) -> dict[str, BlockRanges]:
-    """Return which of the blocks ``within`` are stored, by the key of the cell; for few blocks of few cells."""
+    """Return which of the blocks ``within`` are stored, by the key of the cell; meant for few blocks of few cells."""
     numbers: dict[str, list[int]] = {key: [] for key in within}
     spans: dict[BlockRanges, list[str]] = {}
     for key, blocks in within.items():

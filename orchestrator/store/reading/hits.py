@@ -1,4 +1,4 @@
-"""Which samples of a cell are right: enough to compare cells sample by sample, at two bytes a sample."""
+"""Which samples of a cell are right, in two bytes per sample: cells are compared sample by sample."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Bools = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Hits:
-    """Right or wrong for each position of the dataset's fixed order, up to the last that is measured.
+    """Right or wrong for each position in the dataset's fixed order, up to the last measured one.
 
     Attributes:
         known: ``(N,)`` whether the sample is measured.
@@ -27,7 +27,7 @@ class Hits:
 
     @classmethod
     def of_blocks(cls, blocks: Iterable[tuple[int, str]], limit: int | None = None) -> Hits:
-        """Read the numbers of blocks with a ``0`` or ``1`` per sample, leaving out positions from ``limit`` on."""
+        """Read blocks, each a number and a text with ``0`` or ``1`` per sample, up to position ``limit``."""
         numbers, texts = zip(*sorted(blocks), strict=True) if (blocks := list(blocks)) else ((), ())
         lengths = np.fromiter(map(len, texts), np.int64, len(texts))
         positions = sample_positions(numbers, lengths)
@@ -44,7 +44,7 @@ class Hits:
 
 
 def on_common_samples(hits: Sequence[Hits]) -> list[Bools]:
-    """Return, for each of one or more cells of a dataset, whether it is right on the samples that all have measured."""
+    """Return, for each of one or more cells of a dataset, which of the samples that all have measured are right."""
     length = min(len(one.known) for one in hits)
     common = np.logical_and.reduce([one.known[:length] for one in hits])
     return [one.correct[:length][common] for one in hits]

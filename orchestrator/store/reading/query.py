@@ -1,8 +1,8 @@
-"""Read-only SQL to a Polars frame. The database refuses what writes; no statement is searched for words.
+"""Read-only SQL queries, answered as Polars frames. The database itself refuses to write; the SQL text is not searched.
 
-SQLite: the file is opened read-only, and an authorizer denies what a read-only connection would still let out.
-PostgreSQL: one prepared statement, which must return columns, in a transaction that is read-only and has begun, so that
-nothing can make it read-write again.
+SQLite: the file is opened read-only, and an authorizer denies other files and settings, which a read-only connection
+allows. PostgreSQL: one prepared statement, which must return columns, runs in a read-only transaction that has begun,
+so that no statement can make it read-write.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def _query_sqlite(url: URL, sql: str) -> pl.DataFrame:
 
 
 def _open_sqlite(path: Path) -> sqlite3.Connection:
-    """Open the file read-only; one that no process has open and whose folder is read-only has no shared memory."""
+    """Open the file read-only; as immutable where SQLite cannot make its shared memory, as in a read-only folder."""
     try:
         return _connect_sqlite(path, "mode=ro")
     except sqlite3.Error as error:
@@ -93,7 +93,7 @@ def _connect_sqlite(path: Path, options: str) -> sqlite3.Connection:
 
 
 def _authorize(action: int, first: str | None, second: str | None, _database: str | None, _source: str | None) -> int:
-    """Deny what a read-only connection allows although it changes more than the answer: other files, settings."""
+    """Deny other files and changes of settings, which a read-only connection allows."""
     if action in (sqlite3.SQLITE_ATTACH, sqlite3.SQLITE_DETACH):
         return sqlite3.SQLITE_DENY
     if action == sqlite3.SQLITE_PRAGMA and second is not None and first not in READING_PRAGMAS:
@@ -108,7 +108,12 @@ def _query_postgresql(url: URL, sql: str) -> pl.DataFrame:
         raise missing_driver() from None
     with closing(_connect_postgresql(url)) as connection:
         try:
-            return _read(connection, sql)
+            connection.read_only = True
+            # The first query fixes the mode of the transaction, which is rolled back when the connection is closed.
+            connection.execute("SELECT 1")
+            _require_columns(connection, sql)
+            cursor = connection.execute(sql.encode(), prepare=True)
+            return _frame([column.name for column in cursor.description or ()], cursor.fetchall())
         except (psycopg.Error, ValueError) as error:
             raise _refused(without_password(database_words(error), url)) from None
 
@@ -128,18 +133,8 @@ def _connect_postgresql(url: URL) -> psycopg.Connection[Any]:
     return connection
 
 
-def _read(connection: psycopg.Connection[Any], sql: str) -> pl.DataFrame:
-    """Answer in a transaction that :func:`closing` rolls back."""
-    connection.read_only = True
-    # The mode of a transaction is fixed by its first query.
-    connection.execute("SELECT 1")
-    _require_columns(connection, sql)
-    cursor = connection.execute(sql.encode(), prepare=True)
-    return _frame([column.name for column in cursor.description or ()], cursor.fetchall())
-
-
 def _require_columns(connection: psycopg.Connection[Any], sql: str) -> None:
-    """Let the server parse ``sql`` without running it: COPY to a file or SET are no writes to the database."""
+    """Let the server parse ``sql`` without running it: a read-only transaction would run COPY to a file, or SET."""
     from psycopg import pq
     from psycopg.errors import error_from_result
 
@@ -153,19 +148,14 @@ def _require_columns(connection: psycopg.Connection[Any], sql: str) -> None:
 def _frame(names: Sequence[str], rows: Sequence[Sequence[object]]) -> pl.DataFrame:
     if not names:
         raise ValueError(NO_COLUMNS)
-    columns = dict(zip(_distinct(names), zip(*rows, strict=True) if rows else ([] for _ in names), strict=True))
-    return pl.DataFrame({name: pl.Series(name, list(values), strict=False) for name, values in columns.items()})
-
-
-def _distinct(names: Sequence[str]) -> list[str]:
-    distinct: list[str] = []
-    for name in names:
-        candidate, count = name, 1
-        while candidate in distinct:
+    columns: dict[str, pl.Series] = {}
+    for index, name in enumerate(names):
+        distinct, count = name, 1
+        while distinct in columns:
             count += 1
-            candidate = f"{name}_{count}"
-        distinct.append(candidate)
-    return distinct
+            distinct = f"{name}_{count}"
+        columns[distinct] = pl.Series(distinct, [row[index] for row in rows], strict=False)
+    return pl.DataFrame(columns)
 
 
 def _refused(words: str) -> RefusedQueryError:

@@ -1,4 +1,4 @@
-"""Runs as they are looked up and summed up."""
+"""Runs by their ids, and summaries of runs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def find_run(connection: Connection, run_id: str | None) -> str:
     """Return the id that is or begins with ``run_id``; the latest for None.
 
     Raises:
-        UserError: none such, or several.
+        UserError: no run has this id, or several have.
     """
     query = select(Run.id, Run.name).order_by(Run.id.desc())
     if run_id:
@@ -56,7 +56,7 @@ def summaries(connection: Connection, run_id: str | None = None) -> list[RunSumm
 def _counted(*, one: bool) -> str:
     """Return the SQL that counts the cells and samples of every run, or of run ``:run``.
 
-    The blocks of a cell are counted once for all runs that ask for as many of its samples, from the index alone.
+    Runs that ask for the same number of samples of a cell share one count of its blocks, which the index alone gives.
     """
     asked = "FROM run_cell WHERE run_id = :run" if one else "FROM run_cell"
     sums = ", ".join(f"{expression} AS {name}" for name, expression in COUNTS.items())

@@ -1,4 +1,4 @@
-"""What blocks took, by model and device: for estimates of runs to come."""
+"""Seconds and passes of the stored blocks, by model and device, from which the time of a planned run is estimated."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from orchestrator.store.schema.tables import Block, CellRow
 
 
 class DeviceTotals(NamedTuple):
-    """Seconds and passes of all that a device has measured of a model, attacks and defenses together.
+    """Seconds and passes of all attacks and defenses that a device has measured with a model.
 
-    An attack is stored with every cell that shares its images, and counts as often: in its seconds as in its passes.
+    An attack is stored with every cell that uses its images. Its seconds and its passes count once for each of them.
     """
 
     device: str
