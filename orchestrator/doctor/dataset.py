@@ -1,4 +1,4 @@
-"""Whether a dataset on this machine is what its card describes: files, counts per class, images that cannot be read."""
+"""Checks of a dataset on this machine against its card: files, counts per class, images that cannot be read."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.doctor.environment import Finding
-from scc_core.datasets import Dataset, DatasetCard, LeftOut, StoredDataset, StoredEntry, datasets, open_dataset
+from scc_core.datasets import Dataset, LeftOut, StoredDataset, StoredEntry, datasets, open_dataset
 from scc_core.datasets.cards import Description
 from scc_core.datasets.fetch.download import digest_fault
 from scc_core.datasets.files.carded import IncompleteDatasetWarning
@@ -34,12 +34,12 @@ class ClassCount:
 
 @dataclass(frozen=True)
 class DatasetReport:
-    """What was found of a dataset.
+    """The checks of a dataset.
 
     Attributes:
-        findings: in the order in which they were looked at.
+        findings: in the order of the checks.
         classes: counts in label order; empty where the dataset cannot be opened.
-        steps: what brings the files, where they are missing or in another layout.
+        steps: how to get the files, where they are missing or in another layout.
     """
 
     findings: tuple[Finding, ...]
@@ -47,12 +47,12 @@ class DatasetReport:
     steps: tuple[str, ...] = ()
 
     def is_sound(self, *, strict: bool) -> bool:
-        """Tell whether a run may use the dataset; ``strict`` allows nothing to be left out."""
+        """Tell whether a run may use the dataset; with ``strict`` not if anything was left out."""
         return all(finding.state == "ok" or (finding.state == "note" and not strict) for finding in self.findings)
 
 
 def examine_dataset(name: str) -> DatasetReport:
-    """Look at everything that can be wrong with a dataset's files; every image is decoded, once until it changes.
+    """Check everything that can be wrong with a dataset's files; every image is decoded unless it was before.
 
     Raises:
         UserError: no dataset has this name.
@@ -61,24 +61,28 @@ def examine_dataset(name: str) -> DatasetReport:
     where = Finding("data folder", "ok", f"{data_folder()} ({DATA_VARIABLE} names another)")
     try:
         with warnings.catch_warnings():
-            # Here said with the counts.
+            # The findings say the same, with the counts.
             warnings.simplefilter("ignore", IncompleteDatasetWarning)
             dataset = open_dataset(name)
-        left_out = _unreadable(dataset)
+        unreadable: Sequence[LeftOut] = ()
+        if isinstance(dataset, SampledDataset):
+            base = dataset.name.partition("@")[0]
+            unreadable = leave_out_unreadable(dataset.samples, base, dataset.folder).left_out
         checksums = tuple(_checksums(description)) if description else ()
     except UserError as error:
         if description is None:
             raise
         findings = (where, Finding("files", "missing", str(error)), *_found(description))
         return DatasetReport(findings, (), _steps(description))
-    classes = _count(dataset, left_out)
+    classes, total = _count(dataset, unreadable)
+    empty = [each for each in classes if description and not each.images]
     findings = (
         where,
         *checksums,
-        _total(dataset.card, sum(each.images for each in classes)),
+        total,
         *_folders(dataset),
-        *(_empty(classes) if description else ()),
-        *(Finding(entry.name, "note", f"left out: {entry.reason}") for entry in (*dataset.left_out, *left_out)),
+        *(Finding(f"class {each.label}", "note", f"{each.name!r} has no image") for each in empty),
+        *(Finding(entry.name, "note", f"left out: {entry.reason}") for entry in (*dataset.left_out, *unreadable)),
     )
     wrong = any(finding.state == "missing" for finding in findings)
     return DatasetReport(findings, classes, _steps(description) if wrong and description else ())
@@ -92,33 +96,20 @@ def _description(name: str) -> Description | None:
     return entry.description if isinstance(entry, StoredEntry) else None
 
 
-def _unreadable(dataset: Dataset) -> Sequence[LeftOut]:
-    if not isinstance(dataset, SampledDataset):
-        return ()
-    return leave_out_unreadable(dataset.samples, dataset.name.partition("@")[0], dataset.folder).left_out
-
-
-def _count(dataset: Dataset, left_out: Sequence[LeftOut]) -> tuple[ClassCount, ...]:
-    gone = {entry.name for entry in left_out}
+def _count(dataset: Dataset, unreadable: Sequence[LeftOut]) -> tuple[tuple[ClassCount, ...], Finding]:
+    """Count the images of every class that can be read, and compare their total with the published one."""
+    gone = {entry.name for entry in unreadable}
     ids = dataset.samples.ids if isinstance(dataset, SampledDataset) else range(len(dataset))
     counts = Counter(label for id_, label in zip(ids, dataset.labels.tolist(), strict=True) if id_ not in gone)
-    return tuple(ClassCount(label, name, counts[label]) for label, name in enumerate(dataset.class_names))
-
-
-def _total(card: DatasetCard, images: int) -> Finding:
-    if card.images in (0, images):
-        return Finding("images", "ok", f"{images:,}" + (", as published" if card.images else ""))
-    return Finding("images", "missing", f"{images:,} can be read, published are {card.images:,}")
-
-
-def _empty(classes: Sequence[ClassCount]) -> Iterator[Finding]:
-    for each in classes:
-        if not each.images:
-            yield Finding(f"class {each.label}", "note", f"{each.name!r} has no image")
+    classes = tuple(ClassCount(label, name, counts[label]) for label, name in enumerate(dataset.class_names))
+    images, published = sum(each.images for each in classes), dataset.card.images
+    if published in (0, images):
+        return classes, Finding("images", "ok", f"{images:,}" + (", as published" if published else ""))
+    return classes, Finding("images", "missing", f"{images:,} can be read, published are {published:,}")
 
 
 def _checksums(description: Description) -> Iterator[Finding]:
-    """Compare the files that lie there as they were downloaded with the published checksums."""
+    """Compare the files that are kept as they were downloaded with the published checksums."""
     for file in description.download:
         path = data_folder() / file.into / file.url.partition("?")[0].rpartition("/")[2]
         if file.unpack or not (file.md5 or file.sha256) or not path.exists():
@@ -128,7 +119,7 @@ def _checksums(description: Description) -> Iterator[Finding]:
 
 
 def _folders(dataset: Dataset) -> Iterator[Finding]:
-    """Name the folders beside those of the samples, and the class folders that are not there."""
+    """Report the folders that hold no sample and are no class folder of the dataset."""
     if not isinstance(dataset, StoredDataset) or not isinstance(dataset.samples, FileSamples):
         return
     root = dataset.samples.folder
@@ -140,7 +131,7 @@ def _folders(dataset: Dataset) -> Iterator[Finding]:
 
 
 def _found(description: Description) -> Iterator[Finding]:
-    """Say what lies where the dataset was looked for, or which name in the data folder is nearest."""
+    """Report what the dataset's folder holds or, where there is none, the most similar name in the data folder."""
     folder = data_folder() / description.folder
     if folder.is_dir():
         inside = _entries(folder)

@@ -1,4 +1,4 @@
-"""What is installed, what is reachable, what is missing and how to get it."""
+"""Checks of what is installed and reachable on this machine; what is missing comes with the way to get it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LOW_DISK_GIB = 5
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at."""
+    """The result of one check."""
 
     name: str
     state: State
@@ -30,21 +30,21 @@ class Finding:
 
 
 def examine(db: str, address: str | None) -> list[Finding]:
-    """Look at packages, devices, embedded models, disk, database and cluster."""
+    """Check packages, devices, models, disk, database and cluster."""
+    free = shutil.disk_usage(Path.cwd()).free / 2**30
     return [
-        Finding("python", "ok", f"{platform.python_version()} on {platform.platform()}"),
-        *_packages(),
+        *_software(),
         _devices(),
         *_models(),
-        _hub_cache(),
         _check("prepared images", _prepared_images),
-        _disk(),
+        Finding("disk", "ok" if free >= _LOW_DISK_GIB else "note", f"{free:.1f} GiB free in {Path.cwd()}"),
         _check("database", lambda: _database(db)),
         _check("ray", lambda: _ray(address)),
     ]
 
 
-def _packages() -> Iterator[Finding]:
+def _software() -> Iterator[Finding]:
+    yield Finding("python", "ok", f"{platform.python_version()} on {platform.platform()}")
     for name in (*_REQUIRED, *_OPTIONAL):
         try:
             yield Finding(name, "ok", metadata.version(name))
@@ -75,12 +75,9 @@ def _models() -> Iterator[Finding]:
             yield Finding(f"model {name}", "note", f"not fetched: sccbench fetch models {name}")
         except SccBenchError as error:
             yield Finding(f"model {name}", "missing", str(error))
-
-
-def _hub_cache() -> Finding:
     home = Path(os.environ.get("HF_HOME", "~/.cache/huggingface")).expanduser()
     offline = " (offline: HF_HUB_OFFLINE is set)" if os.environ.get("HF_HUB_OFFLINE") else ""
-    return Finding("model hub cache", "ok", f"{home}{'' if home.exists() else ', not made yet'}{offline}")
+    yield Finding("model hub cache", "ok", f"{home}{'' if home.exists() else ', not made yet'}{offline}")
 
 
 def _prepared_images() -> Finding:
@@ -94,12 +91,6 @@ def _prepared_images() -> Finding:
         return Finding("prepared images", "note", f"{folder} cannot be written, so every worker decodes anew")
     used = sum(each.num_bytes for each in preparations(folder))
     return Finding("prepared images", "ok", f"{used / 2**30:.2f} of at most {limit / 2**30:.1f} GiB in {folder}")
-
-
-def _disk() -> Finding:
-    free = shutil.disk_usage(Path.cwd()).free / 2**30
-    state: State = "ok" if free >= _LOW_DISK_GIB else "note"
-    return Finding("disk", state, f"{free:.1f} GiB free in {Path.cwd()}")
 
 
 def _database(db: str) -> Finding:
@@ -123,8 +114,9 @@ def _ray(address: str | None) -> Finding:
         return Finding("ray", "ok", f"{address}: {len(ray.nodes())} nodes, {offered}")
 
 
-def _check(name: str, look: Callable[[], Finding]) -> Finding:
+def _check(name: str, check: Callable[[], Finding]) -> Finding:
+    """Return the finding of ``check``, or its error as what is missing."""
     try:
-        return look()
+        return check()
     except SccBenchError as error:
         return Finding(name, "missing", str(error))
