@@ -10,8 +10,9 @@ from torch import Tensor
 
 from benchmarks.kernels.components import make
 from benchmarks.kernels.models import TimedModel
-from scc_core.attacks import attacks, losses
+from scc_core.attacks import attacks
 from scc_core.attacks.base import input_gradient
+from scc_core.attacks.optimisation import losses
 from scc_core.batch import Batch
 from scc_core.cost import Cost
 from scc_core.defenses import defenses

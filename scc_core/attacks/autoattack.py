@@ -13,10 +13,10 @@ from torch import Tensor
 from scc_core.attacks.apgd import APGD
 from scc_core.attacks.base import Attack
 from scc_core.attacks.fab import FABT
+from scc_core.attacks.optimisation.survivors import in_turn
 from scc_core.attacks.problem import Problem
 from scc_core.attacks.registry import attacks
 from scc_core.attacks.square import Square
-from scc_core.attacks.survivors import in_turn
 from scc_core.components.parameters import parameter
 from scc_core.cost import Cost
 from scc_core.errors import UserError, unknown_name

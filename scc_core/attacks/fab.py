@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 from scc_core.attacks.base import Attack, require_classes
-from scc_core.attacks.hyperplane import project_on_hyperplane
-from scc_core.attacks.losses import logits_of
+from scc_core.attacks.optimisation.hyperplane import project_on_hyperplane
+from scc_core.attacks.optimisation.losses import logits_of
+from scc_core.attacks.optimisation.survivors import in_turn
 from scc_core.attacks.problem import Problem
 from scc_core.attacks.registry import attacks
-from scc_core.attacks.survivors import in_turn
 from scc_core.components.parameters import parameter
 from scc_core.cost import Cost
 from scc_core.models.base import Classifier

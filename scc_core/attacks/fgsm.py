@@ -9,7 +9,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from scc_core.attacks.base import Attack, project
-from scc_core.attacks.losses import cross_entropy
+from scc_core.attacks.optimisation.losses import cross_entropy
 from scc_core.attacks.problem import Problem
 from scc_core.attacks.registry import attacks
 from scc_core.cost import Cost

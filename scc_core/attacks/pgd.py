@@ -10,12 +10,12 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
-from scc_core.attacks import losses
 from scc_core.attacks.base import Attack, require_classes
-from scc_core.attacks.norms import BALLS
+from scc_core.attacks.optimisation import losses
+from scc_core.attacks.optimisation.norms import BALLS
+from scc_core.attacks.optimisation.survivors import in_turn
 from scc_core.attacks.problem import Problem
 from scc_core.attacks.registry import attacks
-from scc_core.attacks.survivors import in_turn
 from scc_core.components.parameters import PIXEL, canonical_pixel, parameter
 from scc_core.cost import Cost
 from scc_core.errors import UserError
@@ -46,8 +46,8 @@ class PGD(Attack):
     The defaults are the setting of the published tables: 10 sign steps of 1/255 on the cross-entropy of the zero-shot
     logits. Under L-inf a step is ``step_size * sign(gradient)``, under L2 ``step_size * gradient / ||gradient||_2``.
 
-    Losses (:mod:`scc_core.attacks.losses`): ``ce``; ``margin``, the papers' "CW"; ``dlr``; and ``embedding``, which
-    needs no label: ``||f(x + d) - f(x)||^2`` with ``f`` the unnormalised image embedding.
+    Losses (:mod:`scc_core.attacks.optimisation.losses`): ``ce``; ``margin``, the papers' "CW"; ``dlr``; and
+    ``embedding``, which needs no label: ``||f(x + d) - f(x)||^2`` with ``f`` the unnormalised image embedding.
 
     With ``targeted`` the loss pulls towards the most likely wrong class of the clean image. Success is
     misclassification all the same, because that is what robust accuracy counts. Against two classes this is the

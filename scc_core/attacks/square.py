@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from scc_core.attacks.base import Attack, project, require_classes
-from scc_core.attacks.losses import margin
+from scc_core.attacks.optimisation.losses import margin
+from scc_core.attacks.optimisation.survivors import in_turn
 from scc_core.attacks.problem import Problem
 from scc_core.attacks.registry import attacks
-from scc_core.attacks.survivors import in_turn
 from scc_core.components.parameters import parameter
 from scc_core.cost import Cost
 from scc_core.models.base import Classifier

@@ -13,7 +13,7 @@ from scc_core.components.parameters import parameter
 from scc_core.cost import Cost
 from scc_core.defenses.base import Defense, DefenseCost, Gradients
 from scc_core.defenses.registry import defenses
-from scc_core.defenses.warping import perspective, warp
+from scc_core.defenses.transforms.warping import perspective, warp
 from scc_core.models.base import ZeroShotModel
 from scc_core.noise import Noise
 

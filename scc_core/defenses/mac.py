@@ -15,8 +15,8 @@ from scc_core.cost import Cost
 from scc_core.defenses.base import Defense, DefenseCost, Gradients
 from scc_core.defenses.low_pass import low_pass
 from scc_core.defenses.registry import defenses
+from scc_core.defenses.transforms.warping import affine, turn, warp
 from scc_core.defenses.ttc import embedding_gradient
-from scc_core.defenses.warping import affine, turn, warp
 from scc_core.models.base import ZeroShotModel
 from scc_core.noise import Noise
 

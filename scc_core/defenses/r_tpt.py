@@ -12,9 +12,9 @@ from torch.nn import functional
 
 from scc_core.components.parameters import parameter
 from scc_core.cost import Cost
-from scc_core.defenses.augmix import augmix_view
 from scc_core.defenses.base import Defense, DefenseCost, Gradients
 from scc_core.defenses.registry import defenses
+from scc_core.defenses.transforms.augmix import augmix_view
 from scc_core.models.base import PromptEncoder, ZeroShotModel
 from scc_core.noise import Noise
 

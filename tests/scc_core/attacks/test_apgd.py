@@ -9,8 +9,9 @@ import torch
 from pyautoattack.autopgd_base import APGDAttack, APGDAttack_targeted
 from torch.nn import functional
 
-from scc_core.attacks import APGD, losses
+from scc_core.attacks import APGD
 from scc_core.attacks.apgd import _checkpoints, _Progress
+from scc_core.attacks.optimisation import losses
 from scc_core.attacks.problem import Point, Problem
 from tests.scc_core.attacks.attack_setting import EPSILON, correct_setting, linear_setting, oracle_setting
 

@@ -8,7 +8,8 @@ import pytest
 import torch
 from pyautoattack.autoattack import AutoAttack as Published
 
-from scc_core.attacks import APGD, AutoAttack, losses
+from scc_core.attacks import APGD, AutoAttack
+from scc_core.attacks.optimisation import losses
 from tests.scc_core.attacks.attack_setting import EPSILON, correct_setting, oracle_setting
 
 

@@ -10,7 +10,7 @@ from scipy.optimize import linprog
 
 from scc_core.attacks import FABT
 from scc_core.attacks.fab import _start
-from scc_core.attacks.hyperplane import project_on_hyperplane
+from scc_core.attacks.optimisation.hyperplane import project_on_hyperplane
 from scc_core.attacks.problem import Problem
 from tests.scc_core.attacks.attack_setting import EPSILON, linear_setting, oracle_setting
 

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from scc_core.attacks import losses
+from scc_core.attacks.optimisation import losses
 
 LOGITS = torch.tensor([[4.0, 1.0, 0.0, -2.0], [1.0, 3.0, 2.5, 0.0]])
 LABELS = torch.tensor([0, 2])

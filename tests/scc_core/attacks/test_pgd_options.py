@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from scc_core.attacks import FGSM, PGD, CWLinf, ViewEOT, losses
-from scc_core.attacks.norms import project_euclidean, random_start_euclidean
+from scc_core.attacks import FGSM, PGD, CWLinf, ViewEOT
+from scc_core.attacks.optimisation import losses
+from scc_core.attacks.optimisation.norms import project_euclidean, random_start_euclidean
 from scc_core.attacks.view_eot import MeanOfViews
 from scc_core.noise import Noise
 from tests.scc_core.attacks.attack_setting import EPSILON, correct_setting, linear_setting

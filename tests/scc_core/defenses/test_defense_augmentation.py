@@ -10,8 +10,8 @@ import torch
 from PIL import Image, ImageOps
 from torchvision.transforms import functional as vision
 
-from scc_core.defenses import augmix
-from scc_core.defenses.warping import affine, perspective, turn, warp
+from scc_core.defenses.transforms import augmix
+from scc_core.defenses.transforms.warping import affine, perspective, turn, warp
 from scc_core.noise import Noise
 
 SIZE = 32

@@ -10,9 +10,9 @@ from torch.nn import functional
 
 from scc_core.defenses import AGC, RTPT, CLIPureCos
 from scc_core.defenses.agc import mean_pairwise_cosine
-from scc_core.defenses.augmix import augmix_view
 from scc_core.defenses.clipure import null_texts
-from scc_core.defenses.warping import perspective, warp
+from scc_core.defenses.transforms.augmix import augmix_view
+from scc_core.defenses.transforms.warping import perspective, warp
 from scc_core.errors import UserError
 from scc_core.models import get_model
 from scc_core.models.base import ZeroShotModel

@@ -15,7 +15,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from scc_core.defenses.warping import affine, turn, warp
+from scc_core.defenses.transforms.warping import affine, turn, warp
 from scc_core.noise import Noise
 
 WIDTH = 3

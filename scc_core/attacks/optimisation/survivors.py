@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor
 
-from scc_core.attacks.losses import margin
+from scc_core.attacks.optimisation.losses import margin
 from scc_core.attacks.problem import Problem
 
 Run = Callable[[Problem], Tensor]

@@ -1,0 +1,1 @@
+"""Differentiable image transformations that several defenses use: geometric warps and AugMix views."""
