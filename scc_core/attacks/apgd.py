@@ -38,7 +38,7 @@ class APGD(Attack):
     loss, or if neither the step nor the best loss has changed since then. With ``dlr-targeted`` there is one run per
     target, most likely wrong class first.
 
-    Images that are misclassified when clean are left alone and a run sees only the images that survived the runs
+    Images that are misclassified when clean are left alone, and a run gets only the images that survived the runs
     before it, as in the published code. A broken image is returned at its last misclassified iterate.
 
     Where the published code and the paper disagree, and what happens here:
@@ -60,23 +60,18 @@ class APGD(Attack):
     def perturb(self, model: Classifier, pixels: Tensor, labels: Tensor, epsilon: float, noise: Noise) -> Tensor:
         """Return the last misclassified iterates; see :meth:`Attack.perturb`."""
         problem = Problem(_PARTS[self.loss], model, pixels, labels, epsilon, noise)
-        return in_turn(problem, self._runs(model.num_classes))
-
-    def _runs(self, num_classes: int) -> Iterator[Callable[[Problem], Tensor]]:
-        ranks = range(1, self._targets(num_classes) + 1)
-        for rank, restart in product(ranks, range(self.num_restarts)):
-            yield partial(self._run, rank=rank, restart=restart)
+        ranks = range(1, self._targets(model.num_classes) + 1)
+        runs = product(ranks, range(self.num_restarts))
+        return in_turn(problem, (partial(self._run, rank=rank, restart=restart) for rank, restart in runs))
 
     def _run(self, problem: Problem, rank: int, restart: int) -> Tensor:
-        loss = self._loss(problem, rank)
-        return ascend(problem.fold(f"target-{rank}/restart-{restart}"), loss, self.num_steps, self.rho)
-
-    def _loss(self, problem: Problem, rank: int) -> Loss:
         if self.loss == "ce":
-            return partial(losses.cross_entropy, labels=problem.labels)
-        if self.loss == "dlr":
-            return partial(losses.dlr, labels=problem.labels)
-        return partial(losses.targeted_dlr, labels=problem.labels, targets=problem.wrong_classes(rank))
+            loss = partial(losses.cross_entropy, labels=problem.labels)
+        elif self.loss == "dlr":
+            loss = partial(losses.dlr, labels=problem.labels)
+        else:
+            loss = partial(losses.targeted_dlr, labels=problem.labels, targets=problem.wrong_classes(rank))
+        return ascend(problem.fold(f"target-{rank}/restart-{restart}"), loss, self.num_steps, self.rho)
 
     def _targets(self, num_classes: int) -> int:
         return min(self.num_targets, num_classes - 1) if self.loss == "dlr-targeted" else 1
@@ -141,7 +136,7 @@ def _checkpoints(num_steps: int) -> Iterator[int]:
 
 
 class _Progress:
-    """What a run remembers of every image: its best point, its last misclassified one, and how its loss has moved."""
+    """What a run keeps for every image: the best point, the last misclassified one, and how often the loss rose."""
 
     def __init__(self, problem: Problem, images: Tensor, point: Point, rho: float) -> None:
         self._labels = problem.labels
@@ -160,7 +155,7 @@ class _Progress:
         self._steps = 0
 
     def record(self, images: Tensor, point: Point) -> None:
-        """Take note of the point after a step."""
+        """Update the kept points and losses with the point after a step."""
         misclassified = self._misclassified(point)
         self._adversarial = _choose(misclassified, images, self._adversarial)
         self._broken = self._broken | misclassified

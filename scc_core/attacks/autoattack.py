@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
@@ -30,10 +30,10 @@ COMPOSITIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "standard": ("apgd-ce", "apgd-t", "fab-t", "square"),
     }
 )
-"""What the papers call AutoAttack: TTC (arXiv 2503.03613), RobustVLM (arXiv 2402.12336), RobustBench."""
+"""The attacks that papers call AutoAttack: TTC (arXiv 2503.03613), RobustVLM (arXiv 2402.12336), RobustBench."""
 
 PARTS = ("apgd-ce", "apgd-dlr", "apgd-t", "fab-t", "square")
-"""What a composition is made of."""
+"""The attacks that a composition may contain."""
 
 _SEPARATOR = "+"
 
@@ -77,19 +77,16 @@ class AutoAttack(Attack):
 
     def _running(self, num_classes: int) -> dict[str, Attack]:
         """Return the parts that can run against ``num_classes`` classes, by name and in order."""
-        listed = COMPOSITIONS.get(self.attacks) or tuple(self.attacks.split(_SEPARATOR))
-        parts = {name: self._parts()[name]() for name in listed}
-        return {name: part for name, part in parts.items() if _can_run(part, num_classes)}
-
-    def _parts(self) -> dict[str, Callable[[], Attack]]:
-        apgd = partial(APGD, num_steps=self.num_steps)
-        return {
-            "apgd-ce": partial(apgd, loss="ce", num_restarts=self.num_restarts),
-            "apgd-dlr": partial(apgd, loss="dlr", num_restarts=self.num_restarts),
-            "apgd-t": partial(apgd, loss="dlr-targeted", num_targets=self.num_targets),
-            "fab-t": partial(FABT, num_steps=self.num_steps, num_targets=self.num_targets),
-            "square": partial(Square, num_queries=self.num_queries, rescale_schedule=False),
+        steps, targets, restarts = self.num_steps, self.num_targets, self.num_restarts
+        known: dict[str, Attack] = {
+            "apgd-ce": APGD(loss="ce", num_steps=steps, num_restarts=restarts),
+            "apgd-dlr": APGD(loss="dlr", num_steps=steps, num_restarts=restarts),
+            "apgd-t": APGD(loss="dlr-targeted", num_steps=steps, num_targets=targets),
+            "fab-t": FABT(num_steps=steps, num_targets=targets),
+            "square": Square(num_queries=self.num_queries, rescale_schedule=False),
         }
+        listed = COMPOSITIONS.get(self.attacks) or self.attacks.split(_SEPARATOR)
+        return {name: known[name] for name in listed if _can_run(known[name], num_classes)}
 
     def check(self, num_classes: int) -> None:
         """Check that at least one part can run; see :meth:`Attack.check`."""

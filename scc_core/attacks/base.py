@@ -31,13 +31,13 @@ class AttackResult(NamedTuple):
 class Attack(Parametrised, ABC):
     """Base of all attacks: subclasses are frozen dataclasses whose fields are parameters.
 
-    An attack is trusted with nothing: the evaluation checks its budget and decides success.
+    The evaluation, not the attack, checks the budget and decides success.
 
     Per-image semantics hold everywhere: what happens to an image never depends on the others of its batch.
 
     Attributes:
-        name: how errors and :meth:`composition` call the attack; the class's name if it sets none.
-        norm: in which norm ``epsilon`` bounds the perturbation, ``linf`` or ``l2``.
+        name: the attack's name in errors and in :meth:`composition`; the class's name if it sets none.
+        norm: the norm in which ``epsilon`` bounds the perturbation, ``linf`` or ``l2``.
     """
 
     kind = "attack"
@@ -60,7 +60,7 @@ class Attack(Parametrised, ABC):
 
         Raises:
             UserError: the attack cannot run with the model's number of classes.
-            ComponentError: the model gave a logit or a gradient that is not finite.
+            ComponentError: a logit or a gradient of the model is not finite.
         """
         self.check(model.num_classes)
         with model.meter.measure() as counted:
@@ -106,7 +106,7 @@ class RowwiseClassifier(Protocol):
 
 
 def rows_of(model: Classifier, rows: Tensor) -> Classifier:
-    """Return the classifier to call with the chosen ``rows`` of the batch; ``model`` itself if it is bound to none."""
+    """Return the classifier for the chosen ``rows`` of the batch: ``model`` itself if it is bound to no batch."""
     return model.select(rows) if isinstance(model, RowwiseClassifier) else model
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
@@ -53,12 +53,10 @@ class FABT(Attack):
 
     def perturb(self, model: Classifier, pixels: Tensor, labels: Tensor, epsilon: float, noise: Noise) -> Tensor:
         """Return the nearest misclassified images within epsilon; see :meth:`Attack.perturb`."""
-        return in_turn(Problem(self.name, model, pixels, labels, epsilon, noise), self._runs(model.num_classes))
-
-    def _runs(self, num_classes: int) -> Iterator[Callable[[Problem], Tensor]]:
-        ranks = range(1, self._targets(num_classes) + 1)
-        for rank, restart in product(ranks, range(self.num_restarts)):
-            yield partial(self._run, rank=rank, restart=restart)
+        problem = Problem(self.name, model, pixels, labels, epsilon, noise)
+        ranks = range(1, self._targets(model.num_classes) + 1)
+        runs = product(ranks, range(self.num_restarts))
+        return in_turn(problem, (partial(self._run, rank=rank, restart=restart) for rank, restart in runs))
 
     def _run(self, problem: Problem, rank: int, restart: int) -> Tensor:
         nearest = problem.pixels.clone()

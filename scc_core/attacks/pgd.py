@@ -32,7 +32,7 @@ _MINIMUM_CLASSES_TARGETED = {"ce": 3, "margin": 3, "dlr": 4}
 
 
 class Objective(NamedTuple):
-    """What is ascended: ``loss(through(images))``."""
+    """The function that an attack ascends: ``loss(through(images))``."""
 
     loss: Callable[[Tensor], Tensor]
     through: Callable[[Tensor], Tensor]
@@ -100,15 +100,16 @@ class PGD(Attack):
         problem = Problem(self.name, model, pixels, labels, epsilon, noise)
         if self.num_restarts == 1:
             return self._run(problem)
-        later = (partial(self._restart, number=number) for number in range(1, self.num_restarts))
-        return in_turn(problem, (self._run, *later), skip_misclassified=False)
+        runs = (partial(self._run, restart=restart) for restart in range(self.num_restarts))
+        return in_turn(problem, runs, skip_misclassified=False)
 
-    def _restart(self, problem: Problem, number: int) -> Tensor:
-        return self._run(problem.fold(f"restart-{number}"))
-
-    def _run(self, problem: Problem) -> Tensor:
+    def _run(self, problem: Problem, restart: int = 0) -> Tensor:
+        if restart > 0:
+            problem = problem.fold(f"restart-{restart}")
         ball, epsilon, centre = BALLS[self.norm], problem.epsilon, problem.pixels
-        length = self._step_length(epsilon)
+        length = self.step_size or DEFAULT_STEP_SIZE
+        if self.relative_step_size is not None:
+            length = self.relative_step_size * epsilon
         objective = self._objective(problem)
         images = ball.random_start(centre, epsilon, problem.noise) if self.random_start else centre
         for step in range(1, self.num_steps + 1):
@@ -116,31 +117,23 @@ class PGD(Attack):
             images = ball.project(images + length * ball.direction(point.gradient), centre, epsilon)
         return images
 
-    def _step_length(self, epsilon: float) -> float:
-        if self.relative_step_size is not None:
-            return self.relative_step_size * epsilon
-        return self.step_size or DEFAULT_STEP_SIZE
-
     def _objective(self, problem: Problem) -> Objective:
         if self.loss == "embedding":
             return _embedding_shift(problem)
-        loss = self._targeted_loss(problem) if self.targeted else self._untargeted_loss(problem.labels)
-        return Objective(loss, problem.model)
-
-    def _untargeted_loss(self, labels: Tensor) -> Callable[[Tensor], Tensor]:
-        return {
+        labels = problem.labels
+        known: dict[str, Callable[[Tensor], Tensor]] = {
             "ce": partial(losses.cross_entropy, labels=labels),
             "margin": partial(losses.negative_margin, labels=labels, kappa=self.kappa),
             "dlr": partial(losses.dlr, labels=labels),
-        }[self.loss]
-
-    def _targeted_loss(self, problem: Problem) -> Callable[[Tensor], Tensor]:
-        targets = problem.wrong_classes(rank=1)
-        return {
-            "ce": partial(losses.targeted_cross_entropy, targets=targets),
-            "margin": partial(losses.targeted_negative_margin, targets=targets, kappa=self.kappa),
-            "dlr": partial(losses.targeted_dlr, labels=problem.labels, targets=targets),
-        }[self.loss]
+        }
+        if self.targeted:
+            targets = problem.wrong_classes(rank=1)
+            known = {
+                "ce": partial(losses.targeted_cross_entropy, targets=targets),
+                "margin": partial(losses.targeted_negative_margin, targets=targets, kappa=self.kappa),
+                "dlr": partial(losses.targeted_dlr, labels=labels, targets=targets),
+            }
+        return Objective(known[self.loss], problem.model)
 
     def check(self, num_classes: int) -> None:
         """Check the classes that the loss needs; see :meth:`Attack.check`."""

@@ -1,4 +1,4 @@
-"""What an attack works on: some images, the classifier that it may ask, the budget and the noise."""
+"""The problem that an attack solves: images and labels, the classifier, the budget and the noise."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from scc_core.noise import Noise
 
 
 class Point(NamedTuple):
-    """A loss and its slope at some images.
+    """A loss and its gradient at some images.
 
     Attributes:
-        outputs: ``(B, N)`` what the classifier returned, detached.
+        outputs: ``(B, N)`` outputs of the classifier, detached.
         loss: ``(B,)`` detached.
         gradient: ``(B, 3, H, W)`` of the loss in the images.
     """
@@ -31,10 +31,10 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True)
 class Problem:
-    """The images that an attack works on, with everything that belongs to them.
+    """The images that an attack works on, with their labels, classifier, budget and noise.
 
-    Every question to the classifier goes through here, so that a value that is not finite is named once, with the
-    attack, the sample and the step.
+    Attacks call the classifier through these methods, which report a value that is not finite with the attack, the
+    sample and the step.
 
     Attributes:
         attack: the attack's name.
@@ -90,11 +90,11 @@ class Problem:
         Args:
             loss: ``(B,)`` of the outputs.
             images: ``(B, 3, H, W)`` in [0, 1].
-            step: what the attack is doing, for errors.
-            through: what the loss is a function of; None for the classifier's logits.
+            step: the step of the attack, for errors.
+            through: computes the outputs from the images; None for the classifier's logits.
 
         Raises:
-            ComponentError: the outputs carry no gradient, or a loss or a gradient is not finite.
+            ComponentError: the outputs have no gradient, or a loss or a gradient is not finite.
         """
         leaf = images.detach().requires_grad_(True)
         with torch.enable_grad():
@@ -104,7 +104,7 @@ class Problem:
                 raise ComponentError(f"attack {self.attack} needs gradients, and the model's output carries none")
             (gradient,) = torch.autograd.grad(losses.sum(), leaf)
         self._require_finite(losses, "loss", step)
-        # The largest value is NaN or infinite whenever any value is, and is one number per image to look at.
+        # The largest value is NaN or infinite whenever any value is, and only one number per image is checked.
         largest = gradient.abs().flatten(1).amax(dim=1)
         self._require_finite(largest, "gradient", step)
         self.model.meter.note_gradients(self.noise.sample_ids, largest)

@@ -58,11 +58,14 @@ class Square(Attack):
         for query in range(1, self.num_queries):
             if not alive.any():
                 break
-            if (query - 1) % _DRAWN_AT_ONCE == 0:
-                draws = _draws(problem, (query - 1) // _DRAWN_AT_ONCE)
+            portion, position = divmod(query - 1, _DRAWN_AT_ONCE)
+            if position == 0:
+                # (B, 128, 2 + C) 32-bit words for 128 squares: row, column and a sign per channel.
+                shape = (_DRAWN_AT_ONCE, 2 + images.shape[1])
+                draws = problem.noise.fold(f"squares-{portion}").bits(shape)
             rows = alive.nonzero().squeeze(-1)
             part, kept = problem.select(rows), images[rows]
-            square = _squares(part, draws[rows, (query - 1) % _DRAWN_AT_ONCE], self.side(query, pixels=kept))
+            square = _squares(part, draws[rows, position], self.side(query, pixels=kept))
             proposed = project(kept + square, part.pixels, part.epsilon)
             found, standing = _margins(part, proposed, query + 1)
             better = (found < lowest[rows]) | ~standing
@@ -101,12 +104,6 @@ def _stripes(problem: Problem) -> Tensor:
     channels, _, width = problem.pixels.shape[1:]
     signs = _signs(problem.noise.fold("stripes").bits((channels, 1, width)))
     return project(problem.pixels + problem.epsilon * signs, problem.pixels, problem.epsilon)
-
-
-def _draws(problem: Problem, number: int) -> Tensor:
-    """Return ``(B, 128, 2 + C)`` 32-bit words for 128 squares: row, column and a sign per channel."""
-    channels = problem.pixels.shape[1]
-    return problem.noise.fold(f"squares-{number}").bits((_DRAWN_AT_ONCE, 2 + channels))
 
 
 def _squares(problem: Problem, words: Tensor, side: int) -> Tensor:

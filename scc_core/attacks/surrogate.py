@@ -57,7 +57,7 @@ class Surrogate(PGD):
                 f"attack surrogate: {self.source!r} takes images of {surrogate.model.image_size} pixels, but the "
                 f"victim {victim.model.name!r} takes {victim.model.image_size}; choose a source of the same size"
             )
-        # The passes are spent on the victim's behalf.
+        # The passes of the source count as the victim's.
         surrogate.meter = victim.meter
         return surrogate
 

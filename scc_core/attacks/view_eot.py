@@ -24,7 +24,7 @@ class MeanOfViews:
 
     @property
     def meter(self) -> Meter:
-        """The counter of the classifier behind it; every image counts twice."""
+        """The counter of the wrapped classifier; every image counts twice."""
         return self.model.meter
 
     @property
@@ -38,7 +38,7 @@ class MeanOfViews:
 
     def __call__(self, pixels: Tensor) -> Tensor:
         """Return ``(B, K)`` mean logits of ``(B, 3, H, W)`` pixels in [0, 1]."""
-        # One call per view: a classifier that is bound to its batch takes neither more nor fewer images.
+        # One call per view: a classifier that is bound to its batch accepts only images of this batch.
         return (self.model(pixels) + self.model(pixels.flip(-1))) / 2
 
 

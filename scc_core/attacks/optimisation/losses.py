@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 KAPPA = 50.0
-"""The confidence of the margin loss in the published tables that call it CW."""
+"""The confidence of the margin loss in the published tables, which call it CW."""
 
 _TINY = 1e-12
 
@@ -29,7 +29,7 @@ def margin(logits: Tensor, labels: Tensor) -> Tensor:
 def negative_margin(logits: Tensor, labels: Tensor, kappa: float = KAPPA) -> Tensor:
     """Return ``-relu(z_y - max_{k != y} z_k + kappa)`` (Carlini and Wagner, S&P 2017, f_6, without their L2 term).
 
-    It stops to reward once the image is misclassified by ``kappa``.
+    It is 0, with no gradient, once the image is misclassified by ``kappa``.
     """
     return -functional.relu(margin(logits, labels) + kappa)
 

@@ -1,4 +1,4 @@
-"""The balls that PGD moves in: a step, a projection and a random start for each norm."""
+"""The balls of PGD: a step direction, a projection and a random start for each norm."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ class Ball:
 
 def euclidean_direction(gradient: Tensor) -> Tensor:
     """Return the gradient ``(B, 3, H, W)`` divided by its L2 length per image; zero where it is zero."""
-    # Dividing by the largest entry first keeps the squares of very small gradients from vanishing.
+    # The squares of very small gradients would underflow; dividing by the largest entry first prevents it.
     scaled = gradient / _per_image(gradient.abs().flatten(1).amax(dim=1)).clamp_min(torch.finfo(gradient.dtype).tiny)
     return scaled / _per_image(scaled.flatten(1).norm(dim=1)).clamp_min(_TINY)
 
 
 def project_euclidean(images: Tensor, centre: Tensor, epsilon: float) -> Tensor:
-    """Shrink on the L2 ball of radius ``epsilon`` around ``centre``, then clamp to [0, 1], which only comes closer."""
+    """Project on the L2 ball of radius ``epsilon`` around ``centre``, then clamp to [0, 1], which stays in the ball."""
     offset = images - centre
     length = _per_image(offset.flatten(1).norm(dim=1))
     return (centre + offset * (epsilon / length.clamp_min(_TINY)).clamp_max(1.0)).clamp(0.0, 1.0)

@@ -1,4 +1,4 @@
-"""Several runs in turn, each only on the images that no earlier one has broken."""
+"""Several runs in turn, each only on the images that no earlier run has broken."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from scc_core.attacks.optimisation.losses import margin
 from scc_core.attacks.problem import Problem
 
 Run = Callable[[Problem], Tensor]
-"""One try at a problem: returns images ``(B, 3, H, W)`` within the budget."""
+"""One run of an attack: it returns images ``(B, 3, H, W)`` within the budget."""
 
 
 def in_turn(problem: Problem, runs: Iterable[Run], *, skip_misclassified: bool = True) -> Tensor:
     """Return, per image, the result of the first run that breaks it, or that of the smallest margin if none does.
 
-    A run is not believed: its images are classified once more, and an image is broken when its label is no longer the
-    predicted class, whatever class an attack was aiming at.
+    The images of every run are classified once more. An image is broken when its label is no longer the predicted
+    class, whatever the target of the attack.
 
     Args:
         problem: the images.
-        runs: tried in order; a run sees only the images that are still classified correctly.
+        runs: in order; each gets only the images that are still classified correctly.
         skip_misclassified: leave images alone that are misclassified when clean, as AutoAttack does.
 
     Returns:
