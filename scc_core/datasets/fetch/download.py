@@ -12,7 +12,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from scc_core.errors import UserError
-from scc_core.machine.locks import exclusive
+from scc_core.machine.file_lock import file_lock
 
 _CHUNK = 2**20
 _TIMEOUT_SECONDS = 60.0
@@ -45,7 +45,7 @@ def download(url: str, target: Path, *, md5: str = "", sha256: str = "") -> Path
     if target.exists():
         return target
     try:
-        with exclusive(target.with_name(target.name + ".lock")):
+        with file_lock(target.with_name(target.name + ".lock")):
             if not target.exists():
                 part = _fetch(url, target)
                 _check(part, url, md5, sha256)

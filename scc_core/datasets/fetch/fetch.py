@@ -13,8 +13,8 @@ from scc_core.datasets.files.carded import StoredDataset, StoredEntry, open_desc
 from scc_core.datasets.own import webdataset
 from scc_core.datasets.registry import SCHEMES, datasets, open_dataset
 from scc_core.errors import NotFetchedError, UserError
+from scc_core.machine.file_lock import file_lock
 from scc_core.machine.folders import cache_folder, data_folder
-from scc_core.machine.locks import exclusive
 
 
 def is_address(name: str) -> bool:
@@ -64,7 +64,7 @@ def fetch_dataset(description: Description, *, keep_archives: bool = False) -> S
         NotFetchedError: no program may download it, and the files that a person has to bring are not there.
         UserError: a download or an archive that is broken, or no space.
     """
-    with exclusive(cache_folder() / "fetching" / f"{description.card.name}.lock"):
+    with file_lock(cache_folder() / "fetching" / f"{description.card.name}.lock"):
         dataset = _open_if_there(description)
         if dataset is None:
             _bring(description, keep_archives)

@@ -16,8 +16,8 @@ from tqdm import tqdm
 
 from scc_core.datasets.files.samples import Samples
 from scc_core.errors import UserError
+from scc_core.machine.file_lock import file_lock
 from scc_core.machine.folders import cache_folder, keep
-from scc_core.machine.locks import exclusive
 
 _THREADS = min(8, os.cpu_count() or 1)
 _SECONDS_BEFORE_PROGRESS = 2.0
@@ -148,5 +148,5 @@ def _waiting(cache: Path) -> Iterator[None]:
     except OSError:
         yield
         return
-    with exclusive(cache.with_suffix(".lock")):
+    with file_lock(cache.with_suffix(".lock")):
         yield

@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from scc_core.errors import UserError
+from scc_core.machine.file_lock import file_lock
 from scc_core.machine.folders import cache_folder
-from scc_core.machine.locks import exclusive
 
 _CHUNK = 2**20
 
@@ -36,7 +36,7 @@ def read_array(path: Path, key: str) -> npt.NDArray[Any]:
     target = cache_folder() / "arrays" / f"{hashlib.sha256(os.fsencode(stamp)).hexdigest()[:32]}.npy"
     try:
         if not target.exists():
-            with exclusive(target.with_suffix(".lock")):
+            with file_lock(target.with_suffix(".lock")):
                 if not target.exists():
                     _unpack(path, key, target)
         array: npt.NDArray[Any] = np.load(target, mmap_mode="r", allow_pickle=False)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from scc_core.machine.locks import exclusive
+from scc_core.machine.file_lock import file_lock
 from scc_core.models.hub.cache import check_blob, hub_cache, is_offline
 from scc_core.models.sources import OpenClipSourceError
 
@@ -76,7 +76,7 @@ def _fetch(url: str, metadata: Any, blob: Path, name: str) -> None:
 
     blob.parent.mkdir(parents=True, exist_ok=True)
     partial = blob.with_name(blob.name + _PARTIAL_SUFFIX)
-    with exclusive(blob.with_name(f"{partial.name}.lock")):
+    with file_lock(blob.with_name(f"{partial.name}.lock")):
         if blob.exists():
             return
         with partial.open("ab") as stream:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from scc_core.datasets.pixels.disk_cache.chunk import SUFFIX
-from scc_core.datasets.pixels.disk_cache.file_lock import exclusive, is_at, release, take
+from scc_core.machine.file_lock import acquire_existing, file_lock, has_name, release
 
 PART_SUFFIX = ".part"
 """Of a file that is being written."""
@@ -111,7 +111,7 @@ class Ledger:
 @contextmanager
 def locked_ledger(folder: Path) -> Iterator[Ledger]:
     """Hold the ledger of a store; while it is held no file of the store grows and none is removed."""
-    with exclusive(folder / _LEDGER) as file:
+    with file_lock(folder / _LEDGER, mode=0o644) as file:
         yield Ledger(file)
 
 
@@ -139,11 +139,11 @@ def remove(path: Path) -> None:
 def remove_abandoned(folder: Path) -> None:
     """Remove the unfinished files of builders that are no more."""
     for path in (file.path for file in stored_files(folder)):
-        file = take(path) if path.suffix == PART_SUFFIX else None
+        file = acquire_existing(path) if path.suffix == PART_SUFFIX else None
         if file is None:
             continue
         try:
-            if is_at(file, path):
+            if has_name(file, path):
                 path.unlink()
         finally:
             release(file)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from scc_core.datasets.pixels.disk_cache.budget import PART_SUFFIX, Budget
 from scc_core.datasets.pixels.disk_cache.chunk import Chunk, CorruptChunkError, Uint8Images
-from scc_core.datasets.pixels.disk_cache.file_lock import passing
 from scc_core.errors import SccBenchWarning
+from scc_core.machine.file_lock import file_lock
 
 
 class ImageStore:
@@ -45,7 +45,7 @@ class ImageStore:
                 return stored
             path = self.folder / chunk.name
             part = path.with_suffix(PART_SUFFIX)
-            with passing(part) as file:
+            with file_lock(part, temporary=True, mode=0o644) as file:
                 # Whoever held the part before has most likely built the chunk.
                 stored = self._open(chunk)
                 if stored is not None:
