@@ -15,7 +15,7 @@ from scc_core.attacks import Attack, attacks
 from scc_core.blocks import BLOCK_SIZE, blocks_of_batch, num_blocks
 from scc_core.components.parameters import build
 from scc_core.datasets import PreparedDataset, open_dataset
-from scc_core.datasets.pixels.disk_cache import open_store
+from scc_core.datasets.pixels.disk_cache import open_disk_cache
 from scc_core.defenses import Defense, defenses
 from scc_core.errors import SccBenchError
 from scc_core.evaluation.evaluate import Adaptive
@@ -197,4 +197,4 @@ def _adaptive(request: AdaptiveRequest | None) -> Adaptive | None:
 
 
 def _open_prepared(name: str, preprocessing: str, image_size: int) -> PreparedDataset:
-    return PreparedDataset(open_dataset(name), preprocessing, image_size, store=open_store())
+    return PreparedDataset(open_dataset(name), preprocessing, image_size, disk_cache=open_disk_cache())

@@ -21,12 +21,11 @@ from sqlalchemy import URL
 
 from orchestrator.store import PATIENCE, SECRET_OPTIONS, BlockRow
 from scc_core.errors import SccBenchError
+from scc_core.machine import settings
 from scc_core.machine.file_lock import FileHeldError, acquire, acquire_existing, release
 from scc_core.machine.folders import cache_folder
 from scc_core.outcomes import Failure
 
-LIMIT_VARIABLE = "SCCBENCH_SPOOL_MIB"
-_DEFAULT_LIMIT_MIB = 1024.0
 _SUFFIX = ".spool"
 
 
@@ -63,7 +62,7 @@ class Spool:
     def __init__(self, path: Path, limit_bytes: float | None = None) -> None:
         self.path = path
         self.run = path.stem
-        self._limit = _limit_bytes() if limit_bytes is None else limit_bytes
+        self._limit = settings.SPOOL_MIB.read() * 2**20 if limit_bytes is None else limit_bytes
         self._file: int | None = None
         self._read = 0
         self._size = 0
@@ -178,14 +177,6 @@ def spool_folder(database: URL) -> Path:
     # What says how to connect, and not to what, may change between two runs.
     name = database.set(password=None).difference_update_query([*PATIENCE, *SECRET_OPTIONS]).render_as_string()
     return cache_folder() / "spool" / sha256(name.encode()).hexdigest()[:16]
-
-
-def _limit_bytes() -> float:
-    given = os.environ.get(LIMIT_VARIABLE, "")
-    try:
-        return float(given or _DEFAULT_LIMIT_MIB) * 2**20
-    except ValueError:
-        raise SpoolError(f"{LIMIT_VARIABLE} is {given!r}, expected a number of MiB") from None
 
 
 def _encode(record: Record) -> bytes:

@@ -92,7 +92,7 @@ class Description:
         )
 
 
-def carded_names() -> tuple[str, ...]:
+def published_names() -> tuple[str, ...]:
     """Return the names of all datasets that have a card, sorted; no card is read for it."""
     return tuple(sorted(path.stem for path in (DATA_FOLDER / "cards").glob("*.toml")))
 

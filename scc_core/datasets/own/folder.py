@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scc_core.datasets.base import Dataset, DatasetCard, LeftOut
+from scc_core.datasets.files.readable_samples import leave_out_unreadable
 from scc_core.datasets.files.samples import FileSamples, Sample
-from scc_core.datasets.files.unreadable import leave_out_unreadable
 from scc_core.datasets.own.address import Address, find_place, parse_address
 from scc_core.datasets.own.class_folders import scan_class_folders
 from scc_core.datasets.own.dataset import OwnDataset, check_any, empty_classes

@@ -12,13 +12,14 @@ from urllib.parse import urlsplit
 
 from scc_core.datasets.base import Dataset, DatasetCard
 from scc_core.datasets.fetch.download import NoSuchFileError, download
-from scc_core.datasets.files.unreadable import leave_out_unreadable
+from scc_core.datasets.files.readable_samples import leave_out_unreadable
 from scc_core.datasets.own.address import Address, find_place, parse_address
 from scc_core.datasets.own.dataset import OwnDataset, check_any, empty_classes
 from scc_core.datasets.own.tar_shards import TarSamples, index_archive
 from scc_core.datasets.own.texts import CLASS_NAMES_FILE, DEFAULT_TEMPLATES, ClassNames, parse_templates, read_text
 from scc_core.errors import NotFetchedError, UserError
-from scc_core.machine.folders import DATA_VARIABLE, data_folder
+from scc_core.machine import settings
+from scc_core.machine.folders import data_folder
 
 SCHEME = "webdataset"
 OPTIONS: Mapping[str, str] = {"split": "the folder of the split, instead of test"}
@@ -93,7 +94,7 @@ def _local_folder(address: Address) -> Path:
     if missing:
         raise NotFetchedError(
             f"{address.name} is not on this machine: {archives / missing[0]} is missing; `sccbench fetch datasets "
-            f"{address.name}` downloads it; {DATA_VARIABLE} names another data folder"
+            f"{address.name}` downloads it; {settings.DATA.name} names another data folder"
         )
     return folder
 

@@ -17,7 +17,7 @@ from orchestrator.store import ResultStore, StoreUnavailableError
 from orchestrator.writing.reconnect import Contact
 from orchestrator.writing.spool import Spool, SpoolError, spool_of
 from orchestrator.writing.writer import PORTION, Writer, replay
-from scc_core.machine.folders import CACHE_VARIABLE
+from scc_core.machine.settings import CACHE
 from scc_core.outcomes import BlockResult, Failure
 from tests.disks import fill, small_disk
 from tests.orchestrator.console import wait_for
@@ -38,7 +38,7 @@ def stored(store: ResultStore) -> list[int]:
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
+    monkeypatch.setenv(CACHE.name, str(tmp_path / "cache"))
     monkeypatch.setattr("orchestrator.writing.reconnect._FIRST_PAUSE", 0.02)
     monkeypatch.setattr("orchestrator.store.engine.BUSY_TIMEOUT_MS", 20)
     return tmp_path / "cache"

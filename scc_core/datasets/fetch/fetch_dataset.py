@@ -9,7 +9,7 @@ from scc_core.datasets.base import Dataset
 from scc_core.datasets.cards import Description, Download
 from scc_core.datasets.fetch.download import digest_fault, download
 from scc_core.datasets.fetch.unpack import unpack
-from scc_core.datasets.files.carded import StoredDataset, StoredEntry, open_described
+from scc_core.datasets.files.published import PublishedDataset, PublishedEntry, open_described
 from scc_core.datasets.own import webdataset
 from scc_core.datasets.registry import SCHEMES, datasets, open_dataset
 from scc_core.errors import NotFetchedError, UserError
@@ -45,12 +45,12 @@ def describe_fetchable(name: str) -> Description:
     """
     base = name.partition("@")[0]
     entry = datasets.get(base)
-    if not isinstance(entry, StoredEntry):
+    if not isinstance(entry, PublishedEntry):
         raise UserError(f"dataset {base!r} needs no fetching: it comes with the package that registers it")
     return entry.description
 
 
-def fetch_dataset(description: Description, *, keep_archives: bool = False) -> StoredDataset:
+def fetch_dataset(description: Description, *, keep_archives: bool = False) -> PublishedDataset:
     """Make sure that a dataset is on this machine and return it, hashed.
 
     Of several processes one downloads and the others wait. What is whole already is neither downloaded nor unpacked
@@ -74,7 +74,7 @@ def fetch_dataset(description: Description, *, keep_archives: bool = False) -> S
     return dataset
 
 
-def _open_if_there(description: Description) -> StoredDataset | None:
+def _open_if_there(description: Description) -> PublishedDataset | None:
     try:
         return open_described(description)
     except NotFetchedError:
