@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from contextlib import suppress
 
 from scc_core.datasets.base import Dataset
 from scc_core.datasets.cards import Description, Download
 from scc_core.datasets.fetch.download import digest_fault, download
+from scc_core.datasets.fetch.imagenet_archives import sort_validation_images
 from scc_core.datasets.fetch.unpack import unpack
 from scc_core.datasets.files.published import PublishedDataset, PublishedEntry, open_described
 from scc_core.datasets.own import webdataset
@@ -65,30 +65,22 @@ def fetch_dataset(description: Description, *, keep_archives: bool = False) -> P
         UserError: a download or an archive that is broken, or no space.
     """
     with file_lock(cache_folder() / "fetching" / f"{description.card.name}.lock"):
-        dataset = _open_if_there(description)
+        dataset = None
+        with suppress(NotFetchedError):
+            dataset = open_described(description)
         if dataset is None:
-            _bring(description, keep_archives)
+            if description.card.name == "imagenet":
+                # Only a person may download its archives.
+                sort_validation_images(data_folder() / description.folder)
+            for file in description.download:
+                _bring(file, keep_archives)
             dataset = open_described(description)
     # The digests of all images are what a run asks for first.
     _ = dataset.version
     return dataset
 
 
-def _open_if_there(description: Description) -> PublishedDataset | None:
-    try:
-        return open_described(description)
-    except NotFetchedError:
-        return None
-
-
-def _bring(description: Description, keep_archives: bool) -> None:
-    if description.card.name in _FROM_ARCHIVES:
-        _FROM_ARCHIVES[description.card.name](data_folder() / description.folder)
-    for file in description.download:
-        _bring_file(file, keep_archives)
-
-
-def _bring_file(file: Download, keep_archives: bool) -> None:
+def _bring(file: Download, keep_archives: bool) -> None:
     folder = data_folder() / file.into
     path = folder / file.url.partition("?")[0].rpartition("/")[2]
     fault = digest_fault(path, md5=file.md5, sha256=file.sha256) if path.exists() else ""
@@ -99,13 +91,3 @@ def _bring_file(file: Download, keep_archives: bool) -> None:
         unpack(path, folder, inner=file.inner)
         if not keep_archives:
             path.unlink()
-
-
-def _sort_imagenet(folder: Path) -> None:
-    from scc_core.datasets.fetch.imagenet_archives import sort_validation_images
-
-    sort_validation_images(folder)
-
-
-_FROM_ARCHIVES: Mapping[str, Callable[[Path], None]] = {"imagenet": _sort_imagenet}
-"""Makes a dataset of archives that only a person may download, by its name."""

@@ -88,7 +88,11 @@ def decode_bytes(content: bytes, name: str) -> Uint8Image:
     try:
         with Image.open(io.BytesIO(content)) as image:
             _check(image, name)
-            return _rgb(image)
+            if not image.mode.startswith("I;16"):
+                return np.array(image.convert("RGB"))
+            image.load()
+            high_bytes = (np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8)
+            return np.repeat(high_bytes[:, :, None], 3, axis=2)
     except (UnreadableImageError, MemoryError):
         raise
     except Exception as error:
@@ -106,14 +110,6 @@ def _check(image: Image.Image, name: str) -> None:
         raise UnreadableImageError(
             name, f"{width} x {height} pixels: the longer side is over {LARGEST_ASPECT_RATIO} times the shorter"
         )
-
-
-def _rgb(image: Image.Image) -> Uint8Image:
-    if image.mode.startswith("I;16"):
-        image.load()
-        high_bytes = (np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8)
-        return np.repeat(high_bytes[:, :, None], 3, axis=2)
-    return np.array(image.convert("RGB"))
 
 
 def _reason(error: Exception, content: bytes) -> str:

@@ -77,7 +77,10 @@ class SampleProperty:
     def _update(self, cache: Path, samples: Samples, stamps: Sequence[str], name: str) -> dict[str, _Entry]:
         """Compute what no other process has computed meanwhile, and keep it."""
         with ExitStack() as held:
-            if _can_be_made(cache.parent):
+            with suppress(OSError):
+                cache.parent.mkdir(parents=True, exist_ok=True)
+            # Where the folder cannot be made, each process computes for itself.
+            if cache.parent.is_dir():
                 held.enter_context(file_lock(cache.with_suffix(".lock")))
             known = self._load(cache)
 
@@ -124,12 +127,3 @@ def _stamps(samples: Samples) -> list[str]:
 
 def _holds(known: dict[str, _Entry], id_: str, stamp: str) -> bool:
     return id_ in known and known[id_].stamp == stamp
-
-
-def _can_be_made(folder: Path) -> bool:
-    """Make a folder; where that fails, each process computes for itself."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return False
-    return True

@@ -75,8 +75,8 @@ class PreparedImages:
             raise ComponentError(
                 f"dataset {self._dataset.name} could not read sample {index}: {type(error).__name__}: {error}"
             ) from error
-        if not _is_image(image):
-            array = isinstance(image, np.ndarray)
+        array = isinstance(image, np.ndarray)
+        if not array or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
             returned = f"{image.dtype} of shape {image.shape}" if array else f"a {type(image).__name__}"
             raise ComponentError(
                 f"dataset {self._dataset.name} returned {returned} for sample {index}; "
@@ -92,13 +92,3 @@ class PreparedImages:
             ComponentError: as in :meth:`image`.
         """
         return np.stack([self.image(int(index)) for index in indices])
-
-
-def _is_image(value: object) -> bool:
-    return (
-        isinstance(value, np.ndarray)
-        and value.dtype == np.uint8
-        and value.ndim == 3
-        and value.shape[2] == 3
-        and value.size > 0
-    )
