@@ -131,10 +131,11 @@ class Meter:
         images = len(features)
         self.forwards += images
         if features.requires_grad:
-            features.register_hook(lambda _gradient: self._count_backward(images))
 
-    def _count_backward(self, images: int) -> None:
-        self.backwards += images
+            def count_backward(_gradient: Tensor) -> None:
+                self.backwards += images
+
+            features.register_hook(count_backward)
 
     @contextmanager
     def measure(self) -> Iterator[Callable[[], Cost]]:

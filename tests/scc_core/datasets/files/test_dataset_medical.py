@@ -155,6 +155,7 @@ def change_split(data_root, change) -> None:
             r"entry 1: unknown class .* Did you mean 'benign",
         ),
         (lambda lists: lists["test"][0].__setitem__(0, "../../secret.png"), r"entry 1: expected \[path"),
+        (lambda lists: lists["test"][0].__setitem__(0, "\\etc\\secret.png"), r"entry 1: expected \[path"),
         (
             lambda lists: lists["test"][2].__setitem__(0, "gone.png"),
             r"No such file or directory: .*gone\.png; `sccbench doc",
