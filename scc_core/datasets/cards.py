@@ -1,4 +1,4 @@
-"""Dataset cards as data files: what a dataset is, its classes and prompts, known before any of its files is there.
+"""Dataset cards as data files: they tell what a dataset is, its classes and its prompts, without any of its files.
 
 ``data/cards/NAME.toml`` describes the dataset called ``NAME``; beside it lie plain text lists, one entry per line:
 ``class_names/NAME.txt`` in label order, ``class_folders/NAME.txt`` what the dataset's own files call every class where
@@ -142,9 +142,9 @@ def read_description(folder: Path, name: str) -> Description:
 
 
 def _read_card(folder: Path, name: str) -> tuple[dict[str, Any], list[Path]]:
-    """Return the keys of a card and the files that they are from: its own, and that of the card that it is ``like``.
+    """Return the keys of a card and the files that they come from.
 
-    What a card does not say itself, and its lists, are those of the other card.
+    A card may be ``like`` another card. It then has the lists of that card, and those of its keys that it lacks.
     """
     path = folder / "cards" / f"{name}.toml"
     values = tomllib.loads(path.read_text(encoding="utf-8"))

@@ -14,10 +14,11 @@ ORDER_VERSION = "balanced-1"
 
 
 def sample_order(dataset: Dataset) -> npt.NDArray[np.int64]:
-    """Return every index of ``dataset`` once, ``(N,)`` int64, in an order that only the images' name and labels fix.
+    """Return every index of ``dataset`` once, ``(N,)`` int64.
 
-    Samples of a class are shuffled by a hash, then classes take turns, so that every prefix holds the classes in
-    equal numbers as far as the dataset has them.
+    The order depends on the images' name and on the labels, and on nothing else. Samples of a class are shuffled by a
+    hash, then classes take turns, so that every prefix holds the classes in equal numbers as far as the dataset has
+    them.
     """
     keys = (f"{dataset.images_name}:{index}".encode() for index in range(len(dataset)))
     hashes = np.array([int.from_bytes(hashlib.sha256(key).digest()[:8], "little") for key in keys], dtype=np.uint64)

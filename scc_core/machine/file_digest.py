@@ -14,7 +14,8 @@ from scc_core.machine.folders import cache_folder
 
 _CHUNK = 1 << 20
 _WORTH_KEEPING = 1 << 20
-# A file may change twice within one tick of its clock; what was written just now is not trusted, as git does it.
+# A file may change twice within one tick of the file system's clock. So the digest of a file that has just changed is
+# not kept; git does the same.
 _SETTLED_NS = 2_000_000_000
 
 

@@ -1,4 +1,4 @@
-"""Names of open_clip models, taken apart: what a grid may write, and where it leads."""
+"""The sources of open_clip models, and the names that grids write for them."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def is_open_clip_name(name: str) -> bool:
 
 
 def parse_source(name: str) -> Source:
-    """Take the name of a model apart; nothing is looked up but a checkpoint's file name.
+    """Return the source that a model's name stands for; only the name is looked at.
 
     Raises:
         OpenClipSourceError: the name has none of the known forms.

@@ -71,7 +71,7 @@ class UserEntry:
 
 
 def as_entry(name: str, component: Any) -> ModelEntry:
-    """Return what a dotted path or an entry point leads to as a model entry: the object itself, or what it makes.
+    """Return the model entry that a dotted path or an entry point leads to: the object itself, or what it makes.
 
     Raises:
         UserError: it is neither; the text says what a model needs.

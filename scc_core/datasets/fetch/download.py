@@ -1,4 +1,4 @@
-"""Download one file over HTTP: resumed where it broke off, checked, and whole under its name or not there at all."""
+"""Download one file over HTTP: resume it where it broke off, check it, and name it when it is complete."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class NoSuchFileError(UserError):
 def download(url: str, target: Path, *, md5: str = "", sha256: str = "") -> Path:
     """Bring the file at ``url`` to ``target``, unless it is there already; return ``target``.
 
-    What has arrived lies in ``target`` + ``.part`` until the file is whole, so that the next call goes on where this
-    one broke off - if the server still has the same file, which it tells by an ETag or a date. Of several processes
+    The bytes that have arrived lie in ``target`` + ``.part`` until the file is complete. The next call goes on where
+    this one broke off, if an ETag or a date of the server proves that the file is still the same. Of several processes
     one downloads and the others wait for it.
 
     Args:

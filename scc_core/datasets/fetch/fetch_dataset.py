@@ -53,8 +53,8 @@ def describe_fetchable(name: str) -> Description:
 def fetch_dataset(description: Description, *, keep_archives: bool = False) -> PublishedDataset:
     """Make sure that a dataset is on this machine and return it, hashed.
 
-    Of several processes one downloads and the others wait. What is whole already is neither downloaded nor unpacked
-    again; a download that broke off goes on where it stopped.
+    Of several processes one downloads and the others wait. A dataset that is complete is neither downloaded nor
+    unpacked again. A download that broke off goes on where it stopped.
 
     Args:
         description: which.
@@ -75,7 +75,7 @@ def fetch_dataset(description: Description, *, keep_archives: bool = False) -> P
             for file in description.download:
                 _bring(file, keep_archives)
             dataset = open_described(description)
-    # The digests of all images are what a run asks for first.
+    # A run needs the digests of all images first.
     _ = dataset.version
     return dataset
 

@@ -22,8 +22,8 @@ _BROKEN = (tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, E
 def unpack(archive: Path, target: Path, *, inner: str = "") -> None:
     """Unpack ``archive`` (tar in any compression, zip, or one file in gzip) into the folder ``target``.
 
-    Everything is unpacked beside its place first and moved there when it is complete, so that a killed process leaves
-    nothing that looks like a dataset. What is there already under the same names is replaced.
+    The archive is unpacked into a folder beside and moved when it is complete, so that a killed process leaves nothing
+    that looks like a dataset. Files of the same names are replaced.
 
     Args:
         archive: the file.

@@ -42,7 +42,7 @@ class Samples(ABC):
 
     @abstractmethod
     def files_of(self, index: int) -> Sequence[str | Path]:
-        """Return the files that the content of sample ``index`` comes from; while they do not change, it does not."""
+        """Return the files that the content of sample ``index`` comes from; it changes only if one of them does."""
 
     def __len__(self) -> int:
         return len(self.labels)

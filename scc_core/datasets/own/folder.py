@@ -124,7 +124,7 @@ def _list_table(address: Address, path: Path) -> _Listing:
 
 
 def _text_file(address: Address, base: Path, option: str) -> Path | None:
-    """Return the file that an option names, from the dataset's folder on, or the default one if it exists."""
+    """Return the file that an option names, relative to the dataset's folder, or else the default file if it exists."""
     if option in address.options:
         return base / Path(address.options[option]).expanduser()
     default = base / _TEXT_FILES[option]

@@ -39,7 +39,7 @@ class Table(NamedTuple):
 
 
 def read_table(path: Path, columns: Columns) -> Table:
-    """Read a table with a header; columns are parted by commas, semicolons or tabs, and known in any case.
+    """Read a table with a header. Commas, semicolons or tabs separate the columns; case does not matter in their names.
 
     Raises:
         UserError: no such column, no line, or an image that is listed with two labels.

@@ -25,7 +25,7 @@ from scc_core.errors import UserError
 from scc_core.machine.folders import cache_folder, keep
 
 IMAGE_ENDINGS = ("webp", "png", "jpg", "jpeg")
-"""In the order in which CLIP_benchmark takes them where a sample has several."""
+"""CLIP_benchmark takes the first of these that a sample has."""
 LABEL_ENDING = "cls"
 _LARGEST_LABEL = 20
 
@@ -47,7 +47,7 @@ class Slot(NamedTuple):
 
 
 class Index(NamedTuple):
-    """The samples of an archive, and the members that make none."""
+    """The samples of an archive, and the members that belong to no sample."""
 
     slots: tuple[Slot, ...]
     left_out: tuple[LeftOut, ...]
@@ -134,7 +134,7 @@ def _build(path: Path) -> Index:
 
 
 def _check_end(archive: tarfile.TarFile, content: BinaryIO) -> None:
-    """Check that the last member is followed by the mark of the end: tarfile takes a damaged header for the end, too.
+    """Check that the mark of the end follows the last member, since tarfile takes a damaged header for the end, too.
 
     Raises:
         tarfile.ReadError: it is not.
@@ -148,7 +148,7 @@ def _check_end(archive: tarfile.TarFile, content: BinaryIO) -> None:
 
 
 def _members(archive: tarfile.TarFile, left_out: list[LeftOut]) -> Iterator[_Member]:
-    """Yield the plain files; folders are passed over, and links and devices lead nowhere that is read."""
+    """Yield the plain files; skip folders, and note every other member in ``left_out``."""
     for entry in archive:
         folder, _, name = entry.name.rpartition("/")
         stem, dot, ending = name.partition(".")

@@ -128,7 +128,7 @@ def _copy_of(address: Address) -> Path:
 
 
 def _file_url(place: str) -> str:
-    """Return the URL that names of files are appended to; the hub has pages under ``tree``, files under ``resolve``."""
+    """Return the URL that names of files are appended to: on the hub, ``resolve`` takes the place of ``tree``."""
     place = place.rstrip("/")
     if not place.startswith(_HUB):
         return place

@@ -82,7 +82,7 @@ class PreparedImages:
                 f"dataset {self._dataset.name} returned {returned} for sample {index}; "
                 "images are uint8 arrays of shape (H, W, 3)"
             )
-        # A copy of the crop, so that what it was cut from is not kept with it.
+        # The crop is copied, so that the whole image is not kept in memory with it.
         return np.ascontiguousarray(self._preprocess(image, self.image_size))
 
     def images(self, indices: Iterable[int]) -> npt.NDArray[np.uint8]:

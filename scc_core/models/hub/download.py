@@ -1,4 +1,4 @@
-"""One file from the model hub into its cache: with progress, resumable after a kill, verified, once per file.
+"""Download one file from the model hub into its cache: continue after a kill, verify it, one process at a time.
 
 ``huggingface_hub`` begins anew after an interrupted download. So the bytes are fetched here, into a partial file that
 the next attempt continues; the layout of the cache is left to ``huggingface_hub``.

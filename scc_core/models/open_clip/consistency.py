@@ -1,4 +1,4 @@
-"""Mismatches between weights, configuration and card that would change results without a word: errors, or warnings."""
+"""Check that weights, configuration and card agree, since a contradiction would change results silently."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def check_declared(blueprint: Blueprint, card: ModelCard) -> None:
         OpenClipSourceError: they contradict each other.
     """
     problems = list(_against_card(blueprint, card))
-    # A folder or a file that the user put together; what a hub or a tag brings has its own configuration beside it.
+    # Only the user can have put weights beside a configuration that is not theirs.
     if blueprint.name.startswith((LOCAL_PREFIX, CHECKPOINT_PREFIX)) and not card.demonstration:
         problems += _against_published(blueprint)
     if problems:

@@ -1,4 +1,4 @@
-"""Arrays inside of npz archives, mapped into memory rather than loaded: a large one takes none while it is read."""
+"""Arrays inside of npz archives, mapped rather than loaded, so that a large array takes no memory."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ _CHUNK = 2**20
 def read_array(path: Path, key: str) -> npt.NDArray[Any]:
     """Return array ``key`` of the archive, mapped read-only.
 
-    It is unpacked once into :func:`~scc_core.machine.folders.cache_folder` and again when the archive changes; of
-    several processes one unpacks it.
+    The array is unpacked into :func:`~scc_core.machine.folders.cache_folder`, once for each state of the archive. Of
+    several processes one unpacks it and the others wait.
 
     Raises:
         FileNotFoundError: no such archive.
