@@ -9,7 +9,7 @@ import pytest
 import torch
 from hypothesis import settings
 
-from scc_core.machine.folders import CACHE_VARIABLE, DATA_VARIABLE
+from scc_core.machine.settings import CACHE, DATA
 
 # A busy machine is no failure: no test asserts on time.
 settings.register_profile("any-speed", deadline=None)
@@ -25,8 +25,8 @@ def _one_thread() -> None:
 @pytest.fixture
 def data_root(tmp_path, monkeypatch) -> Path:
     """An empty data folder and an empty cache folder of the test's own; returns the data folder."""
-    monkeypatch.setenv(DATA_VARIABLE, str(tmp_path / "data"))
-    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
+    monkeypatch.setenv(DATA.name, str(tmp_path / "data"))
+    monkeypatch.setenv(CACHE.name, str(tmp_path / "cache"))
     return tmp_path / "data"
 
 
@@ -34,5 +34,5 @@ def data_root(tmp_path, monkeypatch) -> Path:
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A cache of prepared images for this session alone, its child processes included."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(CACHE_VARIABLE, str(tmp_path_factory.mktemp("cache")))
+        patch.setenv(CACHE.name, str(tmp_path_factory.mktemp("cache")))
         yield

@@ -15,7 +15,7 @@ import torch
 from scc_core.blocks import BLOCK_SIZE, blocks_of_batch, num_blocks
 from scc_core.components.component import Component
 from scc_core.datasets import PreparedDataset, open_dataset
-from scc_core.datasets.pixels.disk_cache import open_store
+from scc_core.datasets.pixels.disk_cache import open_disk_cache
 from scc_core.defenses import Defense
 from scc_core.errors import SccBenchError
 from scc_core.evaluation.measure import device_name, measure
@@ -172,4 +172,4 @@ def _passes(results: Sequence[BlockResult]) -> int:
 
 
 def _prepared(name: str, preprocessing: str, image_size: int) -> PreparedDataset:
-    return PreparedDataset(open_dataset(name), preprocessing, image_size, store=open_store())
+    return PreparedDataset(open_dataset(name), preprocessing, image_size, disk_cache=open_disk_cache())

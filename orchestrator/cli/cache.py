@@ -1,4 +1,4 @@
-"""The command about prepared images: what the store holds, and its emptying."""
+"""The command about prepared images: it shows what the disk cache holds, or empties it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from rich.table import Table
 
 from orchestrator.cli.options import output
 from scc_core.errors import UserError
+from scc_core.machine import settings
 
 _MIB = 2**20
 _GIB = 2**30
@@ -26,16 +27,16 @@ def cache(
     empty: Annotated[bool, typer.Option("--clear", help="Remove all of them; runs make anew what they need.")] = False,
 ) -> None:
     """Show the images that this machine keeps decoded and resized, the least recently used first."""
-    from scc_core.datasets.pixels.disk_cache.settings import LIMIT_VARIABLE, store_folder, store_limit
+    from scc_core.datasets.pixels.disk_cache.this_machine import disk_cache_folder, disk_cache_limit
 
-    folder, limit = store_folder(), store_limit()
+    folder, limit = disk_cache_folder(), disk_cache_limit()
     if empty:
         _clear(folder)
         return
     used = _show(folder)
-    bound = f"at most {limit / _GIB:.1f} GiB ({LIMIT_VARIABLE} sets it)"
+    bound = f"at most {limit / _GIB:.1f} GiB ({settings.PREPARED_GIB.name} sets it)"
     if not limit:
-        bound = f"{LIMIT_VARIABLE} is 0, so nothing is added"
+        bound = f"{settings.PREPARED_GIB.name} is 0, so nothing is added"
     output().print(f"{used / _GIB:.2f} GiB in {folder}; {bound}", highlight=False, soft_wrap=True)
 
 

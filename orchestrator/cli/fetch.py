@@ -37,7 +37,7 @@ def fetch_models(
 
     The cache is HF_HUB_CACHE, else `hub` in HF_HOME; HF_ENDPOINT names a mirror, HF_TOKEN opens gated repositories.
     """
-    from scc_core.models.hub.fetch import fetch_model
+    from scc_core.models.hub.fetch_model import fetch_model
 
     for name in names:
         digest = fetch_model(name, _say)
@@ -52,7 +52,7 @@ def fetch_datasets(
     ] = False,
 ) -> None:
     """Download datasets, check and unpack them, and hash their images; say the steps where only a person may."""
-    from scc_core.datasets.fetch.fetch import describe_fetchable, fetch_address, fetch_dataset, is_address
+    from scc_core.datasets.fetch.fetch_dataset import describe_fetchable, fetch_address, fetch_dataset, is_address
 
     descriptions = [describe_fetchable(name) for name in names if not is_address(name)]
     for name in filter(is_address, names):

@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from orchestrator.cluster.options import Devices
+from scc_core.machine import settings
 
 DEFAULT_DATABASE = "sqlite:///sccbench.db"
 _PIPE_WIDTH = 200
@@ -36,7 +37,7 @@ def _database(context: typer.Context, option: typer.CallbackParam, value: str) -
     given = source.name if source is not None else ""
     if given == "COMMANDLINE":
         check_not_on_command_line(value)
-    return (database_of_environment(os.environ) or value) if given == "DEFAULT" else value
+    return (database_of_environment() or value) if given == "DEFAULT" else value
 
 
 Database = Annotated[
@@ -44,9 +45,10 @@ Database = Annotated[
     typer.Option(
         "--db",
         metavar="URL",
-        envvar="SCCBENCH_DB",
+        envvar=settings.DATABASE.name,
         callback=_database,
-        help="The results database, in SQLAlchemy's form of a URL; without it the one in the file SCCBENCH_DB_FILE.",
+        help="The results database, in SQLAlchemy's form of a URL; without it the one in the file "
+        f"{settings.DATABASE_FILE.name}.",
     ),
 ]
 Address = Annotated[

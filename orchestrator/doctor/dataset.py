@@ -10,15 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.doctor.environment import Finding
-from scc_core.datasets import Dataset, LeftOut, StoredDataset, StoredEntry, datasets, open_dataset
+from scc_core.datasets import Dataset, LeftOut, PublishedDataset, PublishedEntry, datasets, open_dataset
 from scc_core.datasets.cards import Description
 from scc_core.datasets.fetch.download import digest_fault
-from scc_core.datasets.files.carded import IncompleteDatasetWarning
-from scc_core.datasets.files.file_dataset import SampledDataset
+from scc_core.datasets.files.file_dataset import FileDataset
+from scc_core.datasets.files.published import IncompleteDatasetWarning
+from scc_core.datasets.files.readable_samples import leave_out_unreadable
 from scc_core.datasets.files.samples import FileSamples
-from scc_core.datasets.files.unreadable import leave_out_unreadable
 from scc_core.errors import UserError, unknown_name
-from scc_core.machine.folders import DATA_VARIABLE, data_folder
+from scc_core.machine import settings
+from scc_core.machine.folders import data_folder
 
 _SHOWN = 20
 
@@ -58,14 +59,14 @@ def examine_dataset(name: str) -> DatasetReport:
         UserError: no dataset has this name.
     """
     description = _description(name)
-    where = Finding("data folder", "ok", f"{data_folder()} ({DATA_VARIABLE} names another)")
+    where = Finding("data folder", "ok", f"{data_folder()} ({settings.DATA.name} names another)")
     try:
         with warnings.catch_warnings():
             # The findings say the same, with the counts.
             warnings.simplefilter("ignore", IncompleteDatasetWarning)
             dataset = open_dataset(name)
         unreadable: Sequence[LeftOut] = ()
-        if isinstance(dataset, SampledDataset):
+        if isinstance(dataset, FileDataset):
             base = dataset.name.partition("@")[0]
             unreadable = leave_out_unreadable(dataset.samples, base, dataset.folder).left_out
         checksums = tuple(_checksums(description)) if description else ()
@@ -93,13 +94,13 @@ def _description(name: str) -> Description | None:
     entry = datasets.get(base) if base in list(datasets) else None
     if entry is None and ":" not in name:
         raise unknown_name("dataset", name, datasets)
-    return entry.description if isinstance(entry, StoredEntry) else None
+    return entry.description if isinstance(entry, PublishedEntry) else None
 
 
 def _count(dataset: Dataset, unreadable: Sequence[LeftOut]) -> tuple[tuple[ClassCount, ...], Finding]:
     """Count the images of every class that can be read, and compare their total with the published one."""
     gone = {entry.name for entry in unreadable}
-    ids = dataset.samples.ids if isinstance(dataset, SampledDataset) else range(len(dataset))
+    ids = dataset.samples.ids if isinstance(dataset, FileDataset) else range(len(dataset))
     counts = Counter(label for id_, label in zip(ids, dataset.labels.tolist(), strict=True) if id_ not in gone)
     classes = tuple(ClassCount(label, name, counts[label]) for label, name in enumerate(dataset.class_names))
     images, published = sum(each.images for each in classes), dataset.card.images
@@ -120,7 +121,7 @@ def _checksums(description: Description) -> Iterator[Finding]:
 
 def _folders(dataset: Dataset) -> Iterator[Finding]:
     """Report the folders that hold no sample and are no class folder of the dataset."""
-    if not isinstance(dataset, StoredDataset) or not isinstance(dataset.samples, FileSamples):
+    if not isinstance(dataset, PublishedDataset) or not isinstance(dataset.samples, FileSamples):
         return
     root = dataset.samples.folder
     named = (*dataset.samples.ids, *dataset.description.class_folders)

@@ -82,11 +82,13 @@ def _models() -> Iterator[Finding]:
 
 def _prepared_images() -> Finding:
     from scc_core.datasets.pixels.disk_cache.contents import preparations
-    from scc_core.datasets.pixels.disk_cache.settings import LIMIT_VARIABLE, is_writable, store_folder, store_limit
+    from scc_core.datasets.pixels.disk_cache.this_machine import disk_cache_folder, disk_cache_limit, is_writable
+    from scc_core.machine import settings
 
-    folder, limit = store_folder(), store_limit()
+    folder, limit = disk_cache_folder(), disk_cache_limit()
     if not limit:
-        return Finding("prepared images", "note", f"no store: {LIMIT_VARIABLE} is 0, so every worker decodes anew")
+        off = f"no disk cache: {settings.PREPARED_GIB.name} is 0, so every worker decodes anew"
+        return Finding("prepared images", "note", off)
     if not is_writable(folder):
         return Finding("prepared images", "note", f"{folder} cannot be written, so every worker decodes anew")
     used = sum(each.num_bytes for each in preparations(folder))

@@ -34,7 +34,7 @@ from orchestrator.writing.driver_lock import sole_driver
 from orchestrator.writing.reconnect import Contact, Say
 from orchestrator.writing.spool import spool_of
 from orchestrator.writing.writer import Writer, replay
-from scc_core.datasets.pixels.disk_cache.settings import check_store
+from scc_core.datasets.pixels.disk_cache.this_machine import check_disk_cache
 from scc_core.errors import SccBenchError, UserError
 
 
@@ -141,7 +141,7 @@ def _compute(plan: Plan, options: RunOptions) -> Iterator[Pool | None]:
         return
     if options.address is None:
         # Workers of this machine would say so in their logs only.
-        check_store()
+        check_disk_cache()
     with ray_session(options.address):
         yield make_pool(options)
 

@@ -43,7 +43,7 @@ def list_models() -> list[Record]:
 
 
 def list_datasets() -> list[Record]:
-    """Return one record per registered dataset; a carded one needs none of its files for it."""
+    """Return one record per registered dataset; a published one needs none of its files for it."""
     facts = {name: dataset_facts(name) for name in datasets}
     return [
         {

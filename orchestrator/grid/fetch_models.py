@@ -7,7 +7,7 @@ from rich.console import Console
 from orchestrator.grid.expand import expand_provisionally
 from orchestrator.grid.schema import Grid
 from scc_core.models.hub.cache import is_offline
-from scc_core.models.hub.fetch import fetch_missing
+from scc_core.models.hub.fetch_model import fetch_missing
 from scc_core.models.sources import is_open_clip_name
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import typer
 from rich.console import Console
 
@@ -12,10 +10,11 @@ from orchestrator.grid.expand import expand
 from orchestrator.grid.fetch_models import fetch_models_of
 from orchestrator.grid.left_out import refuse_left_out
 from orchestrator.grid.schema import parse_grid
-from orchestrator.jobs.job_spec import GRID_VARIABLE, Order, unpack_grid
+from orchestrator.jobs.job_spec import Order, unpack_grid
 from orchestrator.store import ResultStore
 from orchestrator.store.credentials import database_of_head
 from scc_core.components.registry import Registry
+from scc_core.machine import settings
 
 _EXIT_FAILED = 1
 
@@ -37,7 +36,7 @@ def carry_out(text: str, console: Console) -> None:
 
 
 def _start(order: Order, store: ResultStore, console: Console) -> RunResult:
-    text = unpack_grid(os.environ.get(GRID_VARIABLE, ""))
+    text = unpack_grid(settings.GRID.read())
     grid = parse_grid(text, "the submitted grid")
     fetch_models_of(grid, console)
     cells = expand(grid)

@@ -16,11 +16,10 @@ from pydantic import TypeAdapter
 from orchestrator.cluster.options import RunOptions
 from orchestrator.driver.provenance import python_version
 from scc_core.errors import UserError
+from scc_core.machine import settings
 
 COMMAND = "drive"
 """The hidden command that the head runs."""
-GRID_VARIABLE = "SCCBENCH_GRID"
-"""The grid's text, packed: an environment variable travels with an image as with a working directory."""
 _GRID_LIMIT = 120_000
 
 
@@ -105,4 +104,4 @@ def unpack_grid(packed: str) -> str:
     try:
         return zlib.decompress(base64.urlsafe_b64decode(packed)).decode()
     except (binascii.Error, zlib.error, ValueError):
-        raise UserError(f"{GRID_VARIABLE} holds no grid; send one with `sccbench submit`") from None
+        raise UserError(f"{settings.GRID.name} holds no grid; send one with `sccbench submit`") from None

@@ -9,9 +9,10 @@ from typing import Any
 
 import yaml
 
-from orchestrator.jobs.job_spec import GRID_VARIABLE, Order, pack_grid
+from orchestrator.jobs.job_spec import Order, pack_grid
 from orchestrator.store.credentials import SECRET_VARIABLES
 from scc_core.errors import UserError, unknown_name
+from scc_core.machine import settings
 
 _RUNTIME_ENV_KEYS = ("pip", "uv", "conda", "py_modules", "env_vars", "config")
 RUN_METADATA = "sccbench_run"
@@ -98,7 +99,7 @@ def pack_run(order: Order, name: str, grid_text: str | None, surroundings: Surro
     """
     runtime_env = surroundings.build()
     if grid_text is not None:
-        runtime_env["env_vars"] = {**(runtime_env.get("env_vars") or {}), GRID_VARIABLE: pack_grid(grid_text)}
+        runtime_env["env_vars"] = {**(runtime_env.get("env_vars") or {}), settings.GRID.name: pack_grid(grid_text)}
     return Parcel(order.submission, order.command(), runtime_env, {RUN_METADATA: order.run, NAME_METADATA: name})
 
 

@@ -32,10 +32,8 @@ from orchestrator.store import (
 )
 from orchestrator.writing.reconnect import Contact
 from scc_core.blocks import BlockRanges
-from scc_core.errors import UserError
+from scc_core.machine import settings
 
-LEASE_VARIABLE = "SCCBENCH_LEASE_SECONDS"
-_LEASE_SECONDS = 60.0
 _AHEAD_SECONDS = 2.0
 _MOST_TILES = 64
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 5.0
@@ -122,7 +120,9 @@ class Leases:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
-        self._driver = DriverRecord(secrets.token_hex(8), run, this_machine(), os.getpid(), _lease_seconds())
+        self._driver = DriverRecord(
+            secrets.token_hex(8), run, this_machine(), os.getpid(), settings.LEASE_SECONDS.read()
+        )
         self._elsewhere = elsewhere
         self._contact = contact
         self._clock = clock
@@ -333,17 +333,6 @@ def _runs(pid: int) -> bool:
     except PermissionError:
         return True
     return True
-
-
-def _lease_seconds() -> float:
-    given = os.environ.get(LEASE_VARIABLE, "")
-    try:
-        seconds = float(given or _LEASE_SECONDS)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < float("inf"):
-        raise UserError(f"{LEASE_VARIABLE} is {given!r}, expected a positive number of seconds")
-    return seconds
 
 
 def _tiles(span: Span) -> Iterator[Tile]:

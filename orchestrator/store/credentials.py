@@ -4,33 +4,35 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from orchestrator.store.engine import has_password, is_sqlite, parse_url
 from scc_core.errors import UserError
+from scc_core.machine.settings import DATABASE, DATABASE_FILE, without
 
-DATABASE_VARIABLE = "SCCBENCH_DB"
-DATABASE_FILE_VARIABLE = "SCCBENCH_DB_FILE"
-SECRET_VARIABLES = (DATABASE_VARIABLE, "PGPASSWORD")
+SECRET_VARIABLES = (DATABASE.name, "PGPASSWORD")
 """Variables that may hold the database's password; no worker is ever given one."""
 NO_SECRETS = dict.fromkeys(SECRET_VARIABLES, "")
 """Empty values that override those of a cluster's own environment."""
 
-_KEEP_PRIVATE = f"put the URL into a file that only you can read and name it in {DATABASE_FILE_VARIABLE}"
+_KEEP_PRIVATE = f"put the URL into a file that only you can read and name it in {DATABASE_FILE.name}"
 
 
-def database_of_environment(environment: Mapping[str, str]) -> str | None:
+def database_of_environment(environment: Mapping[str, str] | None = None) -> str | None:
     """Return the URL of ``SCCBENCH_DB``, else of the file that ``SCCBENCH_DB_FILE`` names; None where neither is set.
+
+    Args:
+        environment: where the variables are looked up; None is the environment of this process.
 
     Raises:
         UserError: the file cannot be read, is empty, or other users of the machine can read it.
     """
-    if url := environment.get(DATABASE_VARIABLE):
+    if url := DATABASE.read(environment):
         return url
-    name = environment.get(DATABASE_FILE_VARIABLE)
-    return _read_private(Path(name).expanduser()) if name else None
+    path = DATABASE_FILE.read(environment)
+    return _read_private(path) if path else None
 
 
 def database_of_head() -> str:
@@ -39,13 +41,13 @@ def database_of_head() -> str:
     Raises:
         UserError: there is no URL, its file is deleted with the run, or every process there inherits its password.
     """
-    url = database_of_environment(os.environ)
+    url = database_of_environment()
     if url is None:
         raise UserError(
-            f"the head knows no database: start Ray there with {DATABASE_FILE_VARIABLE} naming a file that holds its "
-            f"URL, or with {DATABASE_VARIABLE} where the URL has no password"
+            f"the head knows no database: start Ray there with {DATABASE_FILE.name} naming a file that holds its "
+            f"URL, or with {DATABASE.name} where the URL has no password"
         )
-    inherited = [DATABASE_VARIABLE] if os.environ.get(DATABASE_VARIABLE) and has_password(parse_url(url)) else []
+    inherited = [DATABASE.name] if DATABASE.read() and has_password(parse_url(url)) else []
     inherited += ["PGPASSWORD"] if os.environ.get("PGPASSWORD") else []
     if inherited:
         raise UserError(
@@ -66,19 +68,14 @@ def check_not_on_command_line(url: str) -> None:
     """
     if has_password(parse_url(url)):
         raise UserError(
-            f"--db has a password, which every user of this machine can read: set {DATABASE_VARIABLE} instead, "
+            f"--db has a password, which every user of this machine can read: set {DATABASE.name} instead, "
             f"or {_KEEP_PRIVATE}"
         )
 
 
-@contextmanager
-def hidden_secrets() -> Iterator[None]:
+def hidden_secrets() -> AbstractContextManager[None]:
     """Remove the secrets from the environment while the context lasts: processes that start then do not get them."""
-    held = {name: os.environ.pop(name) for name in SECRET_VARIABLES if name in os.environ}
-    try:
-        yield
-    finally:
-        os.environ.update(held)
+    return without(SECRET_VARIABLES)
 
 
 def _read_private(path: Path) -> str:
@@ -87,7 +84,7 @@ def _read_private(path: Path) -> str:
         text = path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no text"
-        raise UserError(f"{DATABASE_FILE_VARIABLE} names {path}, which cannot be read: {reason}") from None
+        raise UserError(f"{DATABASE_FILE.name} names {path}, which cannot be read: {reason}") from None
     # libpq has the same rule for key files: the group may read a file of root, because Kubernetes mounts secrets so.
     allowed = stat.S_IRWXU | (stat.S_IRGRP if owner == 0 else 0)
     if stat.S_IMODE(mode) & ~allowed:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 from orchestrator.store import ResultStore, is_sqlite
 from scc_core.errors import UserError
+from scc_core.machine.file_lock import FileHeldError, file_lock
 
 _SUFFIX = "-driver"
 
@@ -27,45 +27,18 @@ def sole_driver(store: ResultStore) -> Iterator[None]:
         yield
         return
     path = Path(store.name + _SUFFIX)
-    file = _locked(path, store.name)
-    try:
-        _describe_this_process(file)
-        yield
-    finally:
-        # Deleted before the lock goes, so that who waits for the lock sees that the name stands for another file.
-        path.unlink(missing_ok=True)
-        os.close(file)
-
-
-def _locked(path: Path, database: str) -> int:
-    """Open and lock the side file; one that a dead process left is as good as a new one."""
-    while True:
+    with ExitStack() as held:
         try:
-            file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+            file = held.enter_context(file_lock(path, wait=False, temporary=True, mode=0o644))
+        except FileHeldError as error:
+            raise UserError(
+                f"{store.name} is in use by {str(error) or 'another process'}; on SQLite one run goes on at a time: "
+                "wait for it, name another file with --db, or use a PostgreSQL database, which runs share"
+            ) from None
         except OSError as error:
             raise UserError(f"{path} cannot be written: {error.strerror}") from None
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            other = os.pread(file, 200, 0).decode(errors="replace") or "another process"
-            os.close(file)
-            raise UserError(
-                f"{database} is in use by {other}; on SQLite one run goes on at a time: wait for it, name another "
-                "file with --db, or use a PostgreSQL database, which runs share"
-            ) from None
-        if _is_at(path, file):
-            return file
-        os.close(file)
-
-
-def _is_at(path: Path, file: int) -> bool:
-    try:
-        return os.path.samestat(path.stat(), os.fstat(file))
-    except FileNotFoundError:
-        return False
-
-
-def _describe_this_process(file: int) -> None:
-    text = f"process {os.getpid()} on {socket.gethostname()} since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
-    os.ftruncate(file, 0)
-    os.pwrite(file, text.encode(), 0)
+        this_process = (
+            f"process {os.getpid()} on {socket.gethostname()} since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
+        )
+        os.pwrite(file, this_process.encode(), 0)
+        yield

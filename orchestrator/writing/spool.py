@@ -7,7 +7,6 @@ whole: what a crash or a full disk left of one is cut off. Replaying records is 
 from __future__ import annotations
 
 import base64
-import fcntl
 import json
 import os
 import zlib
@@ -22,11 +21,11 @@ from sqlalchemy import URL
 
 from orchestrator.store import PATIENCE, SECRET_OPTIONS, BlockRow
 from scc_core.errors import SccBenchError
+from scc_core.machine import settings
+from scc_core.machine.file_lock import FileHeldError, acquire, acquire_existing, release
 from scc_core.machine.folders import cache_folder
 from scc_core.outcomes import Failure
 
-LIMIT_VARIABLE = "SCCBENCH_SPOOL_MIB"
-_DEFAULT_LIMIT_MIB = 1024.0
 _SUFFIX = ".spool"
 
 
@@ -63,7 +62,7 @@ class Spool:
     def __init__(self, path: Path, limit_bytes: float | None = None) -> None:
         self.path = path
         self.run = path.stem
-        self._limit = _limit_bytes() if limit_bytes is None else limit_bytes
+        self._limit = settings.SPOOL_MIB.read() * 2**20 if limit_bytes is None else limit_bytes
         self._file: int | None = None
         self._read = 0
         self._size = 0
@@ -82,12 +81,8 @@ class Spool:
 
     def claim(self) -> bool:
         """Take over what an earlier process left; return False if a process that lives owns it or there is none."""
-        try:
-            file = os.open(self.path, os.O_RDWR)
-        except FileNotFoundError:
-            return False
-        if not _locked(file):
-            os.close(file)
+        file = acquire_existing(self.path)
+        if file is None:
             return False
         self._file, self._read = file, 0
         lines = list(self._lines(0))
@@ -137,15 +132,15 @@ class Spool:
     def close(self) -> None:
         """Leave the file to the next process, if there is one."""
         if self._file is not None:
-            os.close(self._file)
+            release(self._file)
             self._file = None
 
     def _opened(self) -> int:
         if self._file is None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
-            if not _locked(self._file):
-                raise SpoolError(f"{self.path} belongs to another process")
+            try:
+                self._file = acquire(self.path, wait=False, mode=0o600)
+            except FileHeldError:
+                raise SpoolError(f"{self.path} belongs to another process") from None
             os.ftruncate(self._file, self._size)
             _sync_folder(self.path.parent)
         return self._file
@@ -184,14 +179,6 @@ def spool_folder(database: URL) -> Path:
     return cache_folder() / "spool" / sha256(name.encode()).hexdigest()[:16]
 
 
-def _limit_bytes() -> float:
-    given = os.environ.get(LIMIT_VARIABLE, "")
-    try:
-        return float(given or _DEFAULT_LIMIT_MIB) * 2**20
-    except ValueError:
-        raise SpoolError(f"{LIMIT_VARIABLE} is {given!r}, expected a number of MiB") from None
-
-
 def _encode(record: Record) -> bytes:
     failures = {key: vars(failure) for key, failure in record.failures.items()}
     value = {"blocks": [_plain(block) for block in record.blocks], "failures": failures}
@@ -224,15 +211,6 @@ def _write(file: int, data: bytes, position: int) -> None:
     while view:
         written = os.pwrite(file, view, position)
         view, position = view[written:], position + written
-
-
-def _locked(file: int) -> bool:
-    """Lock an open file for this process; a lock dies with its process, however that ends."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _sync_folder(folder: Path) -> None:

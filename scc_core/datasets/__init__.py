@@ -1,8 +1,19 @@
-"""Datasets: labelled RGB images with class names and prompt templates."""
+"""Datasets: labelled RGB images with class names and prompt templates.
+
+An image takes one way to a model. :mod:`~scc_core.datasets.order` fixes the sample order, of which every measurement
+takes a prefix. A sample of the order is an image in a file (:mod:`~scc_core.datasets.files`,
+:mod:`~scc_core.datasets.own`) or is rendered (:mod:`~scc_core.datasets.rendered`). The dataset decodes the file to
+RGB, and a preprocessing resizes the result to the model's square: this is a prepared image
+(:mod:`~scc_core.datasets.pixels.preprocessing`). The disk cache keeps prepared images in chunks of 50, which all
+processes of a machine map (:mod:`~scc_core.datasets.pixels.disk_cache`). A host batch gathers images of any chunks in
+memory (:mod:`~scc_core.datasets.pixels.host_batches`), while the device still computes the batch before
+(:mod:`~scc_core.datasets.pixels.prefetch`). :class:`PreparedDataset` copies the host batch to the device and scales
+it to [0, 1].
+"""
 
 from scc_core.datasets.base import Dataset, DatasetCard, LeftOut
-from scc_core.datasets.cards import carded_names
-from scc_core.datasets.files.carded import StoredDataset, StoredEntry
+from scc_core.datasets.cards import published_names
+from scc_core.datasets.files.published import PublishedDataset, PublishedEntry
 from scc_core.datasets.own.folder import SCHEME as FOLDER
 from scc_core.datasets.own.folder import open_folder
 from scc_core.datasets.own.webdataset import SCHEME as WEBDATASET
@@ -13,8 +24,8 @@ from scc_core.datasets.rendered.entries import EMBEDDED_DATASETS
 
 for _name, _factory in EMBEDDED_DATASETS.items():
     datasets.add(_name, _factory)
-for _name in carded_names():
-    datasets.add(_name, StoredEntry(_name))
+for _name in published_names():
+    datasets.add(_name, PublishedEntry(_name))
 SCHEMES.update({FOLDER: open_folder, WEBDATASET: open_webdataset})
 
 __all__ = [
@@ -23,10 +34,10 @@ __all__ = [
     "DatasetFacts",
     "LeftOut",
     "PreparedDataset",
-    "StoredDataset",
-    "StoredEntry",
-    "carded_names",
+    "PublishedDataset",
+    "PublishedEntry",
     "dataset_facts",
     "datasets",
     "open_dataset",
+    "published_names",
 ]

@@ -53,14 +53,14 @@ class LeftOut(NamedTuple):
     reason: str
 
     def legible(self) -> LeftOut:
-        """Return the same with what is no UTF-8 in the name replaced, so that it can be printed and stored."""
+        """Return the entry with a name that can be printed: bytes that are no UTF-8 are replaced."""
         return LeftOut(os.fsencode(self.name).decode(errors="replace"), self.reason)
 
 
 class Dataset(ABC):
     """A fixed, indexable set of labelled images.
 
-    Index ``i`` names the same image for ever: it keys the noise, the prepared images and the stored outcomes.
+    Index ``i`` names the same image for ever: it keys the noise, the prepared images and the outcomes in the database.
 
     Attributes:
         card: description, licence and source.
@@ -94,7 +94,7 @@ class Dataset(ABC):
 
     @property
     def images_name(self) -> str:
-        """The name of the images, which sets that differ only in their prompts share; it fixes the samples' order."""
+        """The name of the images, which fixes the samples' order; datasets that differ only in prompts share it."""
         return self.name
 
     def __len__(self) -> int:

@@ -1,4 +1,4 @@
-"""Dataset cards as data files: what a dataset is, its classes and prompts, known before any of its files is there.
+"""Dataset cards as data files: they tell what a dataset is, its classes and its prompts, without any of its files.
 
 ``data/cards/NAME.toml`` describes the dataset called ``NAME``; beside it lie plain text lists, one entry per line:
 ``class_names/NAME.txt`` in label order, ``class_folders/NAME.txt`` what the dataset's own files call every class where
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cache
 from pathlib import Path
@@ -92,7 +92,7 @@ class Description:
         )
 
 
-def carded_names() -> tuple[str, ...]:
+def published_names() -> tuple[str, ...]:
     """Return the names of all datasets that have a card, sorted; no card is read for it."""
     return tuple(sorted(path.stem for path in (DATA_FOLDER / "cards").glob("*.toml")))
 
@@ -114,39 +114,37 @@ def read_description(folder: Path, name: str) -> Description:
     unknown = set(values) - _CARD_KEYS - _OTHER_KEYS
     if unknown:
         raise ValueError(f"{path}: unknown keys {sorted(unknown)}")
-    lists = _list_files(folder, name, values)
-    class_names = read_lines(lists["class_names"])
+    named = values.get("class_names", name)
+    names_file = folder / "class_names" / f"{named}.txt"
+    folders_file = folder / "class_folders" / f"{values.get('class_folders', name)}.txt"
+    ensemble_file = folder / "ensembles" / f"{values.get('ensemble', name)}.txt"
+    ensemble_names_file = folder / "class_names" / f"{named}@{ENSEMBLE}.txt"
+    class_names = read_lines(names_file)
+    about: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+    digest = hashlib.sha256()
+    for file in (*card_files, names_file, folders_file, ensemble_file, ensemble_names_file):
+        digest.update((file.read_bytes() if file.exists() else b"") + b"\0")
     description = Description(
-        card=_card(name, values, len(class_names)),
+        card=DatasetCard(name=name, classes=len(class_names), **{key: about[key] for key in _CARD_KEYS & set(about)}),
         class_names=class_names,
-        class_folders=_optional_lines(lists["class_folders"]),
+        class_folders=_optional_lines(folders_file),
         templates=tuple(values["templates"]),
-        ensemble=_optional_lines(lists["ensemble"]),
-        ensemble_names=_optional_lines(lists["ensemble_names"]) or class_names,
+        ensemble=_optional_lines(ensemble_file),
+        ensemble_names=_optional_lines(ensemble_names_file) or class_names,
         folder=values["folder"],
         reader=values["reader"],
         options=values.get("options", {}),
         download=tuple(Download(**file) for file in values.get("download", ())),
-        digest=_digest([*card_files, *lists.values()]),
+        digest=digest.hexdigest(),
     )
     _check(path, description)
     return description
 
 
-def _list_files(folder: Path, name: str, values: Mapping[str, Any]) -> dict[str, Path]:
-    class_names = values.get("class_names", name)
-    return {
-        "class_names": folder / "class_names" / f"{class_names}.txt",
-        "class_folders": folder / "class_folders" / f"{values.get('class_folders', name)}.txt",
-        "ensemble": folder / "ensembles" / f"{values.get('ensemble', name)}.txt",
-        "ensemble_names": folder / "class_names" / f"{class_names}@{ENSEMBLE}.txt",
-    }
-
-
 def _read_card(folder: Path, name: str) -> tuple[dict[str, Any], list[Path]]:
-    """Return the keys of a card and the files that they are from: its own, and that of the card that it is ``like``.
+    """Return the keys of a card and the files that they come from.
 
-    What a card does not say itself, and its lists, are those of the other card.
+    A card may be ``like`` another card. It then has the lists of that card, and those of its keys that it lacks.
     """
     path = folder / "cards" / f"{name}.toml"
     values = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -168,13 +166,6 @@ def _optional_lines(path: Path) -> tuple[str, ...]:
     return read_lines(path) if path.exists() else ()
 
 
-def _card(name: str, values: Mapping[str, Any], classes: int) -> DatasetCard:
-    written: dict[str, Any] = {key: values[key] for key in _CARD_KEYS & set(values)}
-    for key in ("obtain", "notes"):
-        written[key] = tuple(written.get(key, ()))
-    return DatasetCard(name=name, classes=classes, **written)
-
-
 def _check(path: Path, description: Description) -> None:
     faults = [
         f"template {template!r} needs exactly one {{}}"
@@ -189,12 +180,3 @@ def _check(path: Path, description: Description) -> None:
         faults.append("neither `download` nor `obtain` says how to get the files")
     if faults:
         raise ValueError(f"{path}: {'; '.join(faults)}")
-
-
-def _digest(paths: Sequence[Path]) -> str:
-    digest = hashlib.sha256()
-    for path in paths:
-        if path.exists():
-            digest.update(path.read_bytes())
-        digest.update(b"\0")
-    return digest.hexdigest()

@@ -14,19 +14,17 @@ ORDER_VERSION = "balanced-1"
 
 
 def sample_order(dataset: Dataset) -> npt.NDArray[np.int64]:
-    """Return every index of ``dataset`` once, ``(N,)`` int64, in an order that only the images' name and labels fix.
+    """Return every index of ``dataset`` once, ``(N,)`` int64.
 
-    Samples of a class are shuffled by a hash, then classes take turns, so that every prefix holds the classes in
-    equal numbers as far as the dataset has them.
+    The order depends on the images' name and on the labels, and on nothing else. Samples of a class are shuffled by a
+    hash, then classes take turns, so that every prefix holds the classes in equal numbers as far as the dataset has
+    them.
     """
-    hashes = np.array([_hash(dataset.images_name, index) for index in range(len(dataset))], dtype=np.uint64)
+    keys = (f"{dataset.images_name}:{index}".encode() for index in range(len(dataset)))
+    hashes = np.array([int.from_bytes(hashlib.sha256(key).digest()[:8], "little") for key in keys], dtype=np.uint64)
     by_class = np.lexsort((hashes, dataset.labels))
     sorted_labels = dataset.labels[by_class]
     first_of_class = np.searchsorted(sorted_labels, sorted_labels, side="left")
     turn = np.empty(len(dataset), dtype=np.int64)
     turn[by_class] = np.arange(len(dataset)) - first_of_class
     return np.lexsort((hashes, turn)).astype(np.int64)
-
-
-def _hash(name: str, index: int) -> int:
-    return int.from_bytes(hashlib.sha256(f"{name}:{index}".encode()).digest()[:8], "little")

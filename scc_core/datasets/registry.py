@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from scc_core.components.registry import Registry
 from scc_core.datasets.base import Dataset, DatasetCard
 from scc_core.datasets.cards import ENSEMBLE, Description
-from scc_core.datasets.files.carded import StoredEntry, open_described
+from scc_core.datasets.files.published import PublishedEntry, open_described
 from scc_core.errors import UserError, unknown_name
 from scc_core.prompts import render_prompts
 
@@ -20,7 +20,7 @@ SCHEMES: dict[str, Callable[[str], Dataset]] = {}
 
 @dataclass(frozen=True)
 class DatasetFacts:
-    """What is known of a dataset without an image: of a carded one without any of its files."""
+    """What is known of a dataset without an image, and of a published one without any of its files."""
 
     card: DatasetCard
     class_names: tuple[str, ...]
@@ -65,7 +65,7 @@ def _find(name: str) -> Description | Callable[[], Dataset]:
         return lambda: SCHEMES[scheme](address)
     base, separator, prompts = name.partition("@")
     entry = datasets.get(base)
-    description = entry.description if isinstance(entry, StoredEntry) else None
+    description = entry.description if isinstance(entry, PublishedEntry) else None
     if not separator:
         return description or entry
     if description is None or not description.ensemble:

@@ -1,4 +1,4 @@
-"""Demonstration models and datasets that need no download: rendered images and small models trained on them.
+"""Demonstration models that need no download: this project trained small models on rendered images.
 
 They show the phenomenon and exercise the system; they stand for no published number.
 """

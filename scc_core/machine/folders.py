@@ -1,4 +1,4 @@
-"""Where downloads and what is made from them lie on this machine: two folders, each set by one variable."""
+"""The two folders of this project on a machine: the cache, and the datasets."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ import warnings
 from pathlib import Path
 
 from scc_core.errors import SccBenchWarning
-
-CACHE_VARIABLE = "SCCBENCH_CACHE"
-DATA_VARIABLE = "SCCBENCH_DATA"
+from scc_core.machine import settings
 
 
 def cache_folder() -> Path:
@@ -18,10 +16,8 @@ def cache_folder() -> Path:
 
     ``SCCBENCH_CACHE``, else ``sccbench`` in ``XDG_CACHE_HOME`` or ``~/.cache``.
     """
-    given = os.environ.get(CACHE_VARIABLE)
-    if given:
-        return Path(given).expanduser().absolute()
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser().absolute() / "sccbench"
+    default = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "sccbench"
+    return settings.CACHE.read() or default.expanduser().absolute()
 
 
 def data_folder() -> Path:
@@ -29,12 +25,11 @@ def data_folder() -> Path:
 
     ``SCCBENCH_DATA``, else ``datasets`` in :func:`cache_folder`.
     """
-    given = os.environ.get(DATA_VARIABLE)
-    return Path(given).expanduser().absolute() if given else cache_folder() / "datasets"
+    return settings.DATA.read() or cache_folder() / "datasets"
 
 
 def keep(path: Path, text: str) -> None:
-    """Write a file of :func:`cache_folder` whole or not at all; where that fails it costs only making it again."""
+    """Write a file of :func:`cache_folder` as a whole; a failure is a warning, since the content can be made again."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, delete=False) as file:

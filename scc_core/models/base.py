@@ -138,10 +138,11 @@ class Meter:
         images = len(features)
         self.forwards += images
         if features.requires_grad:
-            features.register_hook(lambda _gradient: self._count_backward(images))
 
-    def _count_backward(self, images: int) -> None:
-        self.backwards += images
+            def count_backward(_gradient: Tensor) -> None:
+                self.backwards += images
+
+            features.register_hook(count_backward)
 
     def watch_texts(self, embeddings: Tensor) -> None:
         """Count one forward of ``embeddings``' rows through the text tower now, and one backward as :meth:`watch`."""

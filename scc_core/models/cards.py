@@ -95,11 +95,8 @@ def _card(path: Path, table: dict[str, Any]) -> ModelCard:
     if not is_open_clip_name(table["name"]):
         raise wrong("the name is none that a grid can write")
     for key in ("mean", "std"):
-        if key in table and not _is_channels(table[key]):
+        channels = table.get(key, [0.5, 0.5, 0.5])
+        if len(channels) != 3 or not all(isinstance(value, float) and 0 <= value <= 1 for value in channels):
             raise wrong(f"{key} is no list of three numbers between 0 and 1")
     values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
     return ModelCard(**{"image_size": 0, **values})
-
-
-def _is_channels(values: list[Any]) -> bool:
-    return len(values) == 3 and all(isinstance(value, float) and 0 <= value <= 1 for value in values)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from contextlib import suppress
 from typing import Any
 
 from scc_core.components.choices import FAMILIES
@@ -11,6 +11,7 @@ from scc_core.errors import UserError
 from scc_core.models.base import ModelCard
 from scc_core.models.cards import family_told_by, published_cards
 from scc_core.models.hub.cache import CONFIG_NAME
+from scc_core.models.open_clip.blueprint import read_config
 from scc_core.models.open_clip.consistency import card_of_copy
 from scc_core.models.open_clip.model import OpenClipEntry
 from scc_core.models.open_clip.tables import shipped_config
@@ -89,14 +90,23 @@ def _described(name: str, source: Source, original: ModelCard | None) -> ModelCa
     if published is not None:
         # The same repository at another revision.
         return ModelCard(**{**vars(published), "name": name})
+    config: dict[str, Any] = {}
+    if isinstance(source, TagSource | CheckpointSource):
+        config = shipped_config(source.architecture) or {}
+    elif isinstance(source, FolderSource) and (source.folder / CONFIG_NAME).is_file():
+        # The digest, which every use begins with, says what is wrong with a damaged configuration.
+        with suppress(UserError):
+            config = read_config(source.folder / CONFIG_NAME)["model_cfg"]
+    image_size = config.get("vision_cfg", {}).get("image_size", 0)
     return ModelCard(
         name=name,
         summary="loaded by open_clip",
         architecture=source.architecture if isinstance(source, TagSource | CheckpointSource) else name,
+        image_size=image_size if isinstance(image_size, int) else 0,
         licence="see its source",
         source=name,
         family=_told_family(source) or (original.family if original else FAMILIES[0]),
-        **_sizes(source),
+        context_length=config.get("text_cfg", {}).get("context_length"),
     )
 
 
@@ -109,27 +119,3 @@ def _told_family(source: Source) -> str | None:
             return family_told_by(source.path.with_suffix(".toml"))
         case _:
             return None
-
-
-def _sizes(source: Source) -> dict[str, Any]:
-    config = _config(source)
-    size = config.get("vision_cfg", {}).get("image_size", 0)
-    return {
-        "image_size": size if isinstance(size, int) else 0,
-        "context_length": config.get("text_cfg", {}).get("context_length"),
-    }
-
-
-def _config(source: Source) -> dict[str, Any]:
-    """Return the ``model_cfg`` of a source as far as it lies here already; empty if it does not, or is damaged."""
-    from scc_core.models.open_clip.blueprint import read_config
-
-    if isinstance(source, TagSource | CheckpointSource):
-        return shipped_config(source.architecture) or {}
-    path = source.folder / CONFIG_NAME if isinstance(source, FolderSource) else Path()
-    try:
-        config: dict[str, Any] = read_config(path)["model_cfg"] if path.is_file() else {}
-    except UserError:
-        # The digest, which every use begins with, says what is wrong with it.
-        return {}
-    return config

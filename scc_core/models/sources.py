@@ -1,4 +1,4 @@
-"""Names of open_clip models, taken apart: what a grid may write, and where it leads."""
+"""The sources of open_clip models, and the names that grids write for them."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def is_open_clip_name(name: str) -> bool:
 
 
 def parse_source(name: str) -> Source:
-    """Take the name of a model apart; nothing is looked up but a checkpoint's file name.
+    """Return the source that a model's name stands for; only the name is looked at.
 
     Raises:
         OpenClipSourceError: the name has none of the known forms.
@@ -70,29 +70,21 @@ def parse_source(name: str) -> Source:
     if name.startswith(LOCAL_PREFIX):
         return FolderSource(Path(name.removeprefix(LOCAL_PREFIX)).expanduser())
     if name.startswith(HUB_PREFIX):
-        return _hub(name)
+        repository, _, revision = name.removeprefix(HUB_PREFIX).partition("@")
+        if repository.count("/") != 1 or not all(repository.split("/")):
+            raise OpenClipSourceError(
+                f"model source {name!r} names no repository; write {HUB_PREFIX}OWNER/NAME, with @REVISION if wanted"
+            )
+        return HubSource(repository, revision or DEFAULT_REVISION)
     if name.startswith(CHECKPOINT_PREFIX):
-        return _checkpoint(name)
+        architecture, _, path = name.removeprefix(CHECKPOINT_PREFIX).partition(":")
+        if not architecture or Path(path).suffix not in CHECKPOINT_SUFFIXES:
+            raise OpenClipSourceError(
+                f"model source {name!r}: write {CHECKPOINT_PREFIX}ARCHITECTURE:PATH, with a file that ends in "
+                f"{', '.join(CHECKPOINT_SUFFIXES)}"
+            )
+        return CheckpointSource(architecture, Path(path).expanduser())
     tag, separator, architecture = name.partition("/")
     if not separator:
         raise OpenClipSourceError(f"model source {name!r} is none of {FORMS}")
     return TagSource(tag, architecture)
-
-
-def _hub(name: str) -> HubSource:
-    repository, _, revision = name.removeprefix(HUB_PREFIX).partition("@")
-    if repository.count("/") != 1 or not all(repository.split("/")):
-        raise OpenClipSourceError(
-            f"model source {name!r} names no repository; write {HUB_PREFIX}OWNER/NAME, with @REVISION if wanted"
-        )
-    return HubSource(repository, revision or DEFAULT_REVISION)
-
-
-def _checkpoint(name: str) -> CheckpointSource:
-    architecture, separator, path = name.removeprefix(CHECKPOINT_PREFIX).partition(":")
-    if not separator or not architecture or Path(path).suffix not in CHECKPOINT_SUFFIXES:
-        raise OpenClipSourceError(
-            f"model source {name!r}: write {CHECKPOINT_PREFIX}ARCHITECTURE:PATH, with a file that ends in "
-            f"{', '.join(CHECKPOINT_SUFFIXES)}"
-        )
-    return CheckpointSource(architecture, Path(path).expanduser())

@@ -71,21 +71,29 @@ class UserEntry:
 
 
 def as_entry(name: str, component: Any) -> ModelEntry:
-    """Return what a dotted path or an entry point leads to as a model entry: the object itself, or what it makes.
+    """Return the model entry that a dotted path or an entry point leads to: the object itself, or what it makes.
 
     Raises:
         UserError: it is neither; the text says what a model needs.
     """
-    entry = component if _is_entry(component) else _made(name, component)
-    if not _is_entry(entry):
-        raise UserError(f"model {name!r} is {_described(entry)}; {NEEDED}")
-    return entry if _is_own(entry) else UserEntry(name, entry)
-
-
-def _is_own(entry: Any) -> bool:
     from scc_core.models.open_clip.model import OpenClipEntry
 
-    return isinstance(entry, OpenClipEntry)
+    entry = component
+    if not _is_entry(component) and callable(component):
+        try:
+            inspect.signature(component).bind()
+        except TypeError as error:
+            raise UserError(f"model {name!r} cannot be made without arguments ({error}); {NEEDED}") from None
+        try:
+            entry = component()
+        except UserError:
+            raise
+        except Exception as error:
+            raise UserError(f"model {name!r} cannot be made: {type(error).__name__}: {error}") from error
+    if not _is_entry(entry):
+        lacking = " and ".join(_lacking(entry))
+        raise UserError(f"model {name!r} is a {type(entry).__name__} without {lacking}; {NEEDED}")
+    return entry if isinstance(entry, OpenClipEntry) else UserEntry(name, entry)
 
 
 def _is_entry(component: Any) -> bool:
@@ -97,33 +105,16 @@ def _lacking(component: Any) -> list[str]:
     return methods if isinstance(getattr(component, "card", None), ModelCard) else ["card", *methods]
 
 
-def _made(name: str, factory: Any) -> Any:
-    if not callable(factory):
-        return factory
-    try:
-        inspect.signature(factory).bind()
-    except TypeError as error:
-        raise UserError(f"model {name!r} cannot be made without arguments ({error}); {NEEDED}") from None
-    try:
-        return factory()
-    except UserError:
-        raise
-    except Exception as error:
-        raise UserError(f"model {name!r} cannot be made: {type(error).__name__}: {error}") from error
-
-
-def _described(entry: Any) -> str:
-    lacking = _lacking(entry)
-    return f"a {type(entry).__name__} without {' and '.join(lacking)}"
-
-
 def check_model(model: VisionLanguageModel) -> None:
     """Try a model on two images and two texts.
 
     Raises:
         ComponentError: what it says of itself or what it returns breaks the contract; the text says how.
     """
-    wrong = _refuser(model.name)
+
+    def wrong(reason: str) -> NoReturn:
+        raise ComponentError(f"model {model.name!r} breaks the contract of models: {reason}")
+
     size = getattr(model, "image_size", None)
     if not isinstance(size, int) or size < 1:
         wrong(f"image_size is {size!r}, not the side of its input in pixels")
@@ -134,7 +125,11 @@ def check_model(model: VisionLanguageModel) -> None:
     texts = _try(model, "encode_text", ["a photo of a cat.", "a photo of a dog."], wrong)
     if images.shape[1] != texts.shape[1]:
         wrong(f"images are embedded in {images.shape[1]} dimensions, texts in {texts.shape[1]}")
-    _check_independence(model, images, size, wrong)
+    # Dropout and batch statistics make an embedding depend on the batch, or on the call.
+    alone = torch.cat([model.encode_image(image[None]) for image in _probe(size, model.device)])
+    error = (alone - images).norm(dim=1) / images.norm(dim=1).clamp_min(1e-12)
+    if error.max() > _TOLERANCE:
+        wrong("an image's embedding depends on the other images of its batch; is the module in training mode?")
 
 
 def _try(model: VisionLanguageModel, method: str, argument: Any, wrong: Callable[[str], NoReturn]) -> Tensor:
@@ -152,25 +147,8 @@ def _try(model: VisionLanguageModel, method: str, argument: Any, wrong: Callable
     return found
 
 
-def _check_independence(
-    model: VisionLanguageModel, together: Tensor, size: int, wrong: Callable[[str], NoReturn]
-) -> None:
-    """Results must not depend on the batch, nor differ from one call to the next: dropout and batch statistics do."""
-    alone = torch.cat([model.encode_image(image[None]) for image in _probe(size, model.device)])
-    error = (alone - together).norm(dim=1) / together.norm(dim=1).clamp_min(1e-12)
-    if error.max() > _TOLERANCE:
-        wrong("an image's embedding depends on the other images of its batch; is the module in training mode?")
-
-
 def _probe(size: int, device: torch.device) -> Tensor:
     """Return two different fixed images ``(2, 3, S, S)`` in [0, 1]."""
     ramp = torch.linspace(0, 1, size, device=device)
     first = torch.stack([ramp[:, None].expand(size, size), ramp[None].expand(size, size), ramp.outer(ramp)])
     return torch.stack([first, 1 - first.flip(0) ** 2])
-
-
-def _refuser(name: str) -> Callable[[str], NoReturn]:
-    def wrong(reason: str) -> NoReturn:
-        raise ComponentError(f"model {name!r} breaks the contract of models: {reason}")
-
-    return wrong

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from scc_core.datasets.cards import Description, carded_names, describe_card
+from scc_core.datasets.cards import Description, describe_card, published_names
 
 PAGE = Path(__file__).parents[2] / "docs" / "datasets.md"
 _SIZED = re.compile(r"(.+)-(64|128|224)$")
@@ -26,10 +26,10 @@ def with_generated_parts(text: str) -> str:
 def _described() -> list[tuple[str, Description]]:
     """Every dataset with its name; the larger images of a set are written into its own row."""
     rows = []
-    for name in carded_names():
+    for name in published_names():
         sized = _SIZED.match(name)
-        if sized is None or sized[1] not in carded_names():
-            sizes = [other for other in carded_names() if (match := _SIZED.match(other)) and match[1] == name]
+        if sized is None or sized[1] not in published_names():
+            sizes = [other for other in published_names() if (match := _SIZED.match(other)) and match[1] == name]
             written = ", ".join(f"`{one}`" for one in [name, *sorted(sizes, key=lambda one: int(one.rsplit("-")[-1]))])
             rows.append((written, describe_card(name)))
     return rows

@@ -8,9 +8,11 @@ import math
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +40,7 @@ from scc_core.embedded.sources import EMBEDDED_MODELS, embedded_model_source
 from scc_core.errors import UserError
 from scc_core.models.open_clip.loader import OpenClipParts, load_open_clip
 
+ROOT = Path(__file__).parents[2]
 PINNED_DIGESTS: Mapping[tuple[str, int], str] = {
     ("demo/shapes", 0): "d628de9f31ca69cc",
     ("demo/shapes", 1): "7d3e2707d426589e",
@@ -336,3 +339,25 @@ def test_training_is_deterministic(tmp_path: Path) -> None:
     assert runs[0].losses == runs[1].losses
     weights = [(tmp_path / part / "open_clip_model.safetensors").read_bytes() for part in ("one", "two")]
     assert weights[0] == weights[1]
+
+
+def commands_of_card(name: str) -> list[tuple[str, list[str]]]:
+    card = (ROOT / "scc_core" / "embedded" / "models" / name / "README.md").read_text(encoding="utf-8")
+    return [(module, rest.split()) for module, rest in re.findall(r"`python -m (recipes\.\S+) ([^`]+)`", card)]
+
+
+@pytest.mark.parametrize("name", EMBEDDED_MODELS)
+def test_the_commands_of_a_card_have_arguments_that_are_understood(name):
+    (train, train_arguments), (evaluate, evaluate_arguments) = commands_of_card(name)
+    assert (train, evaluate) == ("recipes.embedded.train", "recipes.embedded.evaluate")
+    assert import_module(train)._parser().parse_args(train_arguments).model == name
+    assert import_module(evaluate)._parser().parse_args(evaluate_arguments).model == name
+
+
+@pytest.mark.parametrize("module", ["recipes.embedded.train", "recipes.embedded.evaluate"])
+def test_the_commands_run_from_a_checkout_which_no_installation_has(module):
+    done = subprocess.run([sys.executable, "-m", module, "--help"], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"usage: python -m {module} ")
+    build = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["hatch"]["build"]
+    assert [package for package in build["targets"]["wheel"]["packages"] if package.startswith("recipes")] == []

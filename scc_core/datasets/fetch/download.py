@@ -1,10 +1,9 @@
-"""Download one file over HTTP: resumed where it broke off, checked, and whole under its name or not there at all."""
+"""Download one file over HTTP: resume it where it broke off, check it, and name it when it is complete."""
 
 from __future__ import annotations
 
 import hashlib
 import http.client
-import io
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -12,7 +11,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from scc_core.errors import UserError
-from scc_core.machine.locks import exclusive
+from scc_core.machine.file_lock import file_lock
 
 _CHUNK = 2**20
 _TIMEOUT_SECONDS = 60.0
@@ -28,8 +27,8 @@ class NoSuchFileError(UserError):
 def download(url: str, target: Path, *, md5: str = "", sha256: str = "") -> Path:
     """Bring the file at ``url`` to ``target``, unless it is there already; return ``target``.
 
-    What has arrived lies in ``target`` + ``.part`` until the file is whole, so that the next call goes on where this
-    one broke off - if the server still has the same file, which it tells by an ETag or a date. Of several processes
+    The bytes that have arrived lie in ``target`` + ``.part`` until the file is complete. The next call goes on where
+    this one broke off, if an ETag or a date of the server proves that the file is still the same. Of several processes
     one downloads and the others wait for it.
 
     Args:
@@ -45,10 +44,16 @@ def download(url: str, target: Path, *, md5: str = "", sha256: str = "") -> Path
     if target.exists():
         return target
     try:
-        with exclusive(target.with_name(target.name + ".lock")):
+        with file_lock(target.with_name(target.name + ".lock")):
             if not target.exists():
                 part = _fetch(url, target)
-                _check(part, url, md5, sha256)
+                fault = digest_fault(part, md5=md5, sha256=sha256)
+                if fault:
+                    part.unlink()
+                    raise UserError(
+                        f"what {url} gave {fault}: the file has changed or was damaged on the way; nothing was kept, "
+                        "the same command tries again"
+                    )
                 part.replace(target)
                 _validator_file(part).unlink(missing_ok=True)
     except urllib.error.HTTPError as error:
@@ -66,18 +71,15 @@ def download(url: str, target: Path, *, md5: str = "", sha256: str = "") -> Path
 def _fetch(url: str, target: Path) -> Path:
     """Download what is missing of ``target``'s part file and return it, complete in size."""
     part = target.with_name(target.name + ".part")
+    # Only the validator proves that what is there is a part of the same file.
+    resumable = part.exists() and _validator_file(part).exists()
     try:
-        _fetch_from(url, part, _resumable(part))
+        _fetch_from(url, part, part.stat().st_size if resumable else 0)
     except urllib.error.HTTPError as error:
         if error.code != _RANGE_NOT_SATISFIABLE:
             raise
         _fetch_from(url, part, 0)
     return part
-
-
-def _resumable(part: Path) -> int:
-    """Return from which byte a part file may go on: 0 without the validator that proves it to be of the same file."""
-    return part.stat().st_size if part.exists() and _validator_file(part).exists() else 0
 
 
 def _fetch_from(url: str, part: Path, start: int) -> None:
@@ -92,18 +94,16 @@ def _fetch_from(url: str, part: Path, start: int) -> None:
             _keep_validator(part, answer)
         length = answer.headers.get("Content-Length")
         total = start + int(length) if length else None
-        with part.open("ab" if start else "wb") as file:
-            _copy(answer, file, url, start, total)
+        name = url.rpartition("/")[2]
+        with (
+            part.open("ab" if start else "wb") as file,
+            tqdm(desc=name, initial=start, total=total, unit="B", unit_scale=True, disable=None) as progress,
+        ):
+            while chunk := answer.read(_CHUNK):
+                file.write(chunk)
+                progress.update(len(chunk))
     if total is not None and part.stat().st_size != total:
         raise ConnectionError(f"{part.stat().st_size:,} of {total:,} bytes arrived")
-
-
-def _copy(answer: http.client.HTTPResponse, file: io.BufferedIOBase, url: str, start: int, total: int | None) -> None:
-    name = url.rpartition("/")[2]
-    with tqdm(desc=name, initial=start, total=total, unit="B", unit_scale=True, disable=None) as progress:
-        while chunk := answer.read(_CHUNK):
-            file.write(chunk)
-            progress.update(len(chunk))
 
 
 def _keep_validator(part: Path, answer: http.client.HTTPResponse) -> None:
@@ -119,16 +119,6 @@ def _validator_file(part: Path) -> Path:
     return part.with_name(part.name + ".validator")
 
 
-def _check(part: Path, url: str, md5: str, sha256: str) -> None:
-    fault = digest_fault(part, md5=md5, sha256=sha256)
-    if fault:
-        part.unlink()
-        raise UserError(
-            f"what {url} gave {fault}: the file has changed or was damaged on the way; nothing was kept, the same "
-            "command tries again"
-        )
-
-
 def digest_fault(path: Path, *, md5: str = "", sha256: str = "") -> str:
     """Return how a file's digests differ from the published ones, in words; empty if they do not.
 
@@ -138,12 +128,9 @@ def digest_fault(path: Path, *, md5: str = "", sha256: str = "") -> str:
         sha256: likewise.
     """
     for algorithm, published in (("md5", md5), ("sha256", sha256)):
-        digest = _digest(path, algorithm) if published else ""
-        if digest != published:
-            return f"has {algorithm.upper()} {digest}, published is {published}"
+        if published:
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, algorithm).hexdigest()
+            if digest != published:
+                return f"has {algorithm.upper()} {digest}, published is {published}"
     return ""
-
-
-def _digest(path: Path, algorithm: str) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, algorithm).hexdigest()

@@ -26,9 +26,9 @@ _KIT = "ILSVRC2012_devkit_t12/data/"
 
 
 def sort_validation_images(folder: Path) -> None:
-    """Make ``folder/val/WORDNET_ID/IMAGE`` of the two archives in ``folder``; nothing if they are not there.
+    """Make ``folder/val/WORDNET_ID/IMAGE`` of the two archives in ``folder``; do nothing if they are missing.
 
-    The images are sorted beside their place, which they take when they are complete.
+    The images are sorted in a folder beside ``val``, which is renamed to ``val`` when it is complete.
 
     Raises:
         UserError: an archive is not the published one, or does not have what it should.

@@ -1,4 +1,4 @@
-"""Unpack archives and compressed files: whole, or not at all."""
+"""Unpack archives and compressed files, each as a whole or not at all."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import tarfile
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,8 +22,8 @@ _BROKEN = (tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, E
 def unpack(archive: Path, target: Path, *, inner: str = "") -> None:
     """Unpack ``archive`` (tar in any compression, zip, or one file in gzip) into the folder ``target``.
 
-    Everything is unpacked beside its place first and moved there when it is complete, so that a killed process leaves
-    nothing that looks like a dataset. What is there already under the same names is replaced.
+    The archive is unpacked into a folder beside and moved when it is complete, so that a killed process leaves nothing
+    that looks like a dataset. Files of the same names are replaced.
 
     Args:
         archive: the file.
@@ -59,41 +59,21 @@ def _scratch_folder(target: Path) -> Iterator[Path]:
 
 
 def _extract(archive: Path, target: Path) -> None:
-    for matches, extract in _FORMATS:
-        if matches(archive):
-            extract(archive, target)
-            return
-    raise UserError(f"{archive} is neither a tar, a zip nor a gzip file")
-
-
-def _extract_tar(archive: Path, target: Path) -> None:
-    # The filter refuses members that would land outside of the target.
-    with tarfile.open(archive) as file:
-        for member in tqdm(file, desc=f"unpacking {archive.name}", unit=" files", disable=None):
-            file.extract(member, target, filter="data")
-
-
-def _extract_zip(archive: Path, target: Path) -> None:
-    with zipfile.ZipFile(archive) as file:
-        for member in tqdm(file.infolist(), desc=f"unpacking {archive.name}", unit=" files", disable=None):
-            file.extract(member, target)
-
-
-def _extract_gzip(archive: Path, target: Path) -> None:
-    with gzip.open(archive) as source, (target / archive.stem).open("wb") as file:
-        shutil.copyfileobj(source, file)
-
-
-def _is_gzip(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(2) == b"\x1f\x8b"
-
-
-_FORMATS: tuple[tuple[Callable[[Path], bool], Callable[[Path, Path], None]], ...] = (
-    (tarfile.is_tarfile, _extract_tar),
-    (zipfile.is_zipfile, _extract_zip),
-    (_is_gzip, _extract_gzip),
-)
+    if tarfile.is_tarfile(archive):
+        # The filter refuses members that would land outside of the target.
+        with tarfile.open(archive) as file:
+            for member in tqdm(file, desc=f"unpacking {archive.name}", unit=" files", disable=None):
+                file.extract(member, target, filter="data")
+    elif zipfile.is_zipfile(archive):
+        with zipfile.ZipFile(archive) as packed:
+            for entry in tqdm(packed.infolist(), desc=f"unpacking {archive.name}", unit=" files", disable=None):
+                packed.extract(entry, target)
+    else:
+        with archive.open("rb") as content:
+            if content.read(2) != b"\x1f\x8b":
+                raise UserError(f"{archive} is neither a tar, a zip nor a gzip file")
+        with gzip.open(archive) as source, (target / archive.stem).open("wb") as unpacked:
+            shutil.copyfileobj(source, unpacked)
 
 
 def _move_into(source: Path, target: Path) -> None:

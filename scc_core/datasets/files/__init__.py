@@ -1,1 +1,1 @@
-"""Datasets as files on this machine: their samples, their digests, the decoding of each image."""
+"""Datasets in files on this machine: the samples, their digests, and the decoding of each image."""

@@ -20,13 +20,13 @@ from scc_core.errors import UserError
 IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm", ".pnm", ".jp2"}
 )
-"""Endings, in lower case, of the files that a folder's images are looked for under."""
+"""The endings of image files, in lower case."""
 LARGEST_ASPECT_RATIO = 100
-"""Resizing the shorter side to 224 pixels would make of a longer side beyond this an image of more than 15 MB."""
+"""An image beyond this ratio would take more than 15 MB after its shorter side is resized to 224 pixels."""
 _UNSCALED_MODES = ("I", "F")
 
-# Pillow's remarks on palettes and metadata, of which every image of a dataset may draw one. For the whole process:
-# `warnings.catch_warnings` around a call would undo what other threads set, and leave all warnings ignored for good.
+# Pillow may warn about the palette or the metadata of every image of a dataset. The filter is set for the process,
+# because `warnings.catch_warnings` in one thread undoes the filters of the others.
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 
@@ -70,7 +70,7 @@ def decode_bytes(content: bytes, name: str) -> Uint8Image:
     """Decode the bytes of an image file to ``(H, W, 3)`` uint8 RGB.
 
     - Sixteen-bit samples keep their high byte: the whole range is scaled, where a plain conversion would clip it.
-    - Transparency is dropped; what colour lies beneath is shown. Palettes are looked up; greys are repeated thrice.
+    - Transparency is dropped, and transparent pixels keep their colour. Palettes are looked up; grey becomes RGB.
     - CMYK is converted without a colour profile, and embedded profiles are ignored.
     - The orientation in EXIF is ignored, as torchvision's loader and therefore every published number ignores it.
     - Of several frames or pages the first is taken.
@@ -83,16 +83,20 @@ def decode_bytes(content: bytes, name: str) -> Uint8Image:
         UnreadableImageError: not an image, truncated or damaged, empty, of pixels without a defined range (32-bit
             integers, floats), more than 100 times as long as it is wide, or too large to be harmless.
     """
-    # A setting of the process, often made by training code, that would give half an image for a whole one.
+    # Training code often sets this for the process; Pillow then takes half an image for a whole one.
     ImageFile.LOAD_TRUNCATED_IMAGES = False
     try:
         with Image.open(io.BytesIO(content)) as image:
             _check(image, name)
-            return _rgb(image)
+            if not image.mode.startswith("I;16"):
+                return np.array(image.convert("RGB"))
+            image.load()
+            high_bytes = (np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8)
+            return np.repeat(high_bytes[:, :, None], 3, axis=2)
     except (UnreadableImageError, MemoryError):
         raise
     except Exception as error:
-        # Pillow's decoders raise whatever the damage leads them to: OSError, SyntaxError, ValueError, struct.error.
+        # Pillow's decoders raise many kinds of errors on damage: OSError, SyntaxError, ValueError, struct.error.
         raise UnreadableImageError(name, _reason(error, content)) from None
 
 
@@ -106,14 +110,6 @@ def _check(image: Image.Image, name: str) -> None:
         raise UnreadableImageError(
             name, f"{width} x {height} pixels: the longer side is over {LARGEST_ASPECT_RATIO} times the shorter"
         )
-
-
-def _rgb(image: Image.Image) -> Uint8Image:
-    if image.mode.startswith("I;16"):
-        image.load()
-        high_bytes = (np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8)
-        return np.repeat(high_bytes[:, :, None], 3, axis=2)
-    return np.array(image.convert("RGB"))
 
 
 def _reason(error: Exception, content: bytes) -> str:

@@ -1,4 +1,4 @@
-"""A dataset made of samples on this machine, with the class names and prompts that belong to them."""
+"""A dataset whose samples lie in files on this machine, with their class names and prompts."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from scc_core.datasets.files.manifest import Manifest, read_manifest
 from scc_core.datasets.files.samples import Samples
 
 
-class SampledDataset(Dataset):
-    """Samples with names and prompts.
+class FileDataset(Dataset):
+    """Samples of files, with class names and prompts.
 
     Attributes:
         samples: where images and labels come from.

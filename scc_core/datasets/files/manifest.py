@@ -9,10 +9,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-from scc_core.datasets.files.answers_by_file import Question, remember
+from scc_core.datasets.files.sample_property import SampleProperty
 from scc_core.datasets.files.samples import Samples
 
 _FORMAT = "manifest-1"
+_CONTENT_DIGEST = SampleProperty(
+    "manifests", _FORMAT, "hashing", lambda samples, index: hashlib.sha256(samples.content(index)).hexdigest()
+)
 
 
 class ManifestRow(NamedTuple):
@@ -38,15 +41,8 @@ class Manifest:
         return digest.hexdigest()
 
 
-def _digest(samples: Samples, index: int) -> str:
-    return hashlib.sha256(samples.content(index)).hexdigest()
-
-
-_DIGESTS = Question("manifests", _FORMAT, "hashing", _digest)
-
-
 def read_manifest(samples: Samples, name: str, folder: Path) -> Manifest:
-    """Return the manifest of ``samples``, hashing only what changed since the last time.
+    """Return the manifest of ``samples``; hash only what changed since the last time.
 
     The digests are kept below :func:`~scc_core.machine.folders.cache_folder`, each valid while its files keep size and
     time of change. Of several processes one hashes and the others wait for it.
@@ -59,6 +55,6 @@ def read_manifest(samples: Samples, name: str, folder: Path) -> Manifest:
     Raises:
         UserError: a file of the dataset is missing or cannot be read.
     """
-    digests = remember(_DIGESTS, samples, name, folder)
+    digests = _CONTENT_DIGEST.of(samples, name, folder)
     rows = zip(samples.ids, samples.labels.tolist(), strict=True)
     return Manifest(tuple(ManifestRow(id_, label, digests[id_]) for id_, label in rows))

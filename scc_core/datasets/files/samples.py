@@ -1,4 +1,4 @@
-"""The labelled images of one dataset on disk, before anything is known of class names or prompts."""
+"""The labelled images of one dataset on disk, without class names and prompts."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Samples(ABC):
 
     @abstractmethod
     def files_of(self, index: int) -> Sequence[str | Path]:
-        """Return the files that the content of sample ``index`` comes from; while they do not change, it does not."""
+        """Return the files that the content of sample ``index`` comes from; it changes only if one of them does."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -86,7 +86,7 @@ class ArraySamples(Samples):
     Args:
         files: all files that the pixels come from.
         labels: ``(N,)``, any integer type.
-        pixels: returns sample ``i`` as it is stored, ``(H, W)`` or ``(H, W, C)`` uint8.
+        pixels: returns sample ``i`` as the files hold it, ``(H, W)`` or ``(H, W, C)`` uint8.
         prefix: begins the ids, which end in the index.
     """
 
@@ -106,7 +106,7 @@ class ArraySamples(Samples):
         return np.ascontiguousarray(pixels)
 
     def content(self, index: int) -> bytes:
-        """Return the stored pixels in row-major order."""
+        """Return the pixels of sample ``index``, as the files hold them, in row-major order."""
         return np.ascontiguousarray(self._pixels(index)).tobytes()
 
     def files_of(self, index: int) -> Sequence[Path]:  # noqa: ARG002

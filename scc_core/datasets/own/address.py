@@ -8,7 +8,8 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from scc_core.errors import NotFetchedError, UserError, unknown_name
-from scc_core.machine.folders import DATA_VARIABLE, data_folder
+from scc_core.machine import settings
+from scc_core.machine.folders import data_folder
 
 
 @dataclass(frozen=True)
@@ -64,5 +65,5 @@ def find_place(address: Address) -> Path:
         if place.exists():
             return place
     looked = " nor ".join(str(place) for place in places)
-    hint = "" if given.is_absolute() else f"; {DATA_VARIABLE} names another data folder"
+    hint = "" if given.is_absolute() else f"; {settings.DATA.name} names another data folder"
     raise NotFetchedError(f"{address.name}: there is neither a file nor a folder {looked}{hint}")

@@ -47,7 +47,11 @@ def scan_class_folders(root: Path, name: str, texts: Collection[Path]) -> Scan:
     entries = bytewise(entry.name for entry in root.iterdir() if not entry.name.startswith("."))
     classes = tuple(entry for entry in entries if (root / entry).is_dir())
     _check(root, name, classes, entries)
-    left_out = [_stray(entry) for entry in entries if entry not in classes and root / entry not in texts]
+    left_out = [
+        LeftOut(entry, "lies in no class folder" if is_image_name(entry) else _NO_IMAGE)
+        for entry in entries
+        if entry not in classes and root / entry not in texts
+    ]
     images: list[tuple[str, str]] = []
     for folder in classes:
         for path in _files_below(root / folder):
@@ -56,7 +60,8 @@ def scan_class_folders(root: Path, name: str, texts: Collection[Path]) -> Scan:
                 images.append((below, folder))
             else:
                 left_out.append(LeftOut(below, _NO_IMAGE))
-    return Scan(classes, tuple(images), tuple(entry for entry in left_out if not _is_desktop_file(entry.name)))
+    expected = (entry for entry in left_out if entry.name.rpartition("/")[2].lower() not in _DESKTOP_FILES)
+    return Scan(classes, tuple(images), tuple(expected))
 
 
 def _check(root: Path, name: str, classes: Sequence[str], entries: Sequence[str]) -> None:
@@ -70,14 +75,6 @@ def _check(root: Path, name: str, classes: Sequence[str], entries: Sequence[str]
         raise UserError(
             f"{name}: the folders in {root} are splits, not classes ({', '.join(classes)}); add ?split={classes[0]}"
         )
-
-
-def _stray(entry: str) -> LeftOut:
-    return LeftOut(entry, "lies in no class folder" if is_image_name(entry) else _NO_IMAGE)
-
-
-def _is_desktop_file(path: str) -> bool:
-    return path.rpartition("/")[2].lower() in _DESKTOP_FILES
 
 
 def _files_below(folder: Path) -> Iterator[Path]:

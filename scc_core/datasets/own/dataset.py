@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from scc_core.datasets.base import LeftOut
-from scc_core.datasets.files.file_dataset import SampledDataset
+from scc_core.datasets.files.file_dataset import FileDataset
 from scc_core.datasets.files.samples import Samples
 from scc_core.datasets.own.address import Address
 from scc_core.datasets.own.texts import ClassNames
 from scc_core.errors import UserError
 
 
-class OwnDataset(SampledDataset):
+class OwnDataset(FileDataset):
     """Samples that are known by an address."""
 
     @property

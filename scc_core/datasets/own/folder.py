@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scc_core.datasets.base import Dataset, DatasetCard, LeftOut
+from scc_core.datasets.files.readable_samples import leave_out_unreadable
 from scc_core.datasets.files.samples import FileSamples, Sample
-from scc_core.datasets.files.unreadable import leave_out_unreadable
 from scc_core.datasets.own.address import Address, find_place, parse_address
 from scc_core.datasets.own.class_folders import scan_class_folders
 from scc_core.datasets.own.dataset import OwnDataset, check_any, empty_classes
@@ -21,7 +21,6 @@ from scc_core.datasets.own.texts import (
     CLASS_NAMES_FILE,
     DEFAULT_TEMPLATES,
     TEMPLATES_FILE,
-    ClassNames,
     default_names,
     parse_templates,
     read_class_names,
@@ -53,7 +52,26 @@ def open_folder(text: str) -> Dataset:
     """
     address = parse_address(SCHEME, text, OPTIONS)
     listing = _list(address, find_place(address))
-    return _open(address, listing)
+    base = listing.base
+    names_file, templates_file = (_text_file(address, base, option) for option in _TEXT_FILES)
+    names = read_class_names(names_file, listing.classes) if names_file else default_names(listing.classes)
+    label_of = {key: label for label, key in enumerate(names.keys)}
+    samples = FileSamples(base, (Sample(path, label_of[key]) for path, key in listing.images))
+    readable = leave_out_unreadable(samples, address.name, base)
+    left_out = (*listing.left_out, *readable.left_out)
+    check_any(address, readable.samples, left_out)
+    templates = parse_templates(read_lines(templates_file), templates_file) if templates_file else DEFAULT_TEMPLATES
+    card = DatasetCard(
+        name=address.name,
+        summary=f"Images in {base}.",
+        task="classification",
+        modality="unknown",
+        split=address.options.get("split", "all"),
+        licence="the user's own data",
+        source=str(base),
+    )
+    empty = empty_classes(names, readable.samples)
+    return OwnDataset(card, names.names, templates, readable.samples, base, (*left_out, *empty))
 
 
 @dataclass(frozen=True)
@@ -105,48 +123,9 @@ def _list_table(address: Address, path: Path) -> _Listing:
     return _Listing(path.parent, images, tuple({label for _, label in table.images}), left_out)
 
 
-def _open(address: Address, listing: _Listing) -> Dataset:
-    names = _class_names(address, listing)
-    label_of = {key: label for label, key in enumerate(names.keys)}
-    samples = FileSamples(listing.base, (Sample(path, label_of[key]) for path, key in listing.images))
-    readable = leave_out_unreadable(samples, address.name, listing.base)
-    left_out = (*listing.left_out, *readable.left_out)
-    check_any(address, readable.samples, left_out)
-    return OwnDataset(
-        _card(address, listing.base),
-        names.names,
-        _templates(address, listing.base),
-        readable.samples,
-        listing.base,
-        (*left_out, *empty_classes(names, readable.samples)),
-    )
-
-
-def _class_names(address: Address, listing: _Listing) -> ClassNames:
-    path = _text_file(address, listing.base, "classnames")
-    return default_names(listing.classes) if path is None else read_class_names(path, listing.classes)
-
-
-def _templates(address: Address, base: Path) -> tuple[str, ...]:
-    path = _text_file(address, base, "templates")
-    return DEFAULT_TEMPLATES if path is None else parse_templates(read_lines(path), path)
-
-
 def _text_file(address: Address, base: Path, option: str) -> Path | None:
-    """Return the file that an option names, from the dataset's folder on, or the default one if it exists."""
+    """Return the file that an option names, relative to the dataset's folder, or else the default file if it exists."""
     if option in address.options:
         return base / Path(address.options[option]).expanduser()
     default = base / _TEXT_FILES[option]
     return default if default.is_file() else None
-
-
-def _card(address: Address, base: Path) -> DatasetCard:
-    return DatasetCard(
-        name=address.name,
-        summary=f"Images in {base}.",
-        task="classification",
-        modality="unknown",
-        split=address.options.get("split", "all"),
-        licence="the user's own data",
-        source=str(base),
-    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,15 +39,22 @@ class Table(NamedTuple):
 
 
 def read_table(path: Path, columns: Columns) -> Table:
-    """Read a table with a header; columns are parted by commas, semicolons or tabs, and known in any case.
+    """Read a table with a header. Commas, semicolons or tabs separate the columns; case does not matter in their names.
 
     Raises:
         UserError: no such column, no line, or an image that is listed with two labels.
     """
-    rows = _rows(path)
+    text = read_text(path)
+    header = text.partition("\n")[0]
+    delimiter = max(_DELIMITERS, key=header.count)
+    rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, restkey="", restval="")
     names = [name for name in rows.fieldnames or () if name]
+    by_case = {name.strip().lower(): name for name in names}
     wanted = [columns.path, columns.label, *([columns.split_column] if columns.split is not None else [])]
-    keys = [_column(path, column, names) for column in wanted]
+    for column in wanted:
+        if column.lower() not in by_case:
+            raise UserError(f"{path}: {unknown_name('column', column, [name.strip() for name in names])}")
+    keys = [by_case[column.lower()] for column in wanted]
     try:
         table = _read(path, rows, keys, columns)
     except csv.Error as error:
@@ -67,31 +74,13 @@ def _read(path: Path, rows: csv.DictReader[str], keys: Sequence[str], columns: C
         if split and split[0] != columns.split:
             continue
         image = image.replace("\\", "/")
-        fault = _fault(path, line, image, label, labels)
-        if fault:
-            left_out.append(LeftOut(f"{path.name}, line {line}", fault))
+        where = f"{path.name}, line {line}"
+        if not image or not label:
+            left_out.append(LeftOut(where, f"no {'path' if not image else 'label'}"))
+        elif labels.get(image, label) != label:
+            raise UserError(f"{path}, line {line}: {image} is {label!r} here and {labels[image]!r} before")
+        elif image in labels:
+            left_out.append(LeftOut(where, f"lists {image} again"))
         else:
             labels[image] = label
     return Table(tuple(labels.items()), tuple(left_out))
-
-
-def _fault(path: Path, line: int, image: str, label: str, labels: Mapping[str, str]) -> str:
-    if not image or not label:
-        return f"no {'path' if not image else 'label'}"
-    if labels.get(image, label) != label:
-        raise UserError(f"{path}, line {line}: {image} is {label!r} here and {labels[image]!r} before")
-    return f"lists {image} again" if image in labels else ""
-
-
-def _rows(path: Path) -> csv.DictReader[str]:
-    text = read_text(path)
-    header = text.partition("\n")[0]
-    delimiter = max(_DELIMITERS, key=header.count)
-    return csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, restkey="", restval="")
-
-
-def _column(path: Path, wanted: str, names: Sequence[str]) -> str:
-    by_case = {name.strip().lower(): name for name in names}
-    if wanted.lower() not in by_case:
-        raise UserError(f"{path}: {unknown_name('column', wanted, [name.strip() for name in names])}")
-    return by_case[wanted.lower()]

@@ -10,7 +10,8 @@ import hashlib
 import json
 import os
 import tarfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -24,7 +25,7 @@ from scc_core.errors import UserError
 from scc_core.machine.folders import cache_folder, keep
 
 IMAGE_ENDINGS = ("webp", "png", "jpg", "jpeg")
-"""In the order in which CLIP_benchmark takes them where a sample has several."""
+"""CLIP_benchmark takes the first of these that a sample has."""
 LABEL_ENDING = "cls"
 _LARGEST_LABEL = 20
 
@@ -46,7 +47,7 @@ class Slot(NamedTuple):
 
 
 class Index(NamedTuple):
-    """The samples of an archive, and the members that make none."""
+    """The samples of an archive, and the members that belong to no sample."""
 
     slots: tuple[Slot, ...]
     left_out: tuple[LeftOut, ...]
@@ -99,16 +100,20 @@ def index_archive(path: Path) -> Index:
     status = path.stat()
     cache = cache_folder() / "tar-indices" / f"{hashlib.sha256(os.fsencode(path.absolute())).hexdigest()[:32]}.json"
     stamp = f"tar-index-1 {status.st_size}:{status.st_mtime_ns}"
-    kept = _load(cache, stamp)
-    if kept is None:
-        kept = _build(path)
-        _save(cache, stamp, kept)
-    return kept
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        kept = json.loads(cache.read_text(encoding="utf-8"))
+        if kept["stamp"] == stamp:
+            left_out = tuple(LeftOut(*pair) for pair in kept["left_out"])
+            return Index(tuple(Slot(*values) for values in kept["slots"]), left_out)
+    index = _build(path)
+    keep(cache, json.dumps({"stamp": stamp, "slots": index.slots, "left_out": index.left_out}))
+    return index
 
 
 def _build(path: Path) -> Index:
-    slots: list[Slot] = []
+    slots: dict[str, Slot] = {}
     left_out: list[LeftOut] = []
+    repeated: list[LeftOut] = []
     try:
         with tarfile.open(path, "r:") as archive, path.open("rb") as content:
             for key, members in groupby(_members(archive, left_out), key=lambda member: member.key):
@@ -116,18 +121,20 @@ def _build(path: Path) -> Index:
                 made = _slot(name, {member.ending: member for member in members}, content)
                 if isinstance(made, LeftOut):
                     left_out.append(made)
+                elif made.id in slots:
+                    repeated.append(LeftOut(made.id, "its name stands in the archive before"))
                 else:
-                    slots.append(made)
+                    slots[made.id] = made
             _check_end(archive, content)
     except tarfile.TarError as error:
         raise UserError(
             f"{path} is no uncompressed tar archive, or breaks off: {error}; compressed ones cannot be read in place"
         ) from None
-    return Index(_once(slots, left_out), tuple(left_out))
+    return Index(tuple(slots.values()), (*left_out, *repeated))
 
 
 def _check_end(archive: tarfile.TarFile, content: BinaryIO) -> None:
-    """Check that the last member is followed by the mark of the end: tarfile takes a damaged header for the end, too.
+    """Check that the mark of the end follows the last member, since tarfile takes a damaged header for the end, too.
 
     Raises:
         tarfile.ReadError: it is not.
@@ -141,7 +148,7 @@ def _check_end(archive: tarfile.TarFile, content: BinaryIO) -> None:
 
 
 def _members(archive: tarfile.TarFile, left_out: list[LeftOut]) -> Iterator[_Member]:
-    """Yield the plain files; folders are passed over, and links and devices lead nowhere that is read."""
+    """Yield the plain files; skip folders, and note every other member in ``left_out``."""
     for entry in archive:
         folder, _, name = entry.name.rpartition("/")
         stem, dot, ending = name.partition(".")
@@ -161,41 +168,9 @@ def _slot(name: str, members: dict[str, _Member], content: BinaryIO) -> Slot | L
         return LeftOut(name, f"it has no image ({', '.join(IMAGE_ENDINGS)}), only {', '.join(sorted(members))}")
     if LABEL_ENDING not in members:
         return LeftOut(name, f"it has no label ({LABEL_ENDING}), only {', '.join(sorted(members))}")
-    label = _label(members[LABEL_ENDING], content)
-    if label is None:
+    image, label = members[ending], members[LABEL_ENDING]
+    content.seek(label.offset)
+    digits = content.read(min(label.size, _LARGEST_LABEL + 1)).strip()
+    if label.size > _LARGEST_LABEL or not digits.isdigit():
         return LeftOut(name, f"its {LABEL_ENDING} is no whole number")
-    image = members[ending]
-    return Slot(f"{name}.{ending}", label, image.offset, image.size)
-
-
-def _label(member: _Member, content: BinaryIO) -> int | None:
-    if member.size > _LARGEST_LABEL:
-        return None
-    content.seek(member.offset)
-    text = content.read(member.size).strip()
-    return int(text) if text.isdigit() else None
-
-
-def _once(slots: Iterable[Slot], left_out: list[LeftOut]) -> tuple[Slot, ...]:
-    kept: dict[str, Slot] = {}
-    for slot in slots:
-        if slot.id in kept:
-            left_out.append(LeftOut(slot.id, "its name stands in the archive before"))
-        kept.setdefault(slot.id, slot)
-    return tuple(kept.values())
-
-
-def _load(cache: Path, stamp: str) -> Index | None:
-    try:
-        document = json.loads(cache.read_text(encoding="utf-8"))
-        if document["stamp"] != stamp:
-            return None
-        return Index(
-            tuple(Slot(*values) for values in document["slots"]), tuple(LeftOut(*pair) for pair in document["left_out"])
-        )
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def _save(cache: Path, stamp: str, index: Index) -> None:
-    keep(cache, json.dumps({"stamp": stamp, "slots": index.slots, "left_out": index.left_out}))
+    return Slot(f"{name}.{ending}", int(digits), image.offset, image.size)

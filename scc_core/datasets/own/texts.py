@@ -90,7 +90,13 @@ def read_class_names(path: Path, keys: Sequence[str]) -> ClassNames:
     lines = read_lines(path)
     pairs = [line.partition("=") for line in lines]
     if not any(separator for _, separator, _ in pairs):
-        return _check(_by_position(path, lines, keys), path)
+        ordered = default_names(keys).keys
+        if len(lines) != len(ordered):
+            raise UserError(
+                f"{path} names {len(lines)} classes, the data has {len(ordered)} ({', '.join(ordered)}); "
+                "lines of the form KEY = NAME leave no doubt"
+            )
+        return _check(ClassNames(ordered, tuple(lines)), path)
     if not all(separator for _, separator, _ in pairs):
         line = next(line for line in lines if "=" not in line)
         raise UserError(f"{path}: {line!r} has no '='; write KEY = NAME in every line, or in none")
@@ -101,16 +107,6 @@ def read_class_names(path: Path, keys: Sequence[str]) -> ClassNames:
         if key not in given:
             raise UserError(f"{path} has no line for {key!r}: {unknown_name('class', key, given)}")
     return _check(ClassNames(tuple(given), tuple(given.values())), path)
-
-
-def _by_position(path: Path, lines: Sequence[str], keys: Sequence[str]) -> ClassNames:
-    ordered = default_names(keys).keys
-    if len(lines) != len(ordered):
-        raise UserError(
-            f"{path} names {len(lines)} classes, the data has {len(ordered)} ({', '.join(ordered)}); "
-            "lines of the form KEY = NAME leave no doubt"
-        )
-    return ClassNames(ordered, tuple(lines))
 
 
 def _check(names: ClassNames, path: Path) -> ClassNames:

@@ -7,18 +7,20 @@ holds ``nshards.txt`` and the archives ``0.tar``, ``1.tar``, ... Data behind a U
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from scc_core.datasets.base import Dataset, DatasetCard
 from scc_core.datasets.fetch.download import NoSuchFileError, download
-from scc_core.datasets.files.unreadable import leave_out_unreadable
+from scc_core.datasets.files.readable_samples import leave_out_unreadable
 from scc_core.datasets.own.address import Address, find_place, parse_address
 from scc_core.datasets.own.dataset import OwnDataset, check_any, empty_classes
 from scc_core.datasets.own.tar_shards import TarSamples, index_archive
 from scc_core.datasets.own.texts import CLASS_NAMES_FILE, DEFAULT_TEMPLATES, ClassNames, parse_templates, read_text
 from scc_core.errors import NotFetchedError, UserError
-from scc_core.machine.folders import DATA_VARIABLE, data_folder
+from scc_core.machine import settings
+from scc_core.machine.folders import data_folder
 
 SCHEME = "webdataset"
 OPTIONS: Mapping[str, str] = {"split": "the folder of the split, instead of test"}
@@ -39,18 +41,37 @@ def open_webdataset(text: str) -> Dataset:
     """
     address = parse_address(SCHEME, text, OPTIONS)
     folder = _local_folder(address)
-    _check_type(address, folder)
+    kind_file, templates_file = folder / TYPE_FILE, folder / TEMPLATES_FILE
+    kind = read_text(kind_file).strip().lower() if kind_file.exists() else "classification"
+    if kind != "classification":
+        raise UserError(f"{address.name} is for {kind}; only classification with one label per image is measured")
     names = _class_names(address, folder)
     archives = _archives(address, folder)
     indices = [index_archive(path) for path in archives]
     samples = TarSamples(archives, [index.slots for index in indices])
-    _check_labels(address, samples, names)
+    if len(samples) and samples.labels.max() >= len(names.names):
+        first = samples.ids[int(samples.labels.argmax())]
+        raise UserError(
+            f"{address.name}: {first} has label {samples.labels.max()}, but there are {len(names.names)} class names"
+        )
     readable = leave_out_unreadable(samples, address.name, folder)
     left_out = (*(entry for index in indices for entry in index.left_out), *readable.left_out)
     check_any(address, readable.samples, left_out)
-    empty = tuple(empty_classes(names, readable.samples))
-    card = _card(address, folder)
-    return OwnDataset(card, names.names, _templates(folder), readable.samples, folder, (*left_out, *empty))
+    empty = empty_classes(names, readable.samples)
+    templates: tuple[str, ...] = DEFAULT_TEMPLATES
+    if templates_file.exists():
+        lines = (line.strip() for line in read_text(templates_file).splitlines())
+        templates = parse_templates([line for line in lines if line], templates_file)
+    card = DatasetCard(
+        name=address.name,
+        summary=f"Images in the archives of {folder}.",
+        task="classification",
+        modality="unknown",
+        split=_split(address),
+        licence="unknown to this program",
+        source=address.place,
+    )
+    return OwnDataset(card, names.names, templates, readable.samples, folder, (*left_out, *empty))
 
 
 def fetch_webdataset(text: str) -> Path:
@@ -66,7 +87,8 @@ def fetch_webdataset(text: str) -> Path:
         raise UserError(f"{address.name} lies on this machine; only http:// and https:// addresses are downloaded")
     folder, base, split = _copy_of(address), _file_url(address.place), _split(address)
     for name in (TYPE_FILE, TEMPLATES_FILE):
-        _download_if_there(f"{base}/{name}", folder / name)
+        with suppress(NoSuchFileError):
+            download(f"{base}/{name}", folder / name)
     download(f"{base}/{CLASS_NAMES_FILE}", folder / CLASS_NAMES_FILE)
     shards = download(f"{base}/{split}/{SHARDS_FILE}", folder / split / SHARDS_FILE)
     for number in range(_number(address, shards)):
@@ -93,7 +115,7 @@ def _local_folder(address: Address) -> Path:
     if missing:
         raise NotFetchedError(
             f"{address.name} is not on this machine: {archives / missing[0]} is missing; `sccbench fetch datasets "
-            f"{address.name}` downloads it; {DATA_VARIABLE} names another data folder"
+            f"{address.name}` downloads it; {settings.DATA.name} names another data folder"
         )
     return folder
 
@@ -106,27 +128,13 @@ def _copy_of(address: Address) -> Path:
 
 
 def _file_url(place: str) -> str:
-    """Return the URL that names of files are appended to; the hub has pages under ``tree``, files under ``resolve``."""
+    """Return the URL that names of files are appended to: on the hub, ``resolve`` takes the place of ``tree``."""
     place = place.rstrip("/")
     if not place.startswith(_HUB):
         return place
     user, repository, *rest = place.removeprefix(_HUB).split("/")
     branch = rest[1:] if rest[:1] == ["tree"] else rest or ["main"]
     return "/".join([_HUB.rstrip("/"), user, repository, "resolve", *branch])
-
-
-def _download_if_there(url: str, target: Path) -> None:
-    try:
-        download(url, target)
-    except NoSuchFileError:
-        return
-
-
-def _check_type(address: Address, folder: Path) -> None:
-    path = folder / TYPE_FILE
-    kind = read_text(path).strip().lower() if path.exists() else "classification"
-    if kind != "classification":
-        raise UserError(f"{address.name} is for {kind}; only classification with one label per image is measured")
 
 
 def _class_names(address: Address, folder: Path) -> ClassNames:
@@ -140,13 +148,6 @@ def _class_names(address: Address, folder: Path) -> ClassNames:
     if not all(names):
         raise UserError(f"{path}, line {names.index('') + 1}: a class without a name")
     return ClassNames(tuple(str(label) for label in range(len(names))), names)
-
-
-def _templates(folder: Path) -> tuple[str, ...]:
-    path = folder / TEMPLATES_FILE
-    if not path.exists():
-        return DEFAULT_TEMPLATES
-    return parse_templates([line.strip() for line in read_text(path).splitlines() if line.strip()], path)
 
 
 def _archives(address: Address, folder: Path) -> list[Path]:
@@ -167,23 +168,3 @@ def _number(address: Address, shards: Path) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise UserError(f"{address.name}: {shards} holds {text!r}, expected the number of archives")
     return int(text)
-
-
-def _check_labels(address: Address, samples: TarSamples, names: ClassNames) -> None:
-    if len(samples) and samples.labels.max() >= len(names.names):
-        first = samples.ids[int(samples.labels.argmax())]
-        raise UserError(
-            f"{address.name}: {first} has label {samples.labels.max()}, but there are {len(names.names)} class names"
-        )
-
-
-def _card(address: Address, folder: Path) -> DatasetCard:
-    return DatasetCard(
-        name=address.name,
-        summary=f"Images in the archives of {folder}.",
-        task="classification",
-        modality="unknown",
-        split=_split(address),
-        licence="unknown to this program",
-        source=address.place,
-    )

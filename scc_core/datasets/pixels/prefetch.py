@@ -1,4 +1,4 @@
-"""One result ahead: what is needed next is computed in a thread while the caller works on the last."""
+"""Compute one result ahead: a thread computes what is needed next while the caller works on the last."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ KeyT = TypeVar("KeyT")
 ResultT = TypeVar("ResultT")
 
 
-class OneAhead(Generic[KeyT, ResultT]):
+class Prefetcher(Generic[KeyT, ResultT]):
     """A function of which one result may be computed before it is asked for.
 
     Args:
-        function: never called by two threads at once.
+        function: is never called by two threads at once.
     """
 
     def __init__(self, function: Callable[[KeyT], ResultT]) -> None:
@@ -25,12 +25,12 @@ class OneAhead(Generic[KeyT, ResultT]):
         self._pending: tuple[KeyT, Future[ResultT]] | None = None
 
     def begin(self, key: KeyT) -> None:
-        """Begin to compute the result of ``key``, which takes the place of one that was not asked for."""
+        """Begin to compute the result of ``key``; a result that was begun before and not asked for is dropped."""
         self._drop()
         self._pending = (key, self._thread.submit(self._call, key))
 
     def get(self, key: KeyT) -> ResultT:
-        """Return the result of ``key``: the one that was begun, if it is that, else computed now.
+        """Return the result of ``key``: the one that was begun for this key, else one that is computed now.
 
         Raises:
             Exception: what the function raises.

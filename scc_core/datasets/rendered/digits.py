@@ -47,20 +47,18 @@ def _sampled(glyph: Field, column: Field, row: Field) -> Field:
     return upper * (1.0 - bottom_share) + lower * bottom_share
 
 
-def _stroke(rng: np.random.Generator, glyph: Field) -> Field:
-    """Place a glyph on the canvas with a random size, turn, slant and position; a mask in [0, 1]."""
+def render_digit(rng: np.random.Generator, glyph: Field, colour: str) -> npt.NDArray[np.uint8]:
+    """Render one handwritten digit as ``(64, 64, 3)`` uint8, lighter than its background.
+
+    The glyph has a random size, turn, slant and position.
+    """
+    image = render_background(rng, str(rng.choice(BACKGROUNDS)))
+    shade = np.asarray(COLOURS[colour]) * rng.uniform(0.9, 1.05) + rng.uniform(-0.03, 0.03, 3)
     center = rng.uniform(-0.12, 0.12, 2)
     x, y = turned(X - center[0], Y - center[1], rng.uniform(-0.2, 0.2))
     width, height = rng.uniform(0.72, 0.92, 2)
     x = x + rng.uniform(-0.15, 0.15) * y
     ink = _sampled(glyph, 3.5 + 4.0 * x / width, 3.5 + 4.0 * y / height)
-    return np.clip(ink * 1.5 - 0.2, 0.0, 1.0)
-
-
-def render_digit(rng: np.random.Generator, glyph: Field, colour: str) -> npt.NDArray[np.uint8]:
-    """Render one handwritten digit as ``(64, 64, 3)`` uint8, lighter than its background."""
-    image = render_background(rng, str(rng.choice(BACKGROUNDS)))
-    shade = np.asarray(COLOURS[colour]) * rng.uniform(0.9, 1.05) + rng.uniform(-0.03, 0.03, 3)
-    paint(image, _stroke(rng, glyph), shade)
+    paint(image, np.clip(ink * 1.5 - 0.2, 0.0, 1.0), shade)
     add_grain(image, rng, rng.uniform(0.01, 0.03))
     return to_uint8(image)

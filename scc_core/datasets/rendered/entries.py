@@ -25,7 +25,7 @@ DATASET_NAMES = (
 
 def make_dataset(name: str) -> Dataset:
     """Make one of :data:`DATASET_NAMES`."""
-    # The package of the dataset contract registers these sets: imported here, the two do not need each other.
+    # `scc_core.datasets` imports this module to register the sets, and what renders them imports `scc_core.datasets`.
     from scc_core.datasets.rendered.test_sets import FACTORIES
 
     return FACTORIES[name]()

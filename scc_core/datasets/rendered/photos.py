@@ -30,7 +30,9 @@ SUBJECTS: Mapping[str, str] = {
     "temple": "china.jpg",
     "rocket": "rocket.jpg",
 }
-"""Class name to file name; flower.jpg and china.jpg are scikit-learn's, the others scikit-image's."""
+"""Class name to file name."""
+_SKLEARN_FILES = ("flower.jpg", "china.jpg")
+"""Scikit-learn has these files, and scikit-image the others."""
 SUBJECT_NAMES = tuple(SUBJECTS)
 _TEST_COLUMNS = (1, 3, 0, 2)
 """The test tile of every row of the 4 x 4 tiles: one in each row and column, none adjacent (four queens)."""
@@ -41,23 +43,18 @@ Uint8Image = npt.NDArray[np.uint8]
 @cache
 def photograph(subject: str) -> Uint8Image:
     """Return a whole photograph as ``(H, W, 3)`` uint8."""
-    from PIL import Image
-
-    with Image.open(_photograph_path(SUBJECTS[subject])) as picture:
-        return np.asarray(picture.convert("RGB"))
-
-
-def _photograph_path(file_name: str) -> str:
-    import importlib.util
+    from importlib.util import find_spec
     from pathlib import Path
 
-    package, folder = (
-        ("sklearn", "datasets/images") if file_name in ("flower.jpg", "china.jpg") else ("skimage", "data")
-    )
-    spec = importlib.util.find_spec(package)
+    from PIL import Image
+
+    name = SUBJECTS[subject]
+    package, folder = ("sklearn", "datasets/images") if name in _SKLEARN_FILES else ("skimage", "data")
+    spec = find_spec(package)
     if spec is None or spec.origin is None:
         raise UserError("demo/photos reads photographs inside other packages: pip install scikit-image scikit-learn")
-    return str(Path(spec.origin).parent / folder / file_name)
+    with Image.open(Path(spec.origin).parent / folder / name) as picture:
+        return np.asarray(picture.convert("RGB"))
 
 
 def tiles(split: Split) -> tuple[tuple[int, int], ...]:

@@ -65,24 +65,24 @@ def _card(
     )
 
 
-def _render_shape(rng: np.random.Generator, index: int) -> Uint8Image:
-    return render_scene(rng, draw_scene(rng, shape=SHAPE_NAMES[index % len(SHAPE_NAMES)]))
-
-
 def shapes() -> Dataset:
     """Return ``demo/shapes``: 12 shapes, 1,200 images; colours and patterns vary."""
     card = _card("demo/shapes", "Rendered scenes, classified by shape.", "rendered", "rendered by this package")
-    return RenderedDataset(card, SHAPE_NAMES, ("This is a photo of a {}.",), _render_shape, 1200)
 
+    def render(rng: np.random.Generator, index: int) -> Uint8Image:
+        return render_scene(rng, draw_scene(rng, shape=SHAPE_NAMES[index % len(SHAPE_NAMES)]))
 
-def _render_colour(rng: np.random.Generator, index: int) -> Uint8Image:
-    return render_scene(rng, draw_scene(rng, colour=COLOUR_NAMES[index % len(COLOUR_NAMES)]))
+    return RenderedDataset(card, SHAPE_NAMES, ("This is a photo of a {}.",), render, 1200)
 
 
 def colours() -> Dataset:
     """Return ``demo/colours``: 10 colours, 1,000 images; shapes and patterns vary."""
     card = _card("demo/colours", "Rendered scenes, classified by colour.", "rendered", "rendered by this package")
-    return RenderedDataset(card, COLOUR_NAMES, ("This is a photo of a {} thing.",), _render_colour, 1000)
+
+    def render(rng: np.random.Generator, index: int) -> Uint8Image:
+        return render_scene(rng, draw_scene(rng, colour=COLOUR_NAMES[index % len(COLOUR_NAMES)]))
+
+    return RenderedDataset(card, COLOUR_NAMES, ("This is a photo of a {} thing.",), render, 1000)
 
 
 COMBINATIONS = tuple((shape, colour) for shape in SHAPE_NAMES for colour in COLOUR_NAMES)
@@ -91,24 +91,18 @@ HELD_OUT_CLASSES = tuple(label for label, pair in enumerate(COMBINATIONS) if is_
 """The labels of ``demo/compose`` whose combination no training image shows."""
 
 
-def _render_combination(rng: np.random.Generator, index: int) -> Uint8Image:
-    shape, colour = COMBINATIONS[index % len(COMBINATIONS)]
-    return render_scene(rng, draw_scene(rng, shape=shape, colour=colour))
-
-
 def compose() -> Dataset:
     """Return ``demo/compose``: 120 pairs of colour and shape, 1,200 images; 24 pairs are never trained on."""
     note = f"{len(HELD_OUT_CLASSES)} of the {len(COMBINATIONS)} combinations never occur in the training stream."
     summary = "Rendered scenes, classified by colour and shape together."
     card = _card("demo/compose", summary, "rendered", "rendered by this package", notes=(note,))
     names = tuple(f"{colour} {shape}" for shape, colour in COMBINATIONS)
-    return RenderedDataset(card, names, ("This is a photo of a {}.",), _render_combination, 1200)
 
+    def render(rng: np.random.Generator, index: int) -> Uint8Image:
+        shape, colour = COMBINATIONS[index % len(COMBINATIONS)]
+        return render_scene(rng, draw_scene(rng, shape=shape, colour=colour))
 
-def _render_test_digit(rng: np.random.Generator, index: int) -> Uint8Image:
-    colour = COLOUR_NAMES[int(rng.integers(len(COLOUR_NAMES)))]
-    round_number, digit = divmod(index, len(DIGIT_NAMES))
-    return render_digit(rng, glyphs(digit, "test")[round_number], colour)
+    return RenderedDataset(card, names, ("This is a photo of a {}.",), render, 1200)
 
 
 def digits() -> Dataset:
@@ -122,11 +116,13 @@ def digits() -> Dataset:
         notes=("Train and test use different handwritten digits; writers may be shared.",),
     )
     size = NUM_TEST_GLYPHS * len(DIGIT_NAMES)
-    return RenderedDataset(card, DIGIT_NAMES, ("This is a photo of the digit {}.",), _render_test_digit, size)
 
+    def render(rng: np.random.Generator, index: int) -> Uint8Image:
+        colour = COLOUR_NAMES[int(rng.integers(len(COLOUR_NAMES)))]
+        round_number, digit = divmod(index, len(DIGIT_NAMES))
+        return render_digit(rng, glyphs(digit, "test")[round_number], colour)
 
-def _render_test_photo(rng: np.random.Generator, index: int) -> Uint8Image:
-    return render_photo(rng, SUBJECT_NAMES[index % len(SUBJECT_NAMES)], "test")
+    return RenderedDataset(card, DIGIT_NAMES, ("This is a photo of the digit {}.",), render, size)
 
 
 def photos() -> Dataset:
@@ -142,7 +138,11 @@ def photos() -> Dataset:
             "for testing: the accuracy says nothing about other photographs of the same things.",
         ),
     )
-    return RenderedDataset(card, SUBJECT_NAMES, ("This is a photo of a {}.",), _render_test_photo, 600)
+
+    def render(rng: np.random.Generator, index: int) -> Uint8Image:
+        return render_photo(rng, SUBJECT_NAMES[index % len(SUBJECT_NAMES)], "test")
+
+    return RenderedDataset(card, SUBJECT_NAMES, ("This is a photo of a {}.",), render, 600)
 
 
 def phantom(kind: str) -> Dataset:

@@ -34,18 +34,15 @@ def _checks(phase: float, frequency: float, angle: float) -> Field:
     return coverage(np.sin(frequency * x + phase) * np.sin(frequency * y + phase), 0.6)
 
 
-def _dots(phase: float, frequency: float, angle: float) -> Field:
-    x, y = turned(X, Y, angle)
-    return coverage(0.45 - np.sin(frequency * x + phase) * np.sin(frequency * y + phase), 0.4)
-
-
 def pattern_mask(rng: np.random.Generator, pattern: str) -> Field:
     """Return the ``(64, 64)`` part of a fill, in [0, 1], that is painted darker."""
     phase, angle = rng.uniform(0.0, 2.0 * np.pi), rng.uniform(-0.6, 0.6)
     if pattern == "striped":
         return _stripes(phase, rng.uniform(20.0, 28.0), angle)
     if pattern == "dotted":
-        return _dots(phase, rng.uniform(17.0, 21.0), angle)
+        frequency = rng.uniform(17.0, 21.0)
+        x, y = turned(X, Y, angle)
+        return coverage(0.45 - np.sin(frequency * x + phase) * np.sin(frequency * y + phase), 0.4)
     if pattern == "checkered":
         return _checks(phase, rng.uniform(13.0, 18.0), angle)
     return np.zeros_like(X)

@@ -1,7 +1,7 @@
-"""One file from the model hub into its cache: with progress, resumable after a kill, verified, once per file.
+"""Download one file from the model hub into its cache: continue after a kill, verify it, one process at a time.
 
-``huggingface_hub`` begins anew after an interrupted download, so the bytes are fetched here, into a partial file that
-the next attempt continues; the cache's layout stays its own business.
+``huggingface_hub`` begins anew after an interrupted download. So the bytes are fetched here, into a partial file that
+the next attempt continues; the layout of the cache is left to ``huggingface_hub``.
 """
 
 from __future__ import annotations
@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from scc_core.machine.locks import exclusive
+from scc_core.machine.file_digest import sha256_of
+from scc_core.machine.file_lock import file_lock
 from scc_core.models.hub.cache import check_blob, hub_cache, is_offline
 from scc_core.models.sources import OpenClipSourceError
 
 Report = Callable[[str], None]
 _MEGABYTE = 1e6
+_SHA256_DIGITS = 64
 _PARTIAL_SUFFIX = ".sccbench-partial"
 
 
@@ -47,36 +49,35 @@ def download_file(repository: str, name: str, revision: str, report: Report) -> 
         OpenClipSourceError: offline, no such file, no access, no answer, or what arrived is not what was announced.
     """
     from huggingface_hub import hf_hub_download, hf_hub_url
-    from huggingface_hub.file_download import get_hf_file_metadata
+    from huggingface_hub.file_download import get_hf_file_metadata, repo_folder_name
 
     with _explained(repository):
         url = hf_hub_url(repository, name, revision=revision)
         metadata = get_hf_file_metadata(url)
-        blob = _blob(repository, metadata.etag)
-        if blob is not None and not blob.exists():
-            report(f"downloading {name} of {repository}{_size(metadata.size)}")
-            _fetch(url, metadata, blob, name)
+        blobs = hub_cache() / repo_folder_name(repo_id=repository, repo_type="model") / "blobs"
+        if metadata.etag is not None and not (blobs / metadata.etag).exists():
+            size = "" if metadata.size is None else f" ({metadata.size / _MEGABYTE:,.1f} MB)"
+            report(f"downloading {name} of {repository}{size}")
+            _fetch(url, metadata, blobs / metadata.etag, name)
         # Finds the blob and links it into the snapshot of its commit.
         path = Path(hf_hub_download(repository, name, revision=revision))
     check_blob(path)
     return path
 
 
-def _blob(repository: str, etag: str | None) -> Path | None:
-    from huggingface_hub.file_download import repo_folder_name
-
-    if etag is None:
-        return None
-    return hub_cache() / repo_folder_name(repo_id=repository, repo_type="model") / "blobs" / etag
-
-
 def _fetch(url: str, metadata: Any, blob: Path, name: str) -> None:
     """Download a blob, continuing what an interrupted attempt left; one process at a time per blob."""
     from huggingface_hub.file_download import http_get
+    from huggingface_hub.utils._headers import build_hf_headers
 
+    # A compressed answer cannot be continued from a byte of the file.
+    headers = {**build_hf_headers(), "Accept-Encoding": "identity"}
+    # The hub's token is for the hub alone; a content server elsewhere has its own signature in the address.
+    if metadata.location and urlsplit(metadata.location).netloc != urlsplit(url).netloc:
+        headers.pop("authorization", None)
     blob.parent.mkdir(parents=True, exist_ok=True)
     partial = blob.with_name(blob.name + _PARTIAL_SUFFIX)
-    with exclusive(blob.with_name(f"{partial.name}.lock")):
+    with file_lock(blob.with_name(f"{partial.name}.lock")):
         if blob.exists():
             return
         with partial.open("ab") as stream:
@@ -87,36 +88,15 @@ def _fetch(url: str, metadata: Any, blob: Path, name: str) -> None:
                 metadata.location or url,
                 stream,
                 resume_size=stream.tell(),
-                headers=_headers(url, metadata.location),
+                headers=headers,
                 expected_size=metadata.size,
                 displayed_filename=name,
             )
-        _check_partial(partial, blob.name, name)
+        # Verified before it has its name, so that the cache never holds a blob that is not what its name says.
+        if len(blob.name) == _SHA256_DIGITS and sha256_of(partial) != blob.name:
+            partial.unlink()
+            raise OpenClipSourceError(f"{name} arrived damaged (its SHA-256 is not {blob.name[:12]}); fetch it again")
         partial.replace(blob)
-
-
-def _check_partial(partial: Path, digest: str, name: str) -> None:
-    """Verify under the blob's name-to-be, so that the cache never holds a blob that is not what its name says."""
-    from scc_core.machine.file_digest import sha256_of
-
-    if len(digest) == 64 and sha256_of(partial) != digest:
-        partial.unlink()
-        raise OpenClipSourceError(f"{name} arrived damaged (its SHA-256 is not {digest[:12]}); fetch it again")
-
-
-def _headers(url: str, location: str | None) -> dict[str, str]:
-    from huggingface_hub.utils._headers import build_hf_headers
-
-    headers = dict(build_hf_headers())
-    # The hub's token is the hub's; a content server elsewhere has its own signature in the address.
-    if location and urlsplit(location).netloc != urlsplit(url).netloc:
-        headers.pop("authorization", None)
-    # A compressed answer cannot be continued from a byte of the file.
-    return {**headers, "Accept-Encoding": "identity"}
-
-
-def _size(size: int | None) -> str:
-    return "" if size is None else f" ({size / _MEGABYTE:,.1f} MB)"
 
 
 @contextmanager

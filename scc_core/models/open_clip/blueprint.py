@@ -116,87 +116,73 @@ def locate(name: str) -> Blueprint:
     """
     source = parse_source(name)
     match source:
-        case FolderSource():
-            return _locate_folder(name, source.folder)
-        case HubSource():
-            return _locate_hub(name, source)
-        case CheckpointSource():
-            return _locate_checkpoint(name, source)
-        case TagSource():
-            return _locate_tag(name, source)
+        case FolderSource(folder):
+            if not folder.is_dir():
+                raise OpenClipSourceError(f"model source {name!r}: there is no folder {str(folder)!r}")
+            if not (folder / CONFIG_NAME).is_file():
+                found = some(sorted(path.name for path in folder.iterdir())) or "nothing"
+                raise OpenClipSourceError(f"model source {name!r}: the folder has no {CONFIG_NAME}; it holds {found}")
+            config = read_config(folder / CONFIG_NAME)
+            return _with_own_config(name, folder / CONFIG_NAME, config, _folder_weights(folder), folder)
+        case HubSource(repository, revision):
+            path = cached_file(repository, CONFIG_NAME, revision, name)
+            config = read_config(path)
+            return _with_own_config(name, path, config, cached_weights(repository, None, revision, name))
+        case CheckpointSource(architecture, path):
+            config = architecture_config(name, architecture)
+            if not path.is_file():
+                raise OpenClipSourceError(f"model source {name!r}: there is no file {str(path)!r}")
+            preprocessing, assumed = known_preprocessing(architecture)
+            return _of_architecture(name, architecture, config, preprocessing, path, assumed)
+        case TagSource(tag, architecture):
+            settings = tag_settings(name, architecture, tag)
+            config = architecture_config(name, architecture)
+            # OpenAI's weights need QuickGELU, which the plain architecture name does not imply.
+            config["quick_gelu"] = bool(config.get("quick_gelu") or settings.quick_gelu)
+            weights = cached_weights(settings.repository, settings.file_name, DEFAULT_REVISION, name)
+            return _of_architecture(name, architecture, config, settings.preprocessing, weights)
 
 
-def _locate_folder(name: str, folder: Path) -> Blueprint:
-    config = _folder_config(name, folder)
-    text = config["model_cfg"]["text_cfg"]
-    bpe = folder / LOCAL_BPE_NAME
-    return Blueprint(
-        name=name,
-        model_name=f"{LOCAL_PREFIX}{folder}",
-        config=config["model_cfg"],
-        preprocessing=config.get("preprocess_cfg", {}),
-        weights=_folder_weights(folder),
-        own_config=folder / CONFIG_NAME,
-        text_folder=_text_folder(text, name, folder),
-        tokenizer_folder=_tokenizer_folder(text, name, folder),
-        bpe=bpe if bpe.is_file() else None,
-        assumed=_assumed(config.get("preprocess_cfg", {})),
-    )
-
-
-def _locate_hub(name: str, source: HubSource) -> Blueprint:
-    path = cached_file(source.repository, CONFIG_NAME, source.revision, name)
-    config = read_config(path)
-    text = config["model_cfg"]["text_cfg"]
+def _with_own_config(
+    name: str, path: Path, config: Mapping[str, Any], weights: Path, folder: Path | None = None
+) -> Blueprint:
+    """Return the blueprint of a model with an ``open_clip_config.json``; ``folder`` may hold its other files, too."""
+    text, preprocessing = config["model_cfg"]["text_cfg"], config.get("preprocess_cfg", {})
+    missing = [key for key in ("mean", "std") if key not in preprocessing]
+    bpe = folder / LOCAL_BPE_NAME if folder is not None else None
     return Blueprint(
         name=name,
         model_name=f"{LOCAL_PREFIX}{path.parent}",
         config=config["model_cfg"],
-        preprocessing=config.get("preprocess_cfg", {}),
-        weights=cached_weights(source.repository, None, source.revision, name),
+        preprocessing=preprocessing,
+        weights=weights,
         own_config=path,
-        text_folder=_text_folder(text, name),
-        tokenizer_folder=_tokenizer_folder(text, name),
-        assumed=_assumed(config.get("preprocess_cfg", {})),
+        text_folder=_text_folder(text, name, folder),
+        tokenizer_folder=_tokenizer_folder(text, name, folder),
+        bpe=bpe if bpe is not None and bpe.is_file() else None,
+        assumed=f"its {CONFIG_NAME} gives no {' and no '.join(missing)}; OpenAI's are assumed" if missing else "",
     )
 
 
-def _locate_tag(name: str, source: TagSource) -> Blueprint:
-    settings = tag_settings(name, source.architecture, source.tag)
-    config = architecture_config(name, source.architecture)
-    # OpenAI's weights need QuickGELU, which the plain architecture name does not imply.
-    config["quick_gelu"] = bool(config.get("quick_gelu") or settings.quick_gelu)
+def _of_architecture(
+    name: str,
+    architecture: str,
+    config: Mapping[str, Any],
+    preprocessing: Mapping[str, Any],
+    weights: Path,
+    assumed: str = "",
+) -> Blueprint:
+    """Return the blueprint of weights for one of open_clip's architectures."""
     return Blueprint(
         name=name,
-        model_name=source.architecture,
-        config=config,
-        preprocessing=settings.preprocessing,
-        weights=cached_weights(settings.repository, settings.file_name, DEFAULT_REVISION, name),
-        text_folder=_text_folder(config["text_cfg"], name),
-        tokenizer_folder=_tokenizer_folder(config["text_cfg"], name),
-    )
-
-
-def _locate_checkpoint(name: str, source: CheckpointSource) -> Blueprint:
-    config = architecture_config(name, source.architecture)
-    if not source.path.is_file():
-        raise OpenClipSourceError(f"model source {name!r}: there is no file {str(source.path)!r}")
-    preprocessing, assumed = known_preprocessing(source.architecture)
-    return Blueprint(
-        name=name,
-        model_name=source.architecture,
+        model_name=architecture,
         config=config,
         preprocessing=preprocessing,
-        weights=source.path,
+        weights=weights,
         text_folder=_text_folder(config["text_cfg"], name),
         tokenizer_folder=_tokenizer_folder(config["text_cfg"], name),
         assumed=assumed,
     )
-
-
-def _assumed(preprocessing: Mapping[str, Any]) -> str:
-    missing = [key for key in ("mean", "std") if key not in preprocessing]
-    return f"its {CONFIG_NAME} gives no {' and no '.join(missing)}; OpenAI's are assumed" if missing else ""
 
 
 def _text_folder(text: Mapping[str, Any], model: str, folder: Path | None = None) -> Path | None:
@@ -219,15 +205,6 @@ def _tokenizer_folder(text: Mapping[str, Any], model: str, folder: Path | None =
         if place is not None and any((place / name).is_file() for name in VOCABULARY_NAMES):
             return place
     return cached_tokenizer(given, model)
-
-
-def _folder_config(name: str, folder: Path) -> dict[str, Any]:
-    if not folder.is_dir():
-        raise OpenClipSourceError(f"model source {name!r}: there is no folder {str(folder)!r}")
-    if not (folder / CONFIG_NAME).is_file():
-        found = some(sorted(path.name for path in folder.iterdir())) or "nothing"
-        raise OpenClipSourceError(f"model source {name!r}: the folder has no {CONFIG_NAME}; it holds {found}")
-    return read_config(folder / CONFIG_NAME)
 
 
 def read_config(path: Path) -> dict[str, Any]:

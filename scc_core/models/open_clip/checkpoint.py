@@ -1,4 +1,4 @@
-"""Files of weights: read without running anything in them, loaded only where every tensor has its place."""
+"""Files of weights: they are read without running code in them, and loaded only if every tensor fits."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from scc_core.models.open_clip.tables import first_line
 from scc_core.models.sources import OpenClipSourceError
 
 _SHOWN = 4
-# Older transformers stored a buffer that newer ones make themselves; BERT towers of the hub still have it.
+# Older versions of transformers saved a buffer that newer ones make themselves; BERT towers of the hub still have it.
 _OBSOLETE = "text.transformer.embeddings.position_ids"
 # Batch normalisation fills in its counter of batches, which evaluation never reads.
 _OPTIONAL_ENDING = "num_batches_tracked"
 
 
 def load_weights(module: nn.Module, path: Path, name: str) -> None:
-    """Load a file of weights into ``module``, every tensor of which it must give, and none else.
+    """Load a file of weights into ``module``; the file must hold every tensor of the module, and no other.
 
     Open_clip itself interpolates position embeddings of another size and fills a missing bias with zeros; both would
     change results without a word, so here they are errors.

@@ -1,4 +1,4 @@
-"""Mismatches between weights, configuration and card that would change results without a word: errors, or warnings."""
+"""Check that weights, configuration and card agree, since a contradiction would change results silently."""
 
 from __future__ import annotations
 
@@ -35,12 +35,25 @@ def check_declared(blueprint: Blueprint, card: ModelCard) -> None:
         OpenClipSourceError: they contradict each other.
     """
     problems = list(_against_card(blueprint, card))
-    # A folder or a file that the user put together; what a hub or a tag brings has its own configuration beside it.
+    # Only the user can have put weights beside a configuration that is not theirs.
     if blueprint.name.startswith((LOCAL_PREFIX, CHECKPOINT_PREFIX)) and not card.demonstration:
         problems += _against_published(blueprint)
     if problems:
         raise OpenClipSourceError(f"model {blueprint.name!r} contradicts what is known of it: {'; '.join(problems)}")
-    _warn_of_assumptions(blueprint)
+    if blueprint.assumed:
+        warnings.warn(f"model {blueprint.name!r}: {blueprint.assumed}", SccBenchWarning, stacklevel=2)
+    other = [
+        f"{key} {blueprint.preprocessing[key]!r} (here: {value!r})"
+        for key, value in _NATIVE.items()
+        if blueprint.preprocessing.get(key, value) != value
+    ]
+    if other:
+        warnings.warn(
+            f"model {blueprint.name!r} was trained on images prepared with {' and '.join(other)}; images that are not "
+            "square or not of its size differ a little from that",
+            SccBenchWarning,
+            stacklevel=2,
+        )
 
 
 def _against_card(blueprint: Blueprint, card: ModelCard) -> Iterator[str]:
@@ -63,34 +76,14 @@ def _against_published(blueprint: Blueprint) -> Iterator[str]:
         return
     published = f"the weights are {known.tag}/{known.architecture}"
     if known.quick_gelu and not blueprint.quick_gelu:
-        yield f"{published}, trained with QuickGELU, but the configuration builds GELU{_remedy(blueprint)}"
+        remedy = 'set "quick_gelu": true in its model_cfg'
+        if blueprint.name.startswith(CHECKPOINT_PREFIX):
+            remedy = f"name the architecture {blueprint.model_name}-quickgelu"
+        yield f"{published}, trained with QuickGELU, but the configuration builds GELU; {remedy}"
     for what in ("mean", "std"):
         found, expected = blueprint.preprocessing.get(what), known.preprocessing.get(what)
         if found is not None and expected is not None and not _same(found, expected):
             yield f"{published}, which expect {what} {_shown(expected)}, but the configuration says {_shown(found)}"
-
-
-def _remedy(blueprint: Blueprint) -> str:
-    if blueprint.name.startswith(CHECKPOINT_PREFIX):
-        return f"; name the architecture {blueprint.model_name}-quickgelu"
-    return '; set "quick_gelu": true in its model_cfg'
-
-
-def _warn_of_assumptions(blueprint: Blueprint) -> None:
-    if blueprint.assumed:
-        warnings.warn(f"model {blueprint.name!r}: {blueprint.assumed}", SccBenchWarning, stacklevel=2)
-    other = [
-        f"{key} {blueprint.preprocessing[key]!r} (here: {value!r})"
-        for key, value in _NATIVE.items()
-        if blueprint.preprocessing.get(key, value) != value
-    ]
-    if other:
-        warnings.warn(
-            f"model {blueprint.name!r} was trained on images prepared with {' and '.join(other)}; images that are not "
-            "square or not of its size differ a little from that",
-            SccBenchWarning,
-            stacklevel=2,
-        )
 
 
 def check_built(module: nn.Module, blueprint: Blueprint) -> None:
@@ -107,7 +100,15 @@ def check_built(module: nn.Module, blueprint: Blueprint) -> None:
         if key in blueprint.preprocessing and not _same(settings[key], blueprint.preprocessing[key])
     ]
     problems += _activation_problems(module, blueprint)
-    problems += _size_problems(built.visual, settings["size"])
+    size: int | Sequence[int] = settings["size"]
+    height, width = (size, size) if isinstance(size, int) else size
+    if height != width:
+        problems.append(f"its input is {height} x {width} pixels, not square")
+    patches = getattr(getattr(built.visual, "trunk", None), "patch_embed", None)
+    patch_size = getattr(patches, "img_size", None)
+    # open_clip does not pass the image size on to timm.
+    if patch_size is not None and tuple(patch_size) != (height, width):
+        problems.append(f"its configuration says {height} px, but timm's image tower takes {patch_size[0]} px")
     if problems:
         raise OpenClipSourceError(f"model {blueprint.name!r} cannot be used: {'; '.join(problems)}")
 
@@ -125,17 +126,6 @@ def _activation_problems(module: nn.Module, blueprint: Blueprint) -> Iterator[st
     if kinds and kinds != {blueprint.quick_gelu}:
         wanted, found = ("QuickGELU", "GELU") if blueprint.quick_gelu else ("GELU", "QuickGELU")
         yield f"the weights need {wanted}, open_clip built {found}"
-
-
-def _size_problems(visual: Any, size: int | Sequence[int]) -> Iterator[str]:
-    height, width = (size, size) if isinstance(size, int) else size
-    if height != width:
-        yield f"its input is {height} x {width} pixels, not square"
-    patches = getattr(getattr(visual, "trunk", None), "patch_embed", None)
-    built = getattr(patches, "img_size", None)
-    # open_clip does not pass the image size on to timm.
-    if built is not None and tuple(built) != (height, width):
-        yield f"its configuration says {height} px, but timm's image tower takes {built[0]} px"
 
 
 def card_of_copy(name: str, cards: Mapping[str, ModelCard]) -> ModelCard | None:

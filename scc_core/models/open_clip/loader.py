@@ -99,6 +99,7 @@ def weights_digest(source: str) -> str:
 
 def _build(blueprint: Blueprint) -> tuple[nn.Module, Any]:
     open_clip = import_open_clip()
+    text = blueprint.config["text_cfg"]
     preprocessing = {key: value for key, value in blueprint.preprocessing.items() if key in _PREPROCESSING}
     try:
         with _weights_come_later():
@@ -108,9 +109,18 @@ def _build(blueprint: Blueprint) -> tuple[nn.Module, Any]:
                 pretrained_text=False,
                 force_quick_gelu=blueprint.quick_gelu,
                 force_preprocess_cfg=preprocessing,
-                **_text_override(blueprint.config["text_cfg"], blueprint.text_folder),
+                **_text_override(text, blueprint.text_folder),
             )
-        return module, _tokenizer(open_clip, blueprint)
+        if blueprint.tokenizer_folder is None:
+            vocabulary = {} if blueprint.bpe is None else {"bpe_path": str(blueprint.bpe)}
+            return module, open_clip.get_tokenizer(blueprint.model_name, **vocabulary)
+        # open_clip itself would take every tokenizer of a local folder from that folder, wherever it really lies.
+        return module, open_clip.tokenizer.HFTokenizer(
+            str(blueprint.tokenizer_folder),
+            context_length=blueprint.context_length,
+            tokenizer_mode=text.get("tokenizer_mode"),
+            **text.get("tokenizer_kwargs", {}),
+        )
     except (RuntimeError, ValueError, OSError, KeyError, TypeError, AssertionError) as error:
         raise OpenClipSourceError(f"open_clip cannot load {blueprint.name!r}: {first_line(error)}") from error
 
@@ -135,20 +145,6 @@ def _text_override(text: Any, folder: Path | None) -> dict[str, Any]:
     if folder is None:
         return {}
     return {"text_cfg": {**text, "hf_model_name": str(folder), "hf_model_pretrained": False}}
-
-
-def _tokenizer(open_clip: Any, blueprint: Blueprint) -> Any:
-    text = blueprint.config["text_cfg"]
-    if blueprint.tokenizer_folder is None:
-        overrides = {} if blueprint.bpe is None else {"bpe_path": str(blueprint.bpe)}
-        return open_clip.get_tokenizer(blueprint.model_name, **overrides)
-    # open_clip itself would take every tokenizer of a local folder from that folder, wherever it really lies.
-    return open_clip.tokenizer.HFTokenizer(
-        str(blueprint.tokenizer_folder),
-        context_length=blueprint.context_length,
-        tokenizer_mode=text.get("tokenizer_mode"),
-        **text.get("tokenizer_kwargs", {}),
-    )
 
 
 def local_overrides(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -88,24 +88,18 @@ def tag_settings(name: str, architecture: str, tag: str) -> TagSettings:
     open_clip = import_open_clip()
     tags = open_clip.list_pretrained_tags_by_model(architecture)
     if tag not in tags:
-        raise OpenClipSourceError(
-            f"model source {name!r}: no tag {tag!r} of architecture {architecture!r}; {_existing(architecture, tags)}"
-        )
+        existing = f"its tags: {', '.join(tags)}"
+        if not tags:
+            pretrained = sorted({model for model, _ in open_clip.list_pretrained()})
+            hint = str(unknown_name("architecture", architecture, pretrained)).partition(" Existing: ")[0]
+            existing = f"open_clip has no pretrained weights of that architecture ({hint})"
+        raise OpenClipSourceError(f"model source {name!r}: no tag {tag!r} of architecture {architecture!r}; {existing}")
     settings = open_clip.get_pretrained_cfg(architecture, tag)
     # open_clip writes OWNER/NAME/ or OWNER/NAME/FILE.
     repository, file_name = posixpath.split(settings.get("hf_hub", ""))
     if not repository:
         raise OpenClipSourceError(f"open_clip {open_clip.__version__} knows no repository of {name!r} on the model hub")
     return TagSettings(repository, file_name or None, bool(settings.get("quick_gelu")), _preprocessing(settings))
-
-
-def _existing(architecture: str, tags: list[str]) -> str:
-    if tags:
-        return f"its tags: {', '.join(tags)}"
-    open_clip = import_open_clip()
-    pretrained = sorted({model for model, _ in open_clip.list_pretrained()})
-    hint = str(unknown_name("architecture", architecture, pretrained)).partition(" Existing: ")[0]
-    return f"open_clip has no pretrained weights of that architecture ({hint})"
 
 
 def known_preprocessing(architecture: str) -> tuple[Mapping[str, Any], str]:

@@ -14,7 +14,7 @@ import torch
 
 from orchestrator.store import ResultStore
 from scc_core.datasets import PreparedDataset
-from scc_core.datasets.pixels.disk_cache import ImageStore
+from scc_core.datasets.pixels.disk_cache import DiskCache
 from tests.components import noise_images
 from tests.orchestrator.console import sccbench, write_grid
 
@@ -210,7 +210,7 @@ def test_cache_shows_what_is_prepared_and_empties_it(tmp_path):
     own = {"SCCBENCH_CACHE": str(tmp_path / "cache"), "SCCBENCH_PREPARED_GIB": "0.5"}
     folder = tmp_path / "cache" / "prepared"
     assert f"0.00 GiB in {folder}; at most 0.5 GiB" in succeeds("cache", folder=tmp_path, **own)
-    prepared = PreparedDataset(noise_images(), "native", 8, store=ImageStore(folder, 2**29))
+    prepared = PreparedDataset(noise_images(), "native", 8, disk_cache=DiskCache(folder, 2**29))
     prepared.batch(range(75), torch.device("cpu"))
     row = re.compile(r"tests\.components-noise_images-native-8-\w{16} +│ +2 +│ +0\.0 +│ 20\d\d-\d\d-\d\d \d\d:\d\d UTC")
     assert row.search(succeeds("cache", folder=tmp_path, **own))
@@ -224,12 +224,12 @@ def test_doctor_says_that_images_are_not_kept(tmp_path):
     unwritable = succeeds("doctor", folder=tmp_path, SCCBENCH_CACHE=str(tmp_path / "file" / "cache"), COLUMNS="400")
     assert "cannot be written, so every worker decodes anew" in unwritable
     switched_off = succeeds("doctor", folder=tmp_path, SCCBENCH_PREPARED_GIB="0", COLUMNS="400")
-    assert "no store: SCCBENCH_PREPARED_GIB is 0, so every worker decodes anew" in switched_off
+    assert "no disk cache: SCCBENCH_PREPARED_GIB is 0, so every worker decodes anew" in switched_off
 
 
 def test_a_bound_that_is_no_number_is_refused_before_the_run(tmp_path):
     grid = write_grid(tmp_path, {"defenses": "[none]"})
-    assert "give a number of GiB" in refused("run", str(grid), folder=tmp_path, SCCBENCH_PREPARED_GIB="20G")
+    assert "expected a number of GiB" in refused("run", str(grid), folder=tmp_path, SCCBENCH_PREPARED_GIB="20G")
     with ResultStore.open(f"sqlite:///{tmp_path}/sccbench.db", create=False) as store:
         assert list(store.runs()) == []
 

@@ -9,7 +9,7 @@ from orchestrator.grid.expand import expand
 from orchestrator.grid.schema import Grid, parse_grid
 from orchestrator.results.published import shipped
 from orchestrator.store import list_views
-from scc_core.datasets import carded_names
+from scc_core.datasets import published_names
 from scc_core.datasets.own import folder, webdataset
 from tests.orchestrator import dataset_page
 
@@ -43,7 +43,7 @@ def test_the_grid_of_the_documentation_is_valid_and_names_every_key():
 def test_the_page_of_datasets_says_what_the_cards_say():
     text = dataset_page.PAGE.read_text(encoding="utf-8")
     assert text == dataset_page.with_generated_parts(text), "python -m tests.orchestrator.dataset_page writes it anew"
-    for name in carded_names():
+    for name in published_names():
         assert f"`{name}`" in text
 
 

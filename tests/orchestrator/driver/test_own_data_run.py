@@ -32,7 +32,7 @@ GRID = {
     "preprocessing": "paper",
 }
 
-pytestmark = pytest.mark.filterwarnings("ignore::scc_core.datasets.files.carded.IncompleteDatasetWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::scc_core.datasets.files.published.IncompleteDatasetWarning")
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from orchestrator.grid.schema import parse_grid
 from orchestrator.plan.plan import make_plan
 from orchestrator.store import ResultStore
 from scc_core.errors import NotFetchedError, UserError
-from scc_core.machine.folders import DATA_VARIABLE
+from scc_core.machine.settings import DATA
 from tests.orchestrator.store.builders import make_record
 
 GRID = """
@@ -25,7 +25,7 @@ defenses: [none, ttc]
 
 @pytest.fixture(autouse=True)
 def _empty_data_folder(tmp_path, monkeypatch):
-    monkeypatch.setenv(DATA_VARIABLE, str(tmp_path / "datasets"))
+    monkeypatch.setenv(DATA.name, str(tmp_path / "datasets"))
 
 
 def expansion(text: str = GRID):

@@ -9,9 +9,10 @@ import pytest
 
 from orchestrator.cluster.options import Devices, RunOptions
 from orchestrator.jobs import Order, pack_run
-from orchestrator.jobs.job_spec import GRID_VARIABLE, pack_grid, unpack_grid, versions_here
+from orchestrator.jobs.job_spec import pack_grid, unpack_grid, versions_here
 from orchestrator.jobs.submission import Surroundings
 from scc_core.errors import UserError
+from scc_core.machine import settings
 
 ORDER = Order(
     "20260101-000000-000abc",
@@ -73,7 +74,7 @@ def test_a_parcel_holds_the_grid_beside_the_users_own_variables(tmp_path):
     parcel = pack_run(ORDER, "mine", GRID, Surroundings(working_dir=tmp_path, runtime_env=tmp_path / "env.yaml"))
     assert parcel.submission == ORDER.submission
     assert parcel.metadata == {"sccbench_run": ORDER.run, "sccbench_name": "mine"}
-    assert parcel.runtime_env["env_vars"] == {"HF_HOME": "/models", GRID_VARIABLE: pack_grid(GRID)}
+    assert parcel.runtime_env["env_vars"] == {"HF_HOME": "/models", settings.GRID.name: pack_grid(GRID)}
     assert parcel.runtime_env["pip"] == ["einops"]
     assert parcel.runtime_env["working_dir"] == str(tmp_path)
     assert {".env", ".pgpass", "*.db", "*.key"} <= set(parcel.runtime_env["excludes"])

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from orchestrator.store import block_rows
 from orchestrator.store.engine import parse_url
 from orchestrator.writing.spool import Record, Spool, SpoolError, left_spools, spool_folder, spool_of
-from scc_core.machine.folders import CACHE_VARIABLE
+from scc_core.errors import UserError
+from scc_core.machine.settings import CACHE
 from scc_core.outcomes import BlockResult, Failure
 from tests.orchestrator.store.builders import make_block, make_cell
 
@@ -118,7 +119,7 @@ def test_a_spool_belongs_to_one_process(tmp_path):
 
 
 def test_what_was_left_is_found_by_the_database(tmp_path, monkeypatch):
-    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
+    monkeypatch.setenv(CACHE.name, str(tmp_path))
     database, other = parse_url("postgresql://me:secret@host/one"), parse_url("postgresql://me@host/two")
     for url, run in ((database, "b"), (database, "a"), (other, "c")):
         spool = spool_of(url, run)
@@ -165,5 +166,5 @@ def test_a_spool_is_full_from_its_limit_on(tmp_path):
 
 def test_a_limit_that_is_no_number_is_refused(tmp_path, monkeypatch):
     monkeypatch.setenv("SCCBENCH_SPOOL_MIB", "much")
-    with pytest.raises(SpoolError, match="SCCBENCH_SPOOL_MIB is 'much', expected a number of MiB"):
+    with pytest.raises(UserError, match="SCCBENCH_SPOOL_MIB is 'much', expected a number of MiB"):
         Spool(tmp_path / "run.spool")

@@ -17,7 +17,7 @@ from orchestrator.store import ResultStore, StoreUnavailableError
 from orchestrator.writing.reconnect import Contact
 from orchestrator.writing.spool import Spool, SpoolError, spool_of
 from orchestrator.writing.writer import PORTION, Writer, replay
-from scc_core.machine.folders import CACHE_VARIABLE
+from scc_core.machine.settings import CACHE
 from scc_core.outcomes import BlockResult, Failure
 from tests.disks import fill, small_disk
 from tests.orchestrator.console import wait_for
@@ -38,7 +38,7 @@ def stored(store: ResultStore) -> list[int]:
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
+    monkeypatch.setenv(CACHE.name, str(tmp_path / "cache"))
     monkeypatch.setattr("orchestrator.writing.reconnect._FIRST_PAUSE", 0.02)
     monkeypatch.setattr("orchestrator.store.engine.BUSY_TIMEOUT_MS", 20)
     return tmp_path / "cache"
@@ -265,7 +265,7 @@ STEPS = st.lists(st.sampled_from(["measure", "tick", "die"]), min_size=1, max_si
 @given(EVENTS, STEPS)
 def test_every_order_of_losses_deaths_and_returns_stores_all_that_was_handed_over(events, steps):
     """``die`` is a driver that leaves what it has on its disk and another that goes on, as ``resume`` does."""
-    with TemporaryDirectory() as folder, FickleStore.open(f"{folder}/results.db") as store:
+    with TemporaryDirectory(ignore_cleanup_errors=True) as folder, FickleStore.open(f"{folder}/results.db") as store:
         run, given, said = a_run(store), 0, Said()
         store.weather = Weather(list(events))
         writer = make_writer(store, spool_of(store.url, run), said)

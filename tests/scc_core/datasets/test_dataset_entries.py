@@ -7,15 +7,15 @@ import sys
 
 import pytest
 
-from scc_core.datasets import carded_names, dataset_facts, datasets, open_dataset
+from scc_core.datasets import dataset_facts, datasets, open_dataset, published_names
 from scc_core.datasets.cards import DATA_FOLDER, describe_card, read_description
-from scc_core.datasets.files.carded import IncompleteDatasetWarning
+from scc_core.datasets.files.published import IncompleteDatasetWarning
 from scc_core.datasets.order import sample_order
 from scc_core.errors import NotFetchedError, UserError
 from tests.miniatures import MINIATURES
 
 
-@pytest.mark.parametrize("name", carded_names())
+@pytest.mark.parametrize("name", published_names())
 def test_every_card_is_whole_and_its_templates_can_be_filled(name):
     card = describe_card(name).card
     for field in ("title", "summary", "task", "modality", "split", "licence", "source", "citation", "layout"):
@@ -32,10 +32,10 @@ def test_every_list_says_where_it_comes_from_and_belongs_to_a_card():
     assert len(lists) > 50
     for path in lists:
         assert path.read_text(encoding="utf-8").startswith("# "), path
-        assert path.stem.partition("@")[0] in carded_names(), path
+        assert path.stem.partition("@")[0] in published_names(), path
 
 
-@pytest.mark.parametrize("name", carded_names())
+@pytest.mark.parametrize("name", published_names())
 def test_missing_files_are_one_line_that_says_what_brings_them(name, data_root):
     with pytest.raises(NotFetchedError) as caught:
         open_dataset(name)
@@ -54,7 +54,7 @@ def test_registering_and_describing_reads_no_dataset_and_no_card_is_read_before_
     assert done.stdout.split() == ["0", "True"]
 
 
-@pytest.mark.filterwarnings("ignore::scc_core.datasets.files.carded.IncompleteDatasetWarning")
+@pytest.mark.filterwarnings("ignore::scc_core.datasets.files.published.IncompleteDatasetWarning")
 def test_an_ensemble_is_the_same_images_in_the_same_order_with_other_prompts(data_root):
     MINIATURES["cifar10"](data_root)
     single, ensemble = open_dataset("cifar10"), open_dataset("cifar10@ensemble")

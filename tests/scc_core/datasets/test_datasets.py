@@ -14,7 +14,7 @@ from torchvision import transforms
 
 from scc_core.datasets import Dataset, DatasetCard, PreparedDataset
 from scc_core.datasets.order import sample_order
-from scc_core.datasets.pixels.disk_cache import ImageStore
+from scc_core.datasets.pixels.disk_cache import DiskCache
 from scc_core.datasets.pixels.preprocessing import get_preprocessing
 from scc_core.errors import ComponentError, UserError
 
@@ -125,7 +125,7 @@ def cannot_be_read():
     raise OSError("image file is truncated (5 bytes not processed)")
 
 
-@pytest.mark.parametrize("stored", [False, True])
+@pytest.mark.parametrize("cached", [False, True])
 @pytest.mark.parametrize(
     ("broken", "message"),
     [
@@ -136,9 +136,9 @@ def cannot_be_read():
         (lambda: np.zeros((0, 8, 3), np.uint8), r"returned uint8 of shape \(0, 8, 3\) for sample 3"),
     ],
 )
-def test_an_unreadable_image_is_an_error_that_names_dataset_and_sample(tmp_path, broken, message, stored):
-    store = ImageStore(tmp_path, 2**30) if stored else None
-    prepared = PreparedDataset(Unreadable(broken), "native", 8, store=store)
+def test_an_unreadable_image_is_an_error_that_names_dataset_and_sample(tmp_path, broken, message, cached):
+    disk_cache = DiskCache(tmp_path, 2**30) if cached else None
+    prepared = PreparedDataset(Unreadable(broken), "native", 8, disk_cache=disk_cache)
     with pytest.raises(ComponentError, match="dataset labelled " + message):
         prepared.batch(range(20), torch.device("cpu"))
     assert list(tmp_path.glob("*/*")) == []

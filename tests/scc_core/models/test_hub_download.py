@@ -12,7 +12,7 @@ from scc_core.errors import UserError
 from scc_core.models import get_model
 from scc_core.models.hub.cache import check_blob, find_file
 from scc_core.models.hub.download import download_file
-from scc_core.models.hub.fetch import fetch_missing, fetch_model
+from scc_core.models.hub.fetch_model import fetch_missing, fetch_model
 from scc_core.models.sources import OpenClipSourceError
 from tests.miniatures import biomedclip
 from tests.miniatures.hub import COMMIT, Hub, etag_of, running_hub, write_cache

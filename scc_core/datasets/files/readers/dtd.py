@@ -12,9 +12,5 @@ from scc_core.datasets.files.samples import FileSamples
 def read(folder: Path, description: Description) -> FileSamples:
     """Read ``labels/test1.txt``, the test images of the first partition."""
     list_file = folder / "labels" / "test1.txt"
-    return listed_samples(list_file, folder / "images", description, read_entries(list_file, _parse))
-
-
-def _parse(line: str) -> tuple[str, str]:
-    name, _ = line.split("/")
-    return line, name
+    entries = read_entries(list_file, r"(?P<path>(?P<name>[^/]*)/[^/]*)")
+    return listed_samples(list_file, folder / "images", description, entries)

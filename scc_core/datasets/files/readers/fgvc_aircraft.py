@@ -12,9 +12,6 @@ from scc_core.datasets.files.samples import FileSamples
 def read(folder: Path, description: Description) -> FileSamples:
     """Read ``images_variant_test.txt``: lines ``NUMBER VARIANT``, where a variant may have spaces."""
     list_file = folder / "images_variant_test.txt"
-    return listed_samples(list_file, folder / "images", description, read_entries(list_file, _parse))
-
-
-def _parse(line: str) -> tuple[str, str]:
-    number, variant = line.split(" ", 1)
-    return f"{number}.jpg", variant
+    entries = read_entries(list_file, r"(?P<path>[^ ]*) (?P<name>.*)")
+    images = ((f"{number}.jpg", variant) for number, variant in entries)
+    return listed_samples(list_file, folder / "images", description, images)

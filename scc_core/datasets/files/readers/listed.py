@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from scc_core.datasets.cards import Description
@@ -35,16 +36,16 @@ def listed_samples(
     return FileSamples(images, samples())
 
 
-def read_entries(list_file: Path, parse: Callable[[str], tuple[str, str]]) -> Iterator[tuple[str, str]]:
-    """Yield what ``parse`` makes of every line of ``list_file`` that is not empty.
+def read_entries(list_file: Path, pattern: str) -> Iterator[tuple[str, str]]:
+    """Yield the groups ``path`` and ``name`` of the regular expression on every line that is not empty.
 
     Raises:
         FileNotFoundError: there is no such file.
-        UserError: a line that ``parse`` answers with a ValueError.
+        UserError: a line does not match as a whole.
     """
     for number, line in enumerate(list_file.read_text(encoding="utf-8").splitlines(), start=1):
         if line.strip():
-            try:
-                yield parse(line.strip())
-            except ValueError:
-                raise UserError(f"{list_file}:{number}: {line.strip()!r} is no entry of such a list") from None
+            entry = re.fullmatch(pattern, line.strip())
+            if entry is None:
+                raise UserError(f"{list_file}:{number}: {line.strip()!r} is no entry of such a list")
+            yield entry["path"], entry["name"]

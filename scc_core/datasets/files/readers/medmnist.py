@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from scc_core.datasets.cards import Description
-from scc_core.datasets.files.npz import read_array
+from scc_core.datasets.files.readers.npz import read_array
 from scc_core.datasets.files.samples import ArraySamples
 from scc_core.errors import UserError
 

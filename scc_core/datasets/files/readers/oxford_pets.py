@@ -11,11 +11,5 @@ from scc_core.datasets.files.samples import FileSamples, Sample
 
 def read(folder: Path, description: Description) -> FileSamples:  # noqa: ARG001
     """Read ``annotations/test.txt``: lines ``NAME CLASS SPECIES BREED``, classes from 1."""
-    entries = read_entries(folder / "annotations" / "test.txt", _parse)
-    return FileSamples(folder / "images", (Sample(path, int(number) - 1) for path, number in entries))
-
-
-def _parse(line: str) -> tuple[str, str]:
-    name, number, _, _ = line.split()
-    int(number)
-    return f"{name}.jpg", number
+    entries = read_entries(folder / "annotations" / "test.txt", r"(?P<path>\S+)\s+(?P<name>\d+)\s+\S+\s+\S+")
+    return FileSamples(folder / "images", (Sample(f"{image}.jpg", int(number) - 1) for image, number in entries))

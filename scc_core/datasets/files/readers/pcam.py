@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from scc_core.datasets.base import Labels, Uint8Image
+from scc_core.datasets.base import Uint8Image
 from scc_core.datasets.cards import Description
 from scc_core.datasets.files.samples import ArraySamples
 from scc_core.errors import UserError
@@ -19,7 +19,7 @@ _STEM = "camelyonpatch_level_2_split_test"
 class _Patches:
     """Patches of an HDF5 file, opened in each process when it first reads one.
 
-    The file is one of the few things here that neither threads nor processes may share.
+    Neither threads nor processes may share an open HDF5 file.
     """
 
     def __init__(self, path: Path) -> None:
@@ -44,18 +44,15 @@ class _Patches:
 
 def read(folder: Path, description: Description) -> ArraySamples:
     """Read ``x`` ``(N, 96, 96, 3)`` and ``y`` ``(N, 1, 1, 1)``; label 1 is tumour tissue in the middle."""
+    import h5py
+
     images, labels_file = folder / f"{_STEM}_x.h5", folder / f"{_STEM}_y.h5"
     for path in (images, labels_file):
         path.stat()
-    labels = _labels(labels_file, description)
-    return ArraySamples([images], labels, _Patches(images), images.name)
-
-
-def _labels(path: Path, description: Description) -> Labels:
-    import h5py
-
     try:
-        with h5py.File(path, "r") as file:
-            return np.asarray(file["y"], dtype=np.int64).reshape(-1)
+        with h5py.File(labels_file, "r") as file:
+            labels = np.asarray(file["y"], dtype=np.int64).reshape(-1)
     except (OSError, KeyError) as error:
-        raise UserError(f"dataset {description.card.name}: {path} is no HDF5 file with labels: {error}") from None
+        name = description.card.name
+        raise UserError(f"dataset {name}: {labels_file} is no HDF5 file with labels: {error}") from None
+    return ArraySamples([images], labels, _Patches(images), images.name)

@@ -7,19 +7,26 @@ Images lie in ``NAME/NAME/CLASS``, the split file is ``NAME/split_NAME.json``. I
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from scc_core.datasets.cards import Description
 from scc_core.datasets.files.samples import FileSamples, Sample
 from scc_core.errors import UserError, unknown_name
 
+_LEADS_OUTSIDE = re.compile(r"^[/\\]|(^|[/\\])\.\.([/\\]|$)")
+"""Matches a path that begins at the root, or that goes up by a folder."""
+
 
 def read(folder: Path, description: Description) -> FileSamples:
     """Read the samples of the split that the card names, in the order of the split file.
 
     The folder may lie one level deeper, as some of the archives unpack it.
+
+    Raises:
+        FileNotFoundError: there is no split file, or the first image is missing.
     """
     name = folder.name
     places = [place / f"split_{name}.json" for place in (folder, folder / name)]
@@ -27,20 +34,12 @@ def read(folder: Path, description: Description) -> FileSamples:
     if split_file is None:
         raise FileNotFoundError(2, "no split file", str(places[0]))
     samples = list(_samples(split_file, description))
-    return FileSamples(_images(split_file.parent, name, samples), samples)
-
-
-def _images(parent: Path, name: str, samples: Sequence[Sample]) -> Path:
-    """Return the folder that the split's paths begin at: the one of the dataset's name, or the split file's own.
-
-    Raises:
-        FileNotFoundError: the first image is in neither.
-    """
+    # The paths begin at the folder of the dataset's name, or at the split file's own.
     first = samples[0].path
-    for root in (parent / name, parent):
+    for root in (split_file.parent / name, split_file.parent):
         if (root / first).exists():
-            return root
-    raise FileNotFoundError(2, "no image", str(parent / name / first))
+            return FileSamples(root, samples)
+    raise FileNotFoundError(2, "no image", str(split_file.parent / name / first))
 
 
 def _samples(split_file: Path, description: Description) -> Iterator[Sample]:
@@ -48,7 +47,7 @@ def _samples(split_file: Path, description: Description) -> Iterator[Sample]:
     label_of = {_plain(name): label for label, name in enumerate(names)}
     for number, entry in enumerate(_entries(split_file, description.card.split), start=1):
         match entry:
-            case [str(path), int(), str(class_name)] if _is_below(path):
+            case [str(path), int(), str(class_name)] if path and not _LEADS_OUTSIDE.search(path):
                 if _plain(class_name) not in label_of:
                     raise UserError(f"{split_file}, entry {number}: {unknown_name('class', class_name, names)}")
                 yield Sample(path.replace("\\", "/"), label_of[_plain(class_name)])
@@ -66,11 +65,6 @@ def _entries(split_file: Path, split: str) -> Sequence[Any]:
         found = ", ".join(document) if isinstance(document, Mapping) else type(document).__name__
         raise UserError(f"{split_file} has no list {split!r} with entries; it has {found or 'nothing'}")
     return entries
-
-
-def _is_below(path: str) -> bool:
-    parts = PurePosixPath(path.replace("\\", "/")).parts
-    return bool(parts) and ".." not in parts and not path.startswith("/")
 
 
 def _plain(name: str) -> str:

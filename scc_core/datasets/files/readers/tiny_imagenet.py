@@ -12,9 +12,5 @@ from scc_core.datasets.files.samples import FileSamples
 def read(folder: Path, description: Description) -> FileSamples:
     """Read ``val_annotations.txt``: image, WordNet id and the four sides of a box, between tabulators."""
     list_file = folder / "val_annotations.txt"
-    return listed_samples(list_file, folder / "images", description, read_entries(list_file, _parse))
-
-
-def _parse(line: str) -> tuple[str, str]:
-    image, wordnet_id, *_ = line.split("\t")
-    return image, wordnet_id
+    entries = read_entries(list_file, r"(?P<path>[^\t]*)\t(?P<name>[^\t]*)(\t.*)?")
+    return listed_samples(list_file, folder / "images", description, entries)

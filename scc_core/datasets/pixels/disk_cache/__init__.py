@@ -1,13 +1,12 @@
-"""The prepared store: images decoded and resized once on a machine, memory-mapped by all of its processes.
+"""The disk cache of prepared images: a machine decodes and resizes an image once, and all of its processes map it.
 
-One folder per :class:`~scc_core.datasets.pixels.disk_cache.chunk.Preparation`, in it one file per chunk of the
-dataset's order. Every file is built by one process while those that need the same one wait; the least recently
-used files go when the store reaches its bound. Nothing in it is needed for a result: whatever goes wrong with it
-costs time only.
+There is a folder for each :class:`~scc_core.datasets.pixels.disk_cache.chunk.Preparation`, and in it a file for each
+chunk of the dataset's order. One process builds a file while those that need the same one wait. The least recently
+used files go when the cache reaches its bound. No result depends on the cache: its faults cost time only.
 """
 
+from scc_core.datasets.pixels.disk_cache.cache import DiskCache
 from scc_core.datasets.pixels.disk_cache.chunk import CHUNK_SIZE, Chunk, Preparation
-from scc_core.datasets.pixels.disk_cache.settings import LIMIT_VARIABLE, open_store
-from scc_core.datasets.pixels.disk_cache.store import ImageStore
+from scc_core.datasets.pixels.disk_cache.this_machine import open_disk_cache
 
-__all__ = ["CHUNK_SIZE", "LIMIT_VARIABLE", "Chunk", "ImageStore", "Preparation", "open_store"]
+__all__ = ["CHUNK_SIZE", "Chunk", "DiskCache", "Preparation", "open_disk_cache"]

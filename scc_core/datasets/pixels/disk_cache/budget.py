@@ -1,4 +1,4 @@
-"""The bound of the store: room is reserved before a chunk is written, and the least recently used files make it."""
+"""The bound of the disk cache: room is reserved before a chunk is written, and the least recently used files go."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from scc_core.datasets.pixels.disk_cache.chunk import SUFFIX
-from scc_core.datasets.pixels.disk_cache.file_lock import exclusive, is_at, release, take
+from scc_core.machine.file_lock import acquire_existing, file_lock, has_name, release
 
 PART_SUFFIX = ".part"
-"""Of a file that is being written."""
+"""Ends the name of a file that is being written."""
 _LEDGER = "bytes-used"
 _DIGITS = 20
 _SLACK = 10
@@ -24,8 +24,8 @@ _SPARE_SHARE = 20
 """A gibibyte of the disk, or a twentieth of a small one, is left to others; the results database may be on it."""
 
 
-class StoredFile(NamedTuple):
-    """A file of the store, finished or not."""
+class CacheFile(NamedTuple):
+    """A file of the disk cache, finished or not."""
 
     path: Path
     num_bytes: int
@@ -35,11 +35,12 @@ class StoredFile(NamedTuple):
 class Budget:
     """Keeps the files of a folder, of all processes together, within a bound.
 
-    A ledger in the folder, itself an exclusive file, has the sum, so that files are counted only when it is exceeded
-    and once per process. Where it errs, after a process was killed, it counts too much, and the next count mends it.
+    A ledger in the folder, which one process at a time holds, has the sum of the files' sizes. A process counts the
+    files once, and again when the sum exceeds the bound. After a process was killed the sum may be too large; the next
+    count mends it.
 
     Args:
-        folder: the store.
+        folder: of the disk cache.
         max_bytes: its bound.
     """
 
@@ -49,7 +50,7 @@ class Budget:
         self._counted = False
 
     def reserve(self, file: int, num_bytes: int) -> None:
-        """Give the empty, open file of the store its final size, removing least recently used files for it.
+        """Give an empty, open file of the cache its final size; remove the least recently used files for it.
 
         Raises:
             OSError: with ENOSPC, if neither the bound nor the disk has room for it.
@@ -64,7 +65,7 @@ class Budget:
                 raise OSError(
                     errno.ENOSPC, f"no room for {num_bytes} bytes on the disk or within {self.max_bytes} bytes"
                 )
-            # Within the ledger's lock, so that whoever counts finds either the file or the sum without it.
+            # While the ledger is held, so that a process that counts finds the file and the sum in agreement.
             os.ftruncate(file, num_bytes)
             ledger.write(used + num_bytes)
             self._counted = True
@@ -76,9 +77,9 @@ class Budget:
         return max(used + incoming - self.max_bytes, spare + incoming - disk.free)
 
     def _sweep(self, incoming: int) -> int:
-        """Remove what killed builders left and, if room is short, the least recently used; return the bytes used."""
+        """Remove what killed processes left and, if room is short, the least recently used; return the bytes used."""
         remove_abandoned(self.folder)
-        files = sorted(stored_files(self.folder), key=lambda file: file.used_ns)
+        files = sorted(cache_files(self.folder), key=lambda file: file.used_ns)
         used = sum(file.num_bytes for file in files)
         excess = self._excess(used, incoming)
         goal = used - excess - self.max_bytes // _SLACK if excess > 0 else used
@@ -92,7 +93,7 @@ class Budget:
 
 
 class Ledger:
-    """The sum of the store's files, in a file that is held."""
+    """The sum of the sizes of the cache's files, in a file that this process holds."""
 
     def __init__(self, file: int) -> None:
         self._file = file
@@ -110,24 +111,24 @@ class Ledger:
 
 @contextmanager
 def locked_ledger(folder: Path) -> Iterator[Ledger]:
-    """Hold the ledger of a store; while it is held no file of the store grows and none is removed."""
-    with exclusive(folder / _LEDGER) as file:
+    """Hold the ledger of a disk cache; meanwhile no file of the cache grows and none is removed."""
+    with file_lock(folder / _LEDGER, mode=0o644) as file:
         yield Ledger(file)
 
 
-def stored_files(folder: Path) -> list[StoredFile]:
-    """Return the files of a store, those being written included; other processes may remove some meanwhile."""
+def cache_files(folder: Path) -> list[CacheFile]:
+    """Return the files of a disk cache, those being written included; other processes may remove some meanwhile."""
     found = []
     for path in (path for preparation in _children(folder) for path in _children(preparation)):
         if path.suffix in (SUFFIX, PART_SUFFIX):
             with suppress(FileNotFoundError):
                 status = path.stat()
-                found.append(StoredFile(path, status.st_size, status.st_mtime_ns))
+                found.append(CacheFile(path, status.st_size, status.st_mtime_ns))
     return found
 
 
 def remove(path: Path) -> None:
-    """Remove a finished file, and its folder if that was the last; processes that have it mapped keep its pixels."""
+    """Remove a finished file, and its folder if nothing else is in it; processes that map the file keep its pixels."""
     path.unlink(missing_ok=True)
     try:
         path.parent.rmdir()
@@ -137,13 +138,13 @@ def remove(path: Path) -> None:
 
 
 def remove_abandoned(folder: Path) -> None:
-    """Remove the unfinished files of builders that are no more."""
-    for path in (file.path for file in stored_files(folder)):
-        file = take(path) if path.suffix == PART_SUFFIX else None
+    """Remove the unfinished files that no process holds, since the one that began them was killed."""
+    for path in (file.path for file in cache_files(folder)):
+        file = acquire_existing(path) if path.suffix == PART_SUFFIX else None
         if file is None:
             continue
         try:
-            if is_at(file, path):
+            if has_name(file, path):
                 path.unlink()
         finally:
             release(file)

@@ -83,7 +83,7 @@ class Chunk:
 
     @property
     def name(self) -> str:
-        """Path of its file in the store."""
+        """Path of its file in the disk cache."""
         return f"{self.preparation.folder}/{self.number:06}{SUFFIX}"
 
     @property

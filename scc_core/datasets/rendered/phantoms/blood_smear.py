@@ -20,24 +20,16 @@ def _red_cell(rng: np.random.Generator, image: Field, center: Point, radius: flo
     stamp(image, center, (radius * 0.42, radius * 0.4), 0.5 * RED_CELL + 0.5 * PLASMA, softness=3.0)
 
 
-def _surroundings(rng: np.random.Generator) -> Field:
-    image = filled(PLASMA)
-    start = rng.uniform(0.0, 2.0 * np.pi)
-    for angle in start + np.arange(7) * (2.0 * np.pi / 7) + rng.uniform(-0.15, 0.15, 7):
-        distance = rng.uniform(0.78, 0.98)
-        center = distance * np.array((np.cos(angle), np.sin(angle)))
-        _red_cell(rng, image, center, rng.uniform(0.2, 0.25))
-    return image
-
-
-def _neutrophil(rng: np.random.Generator, image: Field, center: Point) -> None:
+def neutrophil(rng: np.random.Generator, image: Field, center: Point) -> None:
+    """Paint a cell with three or four lobes of its nucleus."""
     stamp(image, center, (0.44, 0.42), (0.90, 0.82, 0.88))
     start, lobes = rng.uniform(0.0, 2.0 * np.pi), int(rng.integers(3, 5))
     for angle in start + np.arange(lobes) * rng.uniform(1.35, 1.6):
         stamp(image, center + 0.21 * np.array((np.cos(angle), np.sin(angle))), (0.14, 0.11), NUCLEUS, angle)
 
 
-def _eosinophil(rng: np.random.Generator, image: Field, center: Point) -> None:
+def eosinophil(rng: np.random.Generator, image: Field, center: Point) -> None:
+    """Paint a cell with orange granules and two lobes of its nucleus."""
     stamp(image, center, (0.45, 0.43), (0.95, 0.72, 0.62))
     for offset in rng.uniform(-0.3, 0.3, (26, 2)):
         stamp(image, center + offset, (0.035, 0.035), (0.92, 0.42, 0.28))
@@ -52,13 +44,15 @@ def _eosinophil(rng: np.random.Generator, image: Field, center: Point) -> None:
         )
 
 
-def _lymphocyte(rng: np.random.Generator, image: Field, center: Point) -> None:
+def lymphocyte(rng: np.random.Generator, image: Field, center: Point) -> None:
+    """Paint a cell that its nucleus nearly fills."""
     radius = rng.uniform(0.32, 0.37)
     stamp(image, center, (radius, radius), (0.70, 0.76, 0.92))
     stamp(image, center + rng.uniform(-0.03, 0.03, 2), (radius * 0.85, radius * 0.83), NUCLEUS * 0.9)
 
 
-def _monocyte(rng: np.random.Generator, image: Field, center: Point) -> None:
+def monocyte(rng: np.random.Generator, image: Field, center: Point) -> None:
+    """Paint a large cell with a nucleus in the shape of a kidney."""
     stamp(image, center, (rng.uniform(0.5, 0.55), 0.5), (0.76, 0.78, 0.88), rng.uniform(0.0, np.pi))
     angle = rng.uniform(0.0, 2.0 * np.pi)
     notch = center + 0.26 * np.array((np.cos(angle), np.sin(angle)))
@@ -66,13 +60,15 @@ def _monocyte(rng: np.random.Generator, image: Field, center: Point) -> None:
     paint(image, coverage(kidney, 0.05), NUCLEUS * 1.15)
 
 
-def _platelets(rng: np.random.Generator, image: Field, center: Point) -> None:
+def platelets(rng: np.random.Generator, image: Field, center: Point) -> None:
+    """Paint a cluster of small platelets."""
     for offset in rng.normal(0.0, 0.17, (int(rng.integers(9, 14)), 2)):
         size = rng.uniform(0.05, 0.075)
         stamp(image, center + offset, (size, size * 0.8), (0.62, 0.42, 0.70), rng.uniform(0.0, np.pi))
 
 
-def _malaria(rng: np.random.Generator, image: Field, center: Point) -> None:
+def malaria(rng: np.random.Generator, image: Field, center: Point) -> None:
+    """Paint a red cell with a parasite in it."""
     _red_cell(rng, image, center, 0.38)
     stamp(image, center, (0.3, 0.3), RED_CELL)
     parasite = center + rng.uniform(-0.08, 0.08, 2)
@@ -81,19 +77,24 @@ def _malaria(rng: np.random.Generator, image: Field, center: Point) -> None:
 
 
 CELLS: Mapping[str, Callable[[np.random.Generator, Field, Point], None]] = {
-    "neutrophil": _neutrophil,
-    "eosinophil": _eosinophil,
-    "lymphocyte": _lymphocyte,
-    "monocyte": _monocyte,
-    "platelet cluster": _platelets,
-    "malaria-infected red cell": _malaria,
+    "neutrophil": neutrophil,
+    "eosinophil": eosinophil,
+    "lymphocyte": lymphocyte,
+    "monocyte": monocyte,
+    "platelet cluster": platelets,
+    "malaria-infected red cell": malaria,
 }
 FINDINGS = tuple(CELLS)
 
 
 def render_blood_smear(rng: np.random.Generator, finding: str) -> Field:
     """Render a blood smear phantom as a ``(64, 64, 3)`` image in [0, 1]."""
-    image = _surroundings(rng)
+    image = filled(PLASMA)
+    start = rng.uniform(0.0, 2.0 * np.pi)
+    for angle in start + np.arange(7) * (2.0 * np.pi / 7) + rng.uniform(-0.15, 0.15, 7):
+        distance = rng.uniform(0.78, 0.98)
+        center = distance * np.array((np.cos(angle), np.sin(angle)))
+        _red_cell(rng, image, center, rng.uniform(0.2, 0.25))
     CELLS[finding](rng, image, rng.uniform(-0.15, 0.15, 2))
     image += 0.03 * smooth_noise(rng, 3)[..., None]
     image = image * rng.uniform(0.88, 1.02) + rng.uniform(-0.03, 0.03, 3)

@@ -31,14 +31,8 @@ def _vessels(rng: np.random.Generator, image: Field, disc_x: float, side: float)
         paint(image, 0.75 * coverage(nasal - 0.025, 0.04) * (along < 0), (0.45, 0.08, 0.05))
 
 
-def _disc(rng: np.random.Generator, image: Field, disc_x: float, cup_share: float) -> None:
-    radius = rng.uniform(0.22, 0.26)
-    center = (disc_x, rng.uniform(-0.04, 0.04))
-    stamp(image, center, (radius * 0.92, radius), (0.95, 0.70, 0.35), softness=2.0)
-    stamp(image, center, (radius * cup_share * 0.92, radius * cup_share), (1.0, 0.96, 0.82))
-
-
 def _retinopathy(rng: np.random.Generator, image: Field) -> None:
+    """Paint small dark bleedings and bright exudates."""
     for _ in range(int(rng.integers(9, 15))):
         size = rng.uniform(0.035, 0.06)
         stamp(image, rng.uniform(-0.6, 0.6, 2), (size, size), (0.35, 0.02, 0.02))
@@ -53,12 +47,6 @@ def _retinopathy(rng: np.random.Generator, image: Field) -> None:
         )
 
 
-def _drusen(rng: np.random.Generator, image: Field, macula: tuple[float, float]) -> None:
-    for offset in rng.normal(0.0, 0.15, (int(rng.integers(14, 20)), 2)):
-        size = rng.uniform(0.04, 0.065)
-        stamp(image, np.asarray(macula) + offset, (size, size), (0.96, 0.80, 0.42))
-
-
 def render_fundus(rng: np.random.Generator, finding: str) -> Field:
     """Render a fundus phantom as a ``(64, 64, 3)`` image in [0, 1]."""
     side = 1.0 if rng.random() < 0.5 else -1.0
@@ -70,11 +58,17 @@ def render_fundus(rng: np.random.Generator, finding: str) -> Field:
     image += 0.04 * smooth_noise(rng, 6)[..., None] - 0.12 * (X * X + Y * Y)[..., None]
     paint(image, 0.5 * np.exp(-(((X - macula[0]) ** 2 + (Y - macula[1]) ** 2) / 0.04)), (0.45, 0.14, 0.06))
     _vessels(rng, image, disc_x, side)
-    _disc(rng, image, disc_x, rng.uniform(0.76, 0.86) if finding == "glaucoma" else rng.uniform(0.28, 0.4))
+    cup_share = rng.uniform(0.76, 0.86) if finding == "glaucoma" else rng.uniform(0.28, 0.4)
+    radius = rng.uniform(0.22, 0.26)
+    center = (disc_x, rng.uniform(-0.04, 0.04))
+    stamp(image, center, (radius * 0.92, radius), (0.95, 0.70, 0.35), softness=2.0)
+    stamp(image, center, (radius * cup_share * 0.92, radius * cup_share), (1.0, 0.96, 0.82))
     if finding == "diabetic retinopathy":
         _retinopathy(rng, image)
     elif finding == "macular degeneration":
-        _drusen(rng, image, macula)
+        for offset in rng.normal(0.0, 0.15, (int(rng.integers(14, 20)), 2)):
+            size = rng.uniform(0.04, 0.065)
+            stamp(image, np.asarray(macula) + offset, (size, size), (0.96, 0.80, 0.42))
     image = image * rng.uniform(0.9, 1.08) * coverage(ellipse((0.0, 0.0), (0.94, 0.94)), 0.05)[..., None]
     add_grain(image, rng, rng.uniform(0.008, 0.02))
     return image

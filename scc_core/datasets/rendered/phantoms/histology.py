@@ -35,7 +35,8 @@ def _nuclei(rng: np.random.Generator, image: Field, count: int, radius: float, s
         stamp(image, center, (size * stretch, size), tint, rng.uniform(0.0, np.pi))
 
 
-def _adipose(rng: np.random.Generator) -> Field:
+def adipose(rng: np.random.Generator) -> Field:
+    """Render fat: empty cells with thin walls."""
     side = int(rng.integers(3, 5))
     rows, columns = np.divmod(np.arange((side + 2) ** 2), side + 2)
     jitter = rng.uniform(0.2, 0.8, (2, len(rows)))
@@ -48,14 +49,16 @@ def _adipose(rng: np.random.Generator) -> Field:
     return image
 
 
-def _tumor(rng: np.random.Generator) -> Field:
+def tumor(rng: np.random.Generator) -> Field:
+    """Render a tumour: large nuclei, close together."""
     image = filled(0.55 * EOSIN + 0.45 * np.array((0.7, 0.5, 0.75)))
     image += 0.05 * smooth_noise(rng, 8)[..., None]
     _nuclei(rng, image, int(rng.integers(20, 28)), 0.13, 1.35)
     return image
 
 
-def _glands(rng: np.random.Generator) -> Field:
+def glands(rng: np.random.Generator) -> Field:
+    """Render three or four round glands with a ring of nuclei."""
     image = filled(EOSIN)
     for corner in rng.permutation(4)[: int(rng.integers(3, 5))]:
         center = np.array((-0.5, -0.5)) + np.array(divmod(int(corner), 2)) + rng.uniform(-0.08, 0.08, 2)
@@ -68,7 +71,8 @@ def _glands(rng: np.random.Generator) -> Field:
     return image
 
 
-def _stroma(rng: np.random.Generator) -> Field:
+def stroma(rng: np.random.Generator) -> Field:
+    """Render stroma: wavy fibres with a few thin nuclei."""
     x, y = turned(X, Y, rng.uniform(0.0, np.pi))
     waves = np.sin(rng.uniform(18.0, 26.0) * (y + 0.1 * np.sin(4.0 * x + rng.uniform(0.0, 6.0))) + smooth_noise(rng, 5))
     image = filled(EOSIN) + 0.09 * waves[..., None]
@@ -76,13 +80,15 @@ def _stroma(rng: np.random.Generator) -> Field:
     return image
 
 
-def _immune(rng: np.random.Generator) -> Field:
+def immune(rng: np.random.Generator) -> Field:
+    """Render immune cells: many small round nuclei."""
     image = filled(0.8 * EOSIN + 0.2 * EMPTY)
     _nuclei(rng, image, int(rng.integers(46, 60)), 0.075, 1.0)
     return image
 
 
-def _debris(rng: np.random.Generator) -> Field:
+def debris(rng: np.random.Generator) -> Field:
+    """Render debris: clumps without cells, and fragments of nuclei."""
     clumps = coverage(0.15 - smooth_noise(rng, 9) - 0.5 * smooth_noise(rng, 20), 0.5)
     image = filled(EMPTY * 0.97)
     paint(image, clumps, 0.6 * EOSIN + 0.4 * np.array((0.75, 0.6, 0.62)))
@@ -91,12 +97,12 @@ def _debris(rng: np.random.Generator) -> Field:
 
 
 TISSUES: Mapping[str, Callable[[np.random.Generator], Field]] = {
-    "adipose tissue": _adipose,
-    "tumor epithelium": _tumor,
-    "normal mucosal glands": _glands,
-    "fibrous stroma": _stroma,
-    "immune cells": _immune,
-    "necrotic debris": _debris,
+    "adipose tissue": adipose,
+    "tumor epithelium": tumor,
+    "normal mucosal glands": glands,
+    "fibrous stroma": stroma,
+    "immune cells": immune,
+    "necrotic debris": debris,
 }
 FINDINGS = tuple(TISSUES)
 

@@ -9,13 +9,6 @@ from scc_core.datasets.rendered.canvas import SIZE, Field, X, Y, add_grain, cove
 FINDINGS = ("normal macula", "drusen deposits", "macular edema", "choroidal neovascularization")
 
 
-def _drusen_relief(rng: np.random.Generator) -> Field:
-    relief = np.zeros((SIZE, SIZE))
-    for place in np.linspace(-0.7, 0.7, int(rng.integers(4, 6))) + rng.uniform(-0.06, 0.06):
-        relief += rng.uniform(0.09, 0.14) * np.exp(-(((X - place) / 0.09) ** 2))
-    return relief
-
-
 def _layers(rng: np.random.Generator, surface: Field, epithelium: Field) -> Field:
     """Return the brightness between the inner surface and the choroid below the pigment epithelium."""
     depth = (Y - surface) / np.maximum(epithelium - surface, 0.05)
@@ -26,13 +19,6 @@ def _layers(rng: np.random.Generator, surface: Field, epithelium: Field) -> Fiel
     return 0.05 + inside * bands + 0.38 * choroid + 0.5 * line
 
 
-def _add_cysts(rng: np.random.Generator, image: Field, surface: Field, fovea: float) -> None:
-    for offset in np.linspace(-0.3, 0.3, int(rng.integers(3, 5))) + rng.uniform(-0.05, 0.05):
-        level = float(surface[0, np.clip(int((fovea + offset + 1.0) * 32), 0, 63)]) + rng.uniform(0.24, 0.32)
-        cyst = coverage(ellipse((fovea + offset, level), (0.085, rng.uniform(0.1, 0.15))), 0.05)
-        image += cyst * (0.04 - image)
-
-
 def render_oct(rng: np.random.Generator, finding: str) -> Field:
     """Render an OCT phantom as a ``(64, 64, 3)`` grey image in [0, 1]."""
     fovea = rng.uniform(-0.15, 0.15)
@@ -40,10 +26,18 @@ def render_oct(rng: np.random.Generator, finding: str) -> Field:
     thickness = rng.uniform(0.5, 0.58) + (0.16 if finding == "macular edema" else 0.0)
     pit = 0.0 if finding == "macular edema" else rng.uniform(0.22, 0.28)
     surface = base - thickness + pit * np.exp(-(((X - fovea) / 0.24) ** 2))
-    epithelium = base - _drusen_relief(rng) if finding == "drusen deposits" else base
+    epithelium = base
+    if finding == "drusen deposits":
+        relief = np.zeros((SIZE, SIZE))
+        for place in np.linspace(-0.7, 0.7, int(rng.integers(4, 6))) + rng.uniform(-0.06, 0.06):
+            relief += rng.uniform(0.09, 0.14) * np.exp(-(((X - place) / 0.09) ** 2))
+        epithelium = base - relief
     image = _layers(rng, surface, epithelium)
     if finding == "macular edema":
-        _add_cysts(rng, image, surface, fovea)
+        for offset in np.linspace(-0.3, 0.3, int(rng.integers(3, 5))) + rng.uniform(-0.05, 0.05):
+            level = float(surface[0, np.clip(int((fovea + offset + 1.0) * 32), 0, 63)]) + rng.uniform(0.24, 0.32)
+            cyst = coverage(ellipse((fovea + offset, level), (0.085, rng.uniform(0.1, 0.15))), 0.05)
+            image += cyst * (0.04 - image)
     elif finding == "choroidal neovascularization":
         level = float(base.mean()) - 0.08
         membrane = coverage(ellipse((fovea + rng.uniform(-0.1, 0.1), level), (rng.uniform(0.3, 0.4), 0.17)), 0.1)

@@ -13,15 +13,15 @@ import pytest
 from scipy.io import savemat
 
 from scc_core.datasets import open_dataset
-from scc_core.datasets.cards import Download, carded_names, describe_card
+from scc_core.datasets.cards import Download, describe_card, published_names
 from scc_core.datasets.fetch import imagenet_archives
-from scc_core.datasets.fetch.fetch import describe_fetchable, fetch_dataset
+from scc_core.datasets.fetch.fetch_dataset import describe_fetchable, fetch_dataset
 from scc_core.errors import NotFetchedError, UserError
 from tests.miniatures import MINIATURES
 from tests.miniatures.images import shows, write_image
 from tests.scc_core.http_server import serve
 
-pytestmark = pytest.mark.filterwarnings("ignore::scc_core.datasets.files.carded.IncompleteDatasetWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::scc_core.datasets.files.published.IncompleteDatasetWarning")
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_an_archive_that_somebody_put_there_is_checked_and_never_deleted(site, d
     assert site.requests == []
 
 
-@pytest.mark.parametrize("name", carded_names())
+@pytest.mark.parametrize("name", published_names())
 def test_every_dataset_has_downloads_with_a_checksum_or_steps(name):
     description = describe_fetchable(f"{name}@ensemble")
     for file in description.download:

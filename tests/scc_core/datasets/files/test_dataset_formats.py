@@ -1,4 +1,4 @@
-"""Every carded dataset opens in its real format, through the public path, with the right samples in the right order."""
+"""Every published dataset opens in its real format, through the public path, with its samples in the right order."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from scc_core.errors import UserError
 from tests.miniatures import MINIATURES
 from tests.miniatures.images import shows
 
-pytestmark = pytest.mark.filterwarnings("ignore::scc_core.datasets.files.carded.IncompleteDatasetWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::scc_core.datasets.files.published.IncompleteDatasetWarning")
 
 
 @pytest.mark.parametrize("name", MINIATURES)

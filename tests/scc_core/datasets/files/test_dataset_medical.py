@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from scc_core.datasets import dataset_facts, datasets, open_dataset
-from scc_core.datasets.files.npz import read_array
+from scc_core.datasets.files.readers.npz import read_array
 from scc_core.errors import NotFetchedError, UserError
 from tests.miniatures.medical import MEDMNIST, WRITERS, expected_colour, write_medmnist, write_split
 
-pytestmark = pytest.mark.filterwarnings("ignore::scc_core.datasets.files.carded.IncompleteDatasetWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::scc_core.datasets.files.published.IncompleteDatasetWarning")
 
 PAPER = {
     "busi": (236, ["benign tumor", "malignant tumor", "normal scan"]),
@@ -155,6 +155,7 @@ def change_split(data_root, change) -> None:
             r"entry 1: unknown class .* Did you mean 'benign",
         ),
         (lambda lists: lists["test"][0].__setitem__(0, "../../secret.png"), r"entry 1: expected \[path"),
+        (lambda lists: lists["test"][0].__setitem__(0, "\\etc\\secret.png"), r"entry 1: expected \[path"),
         (
             lambda lists: lists["test"][2].__setitem__(0, "gone.png"),
             r"No such file or directory: .*gone\.png; `sccbench doc",

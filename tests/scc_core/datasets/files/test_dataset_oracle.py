@@ -9,7 +9,7 @@ import torchvision.datasets as tv
 from scc_core.datasets import open_dataset
 from tests.miniatures import MINIATURES
 
-pytestmark = pytest.mark.filterwarnings("ignore::scc_core.datasets.files.carded.IncompleteDatasetWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::scc_core.datasets.files.published.IncompleteDatasetWarning")
 
 ORACLES = {
     "caltech101": lambda root: tv.Caltech101(root),

@@ -13,7 +13,7 @@ import pytest
 from scc_core.datasets.files.manifest import read_manifest
 from scc_core.datasets.files.samples import FileSamples, Sample
 from scc_core.errors import UserError
-from scc_core.machine.folders import CACHE_VARIABLE
+from scc_core.machine.settings import CACHE
 from tests.miniatures.images import write_image
 
 
@@ -88,7 +88,7 @@ def test_a_damaged_cache_is_made_again(folder, damage):
 
 def test_a_cache_folder_that_cannot_be_made_costs_only_the_keeping(folder, monkeypatch):
     (folder.parent / "file").write_text("not a folder")
-    monkeypatch.setenv(CACHE_VARIABLE, str(folder.parent / "file"))
+    monkeypatch.setenv(CACHE.name, str(folder.parent / "file"))
     with pytest.warns(UserWarning, match="cannot be kept"):
         assert len(read_manifest(samples_of(folder), "set", folder).rows) == 3
 

@@ -8,7 +8,7 @@ import tarfile
 import pytest
 
 from scc_core.datasets import open_dataset
-from scc_core.datasets.fetch.fetch import fetch_address, is_address
+from scc_core.datasets.fetch.fetch_dataset import fetch_address, is_address
 from scc_core.datasets.own import tar_shards
 from scc_core.datasets.own.webdataset import fetch_webdataset
 from scc_core.errors import NotFetchedError, UserError
@@ -70,7 +70,7 @@ def test_a_dataset_behind_a_url_is_downloaded_once_ahead_of_use(data_root, tmp_p
     check(open_dataset(f"webdataset:{address}"), expected)
 
 
-def test_an_address_is_fetched_like_a_carded_dataset(data_root, tmp_path):
+def test_an_address_is_fetched_like_a_published_dataset(data_root, tmp_path):
     expected = write_webdataset(tmp_path / "site")
     with serve(tmp_path / "site") as server:
         assert is_address(f"webdataset:{server.url}")

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from scc_core.datasets.pixels.prefetch import OneAhead
+from scc_core.datasets.pixels.prefetch import Prefetcher
 
 PATIENCE = 60.0
 
@@ -36,7 +36,7 @@ def squares() -> Squares:
 
 
 def test_what_is_begun_is_computed_by_another_thread_and_only_once(squares):
-    ahead = OneAhead(squares)
+    ahead = Prefetcher(squares)
     ahead.begin(2)
     assert squares.started[2].wait(PATIENCE)
     squares.may[2].set()
@@ -51,7 +51,7 @@ def test_another_result_waits_for_the_one_that_runs_and_is_not_confused_with_it(
     for event in squares.may.values():
         event.set()
     squares.may[1].clear()
-    ahead = OneAhead(squares)
+    ahead = Prefetcher(squares)
     ahead.begin(1)
     assert squares.started[1].wait(PATIENCE)
     threading.Thread(target=squares.may[1].set).start()
@@ -63,7 +63,7 @@ def test_another_result_waits_for_the_one_that_runs_and_is_not_confused_with_it(
 def test_a_later_beginning_replaces_one_that_nobody_asked_for(squares):
     for event in squares.may.values():
         event.set()
-    ahead = OneAhead(squares)
+    ahead = Prefetcher(squares)
     for number in (0, 1, 2):
         ahead.begin(number)
     assert ahead.get(2) == 4
@@ -74,7 +74,7 @@ def test_a_later_beginning_replaces_one_that_nobody_asked_for(squares):
 def test_an_error_comes_to_whoever_asks_for_that_result(squares):
     for event in squares.may.values():
         event.set()
-    ahead = OneAhead(squares)
+    ahead = Prefetcher(squares)
     ahead.begin(3)
     with pytest.raises(ZeroDivisionError):
         ahead.get(3)

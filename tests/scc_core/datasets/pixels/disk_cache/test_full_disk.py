@@ -13,17 +13,17 @@ import numpy as np
 import pytest
 
 from scc_core.datasets import PreparedDataset
-from scc_core.datasets.pixels.disk_cache import CHUNK_SIZE, Chunk, ImageStore, Preparation
+from scc_core.datasets.pixels.disk_cache import CHUNK_SIZE, Chunk, DiskCache, Preparation
 from tests.disks import fill, small_disk
 from tests.scc_core.datasets.pixels.disk_cache.watched import ROOMY, SIDE, Watched, decodings, digests, prepared, start
 
-WARNING = "images are decoded without the store of prepared images in .*: "
+WARNING = "images are decoded without the disk cache of prepared images in .*: "
 
 
 @pytest.fixture
 def disk(tmp_path):
     """A disk of 200 KiB, which holds four of the eight chunks."""
-    with small_disk(tmp_path / "store", "200k") as disk:
+    with small_disk(tmp_path / "cache", "200k") as disk:
         yield disk
 
 
@@ -62,7 +62,7 @@ def test_a_disk_that_others_filled_is_done_without(tmp_path, disk, expected):
 
 
 def test_a_disk_that_fills_while_a_chunk_is_decoded_leaves_no_half_chunk(tmp_path, disk):
-    store = ImageStore(disk, ROOMY)
+    disk_cache = DiskCache(disk, ROOMY)
     chunk = Chunk(Preparation("test/a", "1", "00", "native", SIDE), 0, CHUNK_SIZE)
     decoded = []
 
@@ -72,7 +72,7 @@ def test_a_disk_that_fills_while_a_chunk_is_decoded_leaves_no_half_chunk(tmp_pat
         return np.ones(chunk.shape, np.uint8)
 
     with pytest.warns(UserWarning, match=WARNING + r".*No space left on device"):
-        assert (store.chunk(chunk, decode) == 1).all()
+        assert (disk_cache.chunk(chunk, decode) == 1).all()
     assert (len(decoded), list(disk.glob("*/*"))) == (1, [])
 
 
@@ -85,7 +85,7 @@ def test_a_disk_that_became_read_only_is_still_read(tmp_path, disk, expected):
 
 
 def test_a_folder_that_cannot_be_made_is_done_without(tmp_path, expected):
-    (tmp_path / "store").write_text("a file where the folder should be")
+    (tmp_path / "cache").write_text("a file where the folder should be")
     assert read_with_one_warning(prepared(tmp_path)) == expected
     assert decodings(tmp_path) == Counter(range(400))
 
@@ -95,7 +95,7 @@ def read_with_a_limit(folder: Path) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
     found = read_with_one_warning(prepared(folder))
     assert found == digests(PreparedDataset(Watched(folder), "native", SIDE))
-    assert list(folder.glob("store/*/*")) == []
+    assert list(folder.glob("cache/*/*")) == []
 
 
 def test_a_file_that_may_not_grow_is_done_without(tmp_path):

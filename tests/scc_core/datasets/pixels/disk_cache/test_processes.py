@@ -1,4 +1,4 @@
-"""Several processes on one store: nothing is decoded twice, whoever is killed; the bound holds; memory stays flat."""
+"""Several processes on one disk cache: nothing is decoded twice, the bound holds, and memory stays flat."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ STOPPED_AFTER = 20
 
 @pytest.fixture
 def expected(tmp_path) -> list[list[object]]:
-    """The digests of all chunks as they are without a store, read in a folder of their own."""
+    """The digests of all chunks as they are without a disk cache, read in a folder of their own."""
     (tmp_path / "plain").mkdir()
     plain = PreparedDataset(Watched(tmp_path / "plain"), "native", SIDE)
     return [list(item) for item in digests(plain).items()]
@@ -53,9 +53,9 @@ def test_four_processes_decode_everything_once_though_one_is_killed_while_it_bui
     processes = [start(read_from, tmp_path, 2 * number, gate_at, ROOMY, 1) for number in range(4)]
     (waiting,) = wait_for(lambda: list(tmp_path.glob("waiting-*")), "a builder at the gate")
     # The other three go on meanwhile, until each of them needs what the stopped one builds.
-    wait_for(lambda: len(list(tmp_path.glob("store/*/*.pixels"))) == 7, "the other chunks")
+    wait_for(lambda: len(list(tmp_path.glob("cache/*/*.pixels"))) == 7, "the other chunks")
     (killed,) = [process for process in processes if process.pid == int(waiting.name.removeprefix("waiting-"))]
-    assert len(list(tmp_path.glob("store/*/*.part"))) == 1
+    assert len(list(tmp_path.glob("cache/*/*.part"))) == 1
     killed.kill()
     killed.join()
     for process in processes:
@@ -66,7 +66,7 @@ def test_four_processes_decode_everything_once_though_one_is_killed_while_it_bui
     assert [result["digests"] for result in found] == [expected] * 4
     twice = {int(index): 2 for index in order[first : first + STOPPED_AFTER + 1]}
     assert decodings(tmp_path) == Counter({**dict.fromkeys(range(400), 1), **twice})
-    assert sorted(path.name for path in tmp_path.glob("store/*/*")) == [f"{number:06}.pixels" for number in range(8)]
+    assert sorted(path.name for path in tmp_path.glob("cache/*/*")) == [f"{number:06}.pixels" for number in range(8)]
 
 
 def test_a_second_round_and_a_second_process_decode_nothing(tmp_path, expected):
@@ -94,6 +94,6 @@ def test_memory_does_not_grow_with_the_dataset(tmp_path):
         folder.mkdir()
         finish(start(measure_memory, folder, size))
         peaks[size] = json.loads((folder / "peaks").read_text())
-        assert len(list(folder.glob("store/*/*.pixels"))) == size // CHUNK_SIZE
+        assert len(list(folder.glob("cache/*/*.pixels"))) == size // CHUNK_SIZE
     assert peaks[4000]["allocated"] < 1.2 * peaks[200]["allocated"]
     assert peaks[4000]["resident"] < peaks[200]["resident"] + 8 * 2**20

@@ -18,8 +18,8 @@ import numpy as np
 import torch
 
 from scc_core.datasets import Dataset, DatasetCard, PreparedDataset
-from scc_core.datasets.pixels.disk_cache import CHUNK_SIZE, ImageStore
-from scc_core.datasets.pixels.disk_cache.budget import locked_ledger, stored_files
+from scc_core.datasets.pixels.disk_cache import CHUNK_SIZE, DiskCache
+from scc_core.datasets.pixels.disk_cache.budget import cache_files, locked_ledger
 
 CPU = torch.device("cpu")
 SIDE = 16
@@ -66,9 +66,9 @@ def decodings(folder: Path) -> Counter[int]:
 
 
 def prepared(folder: Path, dataset: Dataset | None = None, max_bytes: int = ROOMY, **options) -> PreparedDataset:
-    """The dataset on the store ``folder/store``."""
-    store = ImageStore(folder / "store", max_bytes)
-    return PreparedDataset(dataset or Watched(folder), "native", SIDE, store=store, **options)
+    """The dataset on the disk cache ``folder/cache``."""
+    disk_cache = DiskCache(folder / "cache", max_bytes)
+    return PreparedDataset(dataset or Watched(folder), "native", SIDE, disk_cache=disk_cache, **options)
 
 
 def digests(dataset: PreparedDataset, numbers: list[int] | None = None) -> dict[int, str]:
@@ -83,7 +83,7 @@ def digests(dataset: PreparedDataset, numbers: list[int] | None = None) -> dict[
 def read_from(folder: Path, first: int, gate_at: int | None, max_bytes: int, rounds: int) -> None:
     """In a process of its own: read every chunk, beginning with ``first``; any warning is an error.
 
-    Writes the digests of the last round and the largest sum of the store's files that was seen.
+    Writes the digests of the last round and the largest sum of the cache's files that was seen.
     """
     warnings.simplefilter("error")
     dataset = prepared(folder, Watched(folder, gate_at=gate_at), max_bytes, cache_bytes=2 * CHUNK_BYTES)
@@ -91,15 +91,15 @@ def read_from(folder: Path, first: int, gate_at: int | None, max_bytes: int, rou
     found: dict[int, str] = {}
     for turn in range(8 * rounds):
         found.update(digests(dataset, [(first + turn) % 8]))
-        with locked_ledger(folder / "store"):
-            largest = max(largest, sum(file.num_bytes for file in stored_files(folder / "store")))
+        with locked_ledger(folder / "cache"):
+            largest = max(largest, sum(file.num_bytes for file in cache_files(folder / "cache")))
     result = {"digests": sorted(found.items()), "largest": largest}
     (folder / f"result-{os.getpid()}").write_text(json.dumps(result), encoding="ascii")
 
 
 def measure_memory(folder: Path, size: int) -> None:
     """In a process of its own: read a dataset twice and write the peaks of what that took, in bytes."""
-    dataset = PreparedDataset(Constant(folder, size), "native", 64, 2**21, ImageStore(folder / "store", ROOMY))
+    dataset = PreparedDataset(Constant(folder, size), "native", 64, 2**21, DiskCache(folder / "cache", ROOMY))
     digests(dataset, [0])
     before = _largest_resident_set()
     tracemalloc.start()

@@ -1,4 +1,4 @@
-"""Which samples of a dataset cannot be read: found by decoding every image once, before anything is computed."""
+"""The samples of a dataset that can be read: every image is decoded once, before anything is computed."""
 
 from __future__ import annotations
 
@@ -7,31 +7,20 @@ from pathlib import Path
 from typing import NamedTuple
 
 from scc_core.datasets.base import LeftOut, Uint8Image
-from scc_core.datasets.files.answers_by_file import Question, remember
 from scc_core.datasets.files.decoding import UnreadableImageError
+from scc_core.datasets.files.sample_property import SampleProperty
 from scc_core.datasets.files.samples import Samples
 
 
-def _fault(samples: Samples, index: int) -> str:
-    try:
-        samples.image(index)
-    except UnreadableImageError as error:
-        return error.reason
-    return ""
-
-
-_READABLE = Question("readable", "readable-1", "checking", _fault)
-
-
-class Readable(NamedTuple):
+class ReadableSamples(NamedTuple):
     """The samples that can be read, and the others with the reason."""
 
     samples: Samples
     left_out: tuple[LeftOut, ...]
 
 
-def leave_out_unreadable(samples: Samples, name: str, folder: Path) -> Readable:
-    """Decode every image once, unless that was done since its file last changed.
+def leave_out_unreadable(samples: Samples, name: str, folder: Path) -> ReadableSamples:
+    """Decode every image whose file has changed since it was last decoded, and leave out what cannot be decoded.
 
     Args:
         samples: what a reader found.
@@ -41,11 +30,24 @@ def leave_out_unreadable(samples: Samples, name: str, folder: Path) -> Readable:
     Raises:
         UserError: a file is missing.
     """
-    faults = remember(_READABLE, samples, name, folder)
+    faults = DECODING_FAULT.of(samples, name, folder)
     left_out = tuple(LeftOut(id_, faults[id_]) for id_ in samples.ids if faults[id_])
     if not left_out:
-        return Readable(samples, ())
-    return Readable(Subset(samples, [index for index, id_ in enumerate(samples.ids) if not faults[id_]]), left_out)
+        return ReadableSamples(samples, ())
+    kept = [index for index, id_ in enumerate(samples.ids) if not faults[id_]]
+    return ReadableSamples(Subset(samples, kept), left_out)
+
+
+def decoding_fault(samples: Samples, index: int) -> str:
+    """Return why sample ``index`` cannot be decoded; the empty string if it can."""
+    try:
+        samples.image(index)
+    except UnreadableImageError as error:
+        return error.reason
+    return ""
+
+
+DECODING_FAULT = SampleProperty("readable", "readable-1", "checking", decoding_fault)
 
 
 class Subset(Samples):

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from contextlib import suppress
 
 from scc_core.datasets.base import Dataset
 from scc_core.datasets.cards import Description, Download
 from scc_core.datasets.fetch.download import digest_fault, download
+from scc_core.datasets.fetch.imagenet_archives import sort_validation_images
 from scc_core.datasets.fetch.unpack import unpack
-from scc_core.datasets.files.carded import StoredDataset, StoredEntry, open_described
+from scc_core.datasets.files.published import PublishedDataset, PublishedEntry, open_described
 from scc_core.datasets.own import webdataset
 from scc_core.datasets.registry import SCHEMES, datasets, open_dataset
 from scc_core.errors import NotFetchedError, UserError
+from scc_core.machine.file_lock import file_lock
 from scc_core.machine.folders import cache_folder, data_folder
-from scc_core.machine.locks import exclusive
 
 
 def is_address(name: str) -> bool:
@@ -45,16 +45,16 @@ def describe_fetchable(name: str) -> Description:
     """
     base = name.partition("@")[0]
     entry = datasets.get(base)
-    if not isinstance(entry, StoredEntry):
+    if not isinstance(entry, PublishedEntry):
         raise UserError(f"dataset {base!r} needs no fetching: it comes with the package that registers it")
     return entry.description
 
 
-def fetch_dataset(description: Description, *, keep_archives: bool = False) -> StoredDataset:
+def fetch_dataset(description: Description, *, keep_archives: bool = False) -> PublishedDataset:
     """Make sure that a dataset is on this machine and return it, hashed.
 
-    Of several processes one downloads and the others wait. What is whole already is neither downloaded nor unpacked
-    again; a download that broke off goes on where it stopped.
+    Of several processes one downloads and the others wait. A dataset that is complete is neither downloaded nor
+    unpacked again. A download that broke off goes on where it stopped.
 
     Args:
         description: which.
@@ -64,31 +64,23 @@ def fetch_dataset(description: Description, *, keep_archives: bool = False) -> S
         NotFetchedError: no program may download it, and the files that a person has to bring are not there.
         UserError: a download or an archive that is broken, or no space.
     """
-    with exclusive(cache_folder() / "fetching" / f"{description.card.name}.lock"):
-        dataset = _open_if_there(description)
-        if dataset is None:
-            _bring(description, keep_archives)
+    with file_lock(cache_folder() / "fetching" / f"{description.card.name}.lock"):
+        dataset = None
+        with suppress(NotFetchedError):
             dataset = open_described(description)
-    # The digests of all images are what a run asks for first.
+        if dataset is None:
+            if description.card.name == "imagenet":
+                # Only a person may download its archives.
+                sort_validation_images(data_folder() / description.folder)
+            for file in description.download:
+                _bring(file, keep_archives)
+            dataset = open_described(description)
+    # A run needs the digests of all images first.
     _ = dataset.version
     return dataset
 
 
-def _open_if_there(description: Description) -> StoredDataset | None:
-    try:
-        return open_described(description)
-    except NotFetchedError:
-        return None
-
-
-def _bring(description: Description, keep_archives: bool) -> None:
-    if description.card.name in _FROM_ARCHIVES:
-        _FROM_ARCHIVES[description.card.name](data_folder() / description.folder)
-    for file in description.download:
-        _bring_file(file, keep_archives)
-
-
-def _bring_file(file: Download, keep_archives: bool) -> None:
+def _bring(file: Download, keep_archives: bool) -> None:
     folder = data_folder() / file.into
     path = folder / file.url.partition("?")[0].rpartition("/")[2]
     fault = digest_fault(path, md5=file.md5, sha256=file.sha256) if path.exists() else ""
@@ -99,13 +91,3 @@ def _bring_file(file: Download, keep_archives: bool) -> None:
         unpack(path, folder, inner=file.inner)
         if not keep_archives:
             path.unlink()
-
-
-def _sort_imagenet(folder: Path) -> None:
-    from scc_core.datasets.fetch.imagenet_archives import sort_validation_images
-
-    sort_validation_images(folder)
-
-
-_FROM_ARCHIVES: Mapping[str, Callable[[Path], None]] = {"imagenet": _sort_imagenet}
-"""Makes a dataset of archives that only a person may download, by its name."""

@@ -1,4 +1,4 @@
-"""Datasets whose files lie on this machine, and the entries that open them by their card."""
+"""Published datasets: a card describes each, and its files on this machine are opened by the card."""
 
 from __future__ import annotations
 
@@ -9,24 +9,25 @@ from pathlib import Path
 
 from scc_core.datasets.base import Dataset, DatasetCard
 from scc_core.datasets.cards import Description, describe_card
-from scc_core.datasets.files.file_dataset import SampledDataset
-from scc_core.datasets.files.unreadable import Readable, leave_out_unreadable
+from scc_core.datasets.files.file_dataset import FileDataset
+from scc_core.datasets.files.readable_samples import ReadableSamples, leave_out_unreadable
 from scc_core.errors import NotFetchedError, SccBenchWarning, UserError
-from scc_core.machine.folders import DATA_VARIABLE, data_folder
+from scc_core.machine import settings
+from scc_core.machine.folders import data_folder
 
 
 class IncompleteDatasetWarning(SccBenchWarning):
     """A copy of a dataset does not have the published number of images."""
 
 
-class StoredDataset(SampledDataset):
-    """A described dataset with its samples on disk.
+class PublishedDataset(FileDataset):
+    """A published dataset with its samples on disk.
 
     Attributes:
         description: card, class names and prompts.
     """
 
-    def __init__(self, description: Description, readable: Readable, folder: Path) -> None:
+    def __init__(self, description: Description, readable: ReadableSamples, folder: Path) -> None:
         super().__init__(
             description.card,
             description.class_names,
@@ -44,8 +45,8 @@ class StoredDataset(SampledDataset):
 
 
 @dataclass(frozen=True)
-class StoredEntry:
-    """A registered dataset that has a card; calling it opens the files."""
+class PublishedEntry:
+    """The registry's entry of a published dataset; a call opens the files."""
 
     name: str
 
@@ -64,7 +65,7 @@ class StoredEntry:
         return open_described(self.description)
 
 
-def open_described(description: Description) -> StoredDataset:
+def open_described(description: Description) -> PublishedDataset:
     """Open the files that a description speaks of.
 
     Raises:
@@ -81,8 +82,8 @@ def open_described(description: Description) -> StoredDataset:
         raise not_fetched(description, folder)
     if samples.labels.min() < 0 or samples.labels.max() >= len(description.class_names):
         raise UserError(f"dataset {name}: {folder} has labels outside of its {len(description.class_names)} classes")
-    # What a program fetched it has checked; what a person put there may be damaged.
-    readable = leave_out_unreadable(samples, name, folder) if description.card.obtain else Readable(samples, ())
+    # What this program downloads it checks; what a person put there may be damaged.
+    readable = leave_out_unreadable(samples, name, folder) if description.card.obtain else ReadableSamples(samples, ())
     found, published = len(readable.samples), description.card.images
     if published not in (0, found):
         warnings.warn(
@@ -91,11 +92,11 @@ def open_described(description: Description) -> StoredDataset:
             IncompleteDatasetWarning,
             stacklevel=2,
         )
-    return StoredDataset(description, readable, folder)
+    return PublishedDataset(description, readable, folder)
 
 
 def not_fetched(description: Description, missing: Path) -> NotFetchedError:
-    """Build the error for a dataset whose files are not there: where was looked and what brings them."""
+    """Build the error for a dataset whose files are missing; it names the place and what brings the files."""
     name = description.card.name.partition("@")[0]
     steps = (
         f"`sccbench fetch datasets {name}` downloads it"
@@ -104,5 +105,5 @@ def not_fetched(description: Description, missing: Path) -> NotFetchedError:
     )
     return NotFetchedError(
         f"dataset {name} is not on this machine: {missing} is missing; {steps}; "
-        f"{DATA_VARIABLE} names another data folder"
+        f"{settings.DATA.name} names another data folder"
     )

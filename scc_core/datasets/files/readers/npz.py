@@ -1,4 +1,4 @@
-"""Arrays inside of npz archives, mapped into memory rather than loaded: a large one takes none while it is read."""
+"""Arrays inside of npz archives, mapped rather than loaded, so that a large array takes no memory."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from scc_core.errors import UserError
+from scc_core.machine.file_lock import file_lock
 from scc_core.machine.folders import cache_folder
-from scc_core.machine.locks import exclusive
 
 _CHUNK = 2**20
 
@@ -24,8 +24,8 @@ _CHUNK = 2**20
 def read_array(path: Path, key: str) -> npt.NDArray[Any]:
     """Return array ``key`` of the archive, mapped read-only.
 
-    It is unpacked once into :func:`~scc_core.machine.folders.cache_folder` and again when the archive changes; of
-    several processes one unpacks it.
+    The array is unpacked into :func:`~scc_core.machine.folders.cache_folder`, once for each state of the archive. Of
+    several processes one unpacks it and the others wait.
 
     Raises:
         FileNotFoundError: no such archive.
@@ -36,7 +36,7 @@ def read_array(path: Path, key: str) -> npt.NDArray[Any]:
     target = cache_folder() / "arrays" / f"{hashlib.sha256(os.fsencode(stamp)).hexdigest()[:32]}.npy"
     try:
         if not target.exists():
-            with exclusive(target.with_suffix(".lock")):
+            with file_lock(target.with_suffix(".lock")):
                 if not target.exists():
                     _unpack(path, key, target)
         array: npt.NDArray[Any] = np.load(target, mmap_mode="r", allow_pickle=False)

@@ -24,7 +24,6 @@ from scc_core.models.sources import (
     FolderSource,
     HubSource,
     OpenClipSourceError,
-    Source,
     TagSource,
     is_open_clip_name,
     parse_source,
@@ -44,26 +43,7 @@ def fetch_model(name: str, report: Report) -> str:
         UserError: no such model, no network, no access, or what arrived is damaged or contradicts its card.
     """
     entry = get_model(name)
-    if is_open_clip_name(name):
-        _fetch(name, parse_source(name), report)
-    return entry.digest()
-
-
-def fetch_missing(names: Iterable[str], report: Report) -> None:
-    """Fetch those of ``names`` that this machine lacks; those that it has are not compared with the hub's.
-
-    Raises:
-        UserError: see :func:`fetch_model`.
-    """
-    for name in dict.fromkeys(names):
-        try:
-            get_model(name).digest()
-        except NotFetchedError:
-            report(f"fetching model {name}")
-            fetch_model(name, report)
-
-
-def _fetch(name: str, source: Source, report: Report) -> None:
+    source = parse_source(name) if is_open_clip_name(name) else None
     match source:
         case TagSource():
             settings = tag_settings(name, source.architecture, source.tag)
@@ -80,6 +60,21 @@ def _fetch(name: str, source: Source, report: Report) -> None:
                 _fetch_text(config["text_cfg"], report, source.folder)
         case CheckpointSource():
             _fetch_text(architecture_config(name, source.architecture)["text_cfg"], report, None)
+    return entry.digest()
+
+
+def fetch_missing(names: Iterable[str], report: Report) -> None:
+    """Fetch those of ``names`` that this machine lacks; those that it has are not compared with the hub's.
+
+    Raises:
+        UserError: see :func:`fetch_model`.
+    """
+    for name in dict.fromkeys(names):
+        try:
+            get_model(name).digest()
+        except NotFetchedError:
+            report(f"fetching model {name}")
+            fetch_model(name, report)
 
 
 def _fetch_weights(repository: str, file_name: str | None, revision: str, report: Report) -> None:

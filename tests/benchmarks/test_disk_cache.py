@@ -1,4 +1,4 @@
-"""The benchmark of the store measures what it says, on few images."""
+"""The benchmark of the disk cache measures what it says, on few images."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import json
 
 import pytest
 
-from benchmarks.image_store import main, passes, write_jpegs
+from benchmarks.disk_cache import main, passes, write_jpegs
 from scc_core.datasets import open_dataset
 
 
 def test_a_record_has_machine_versions_and_a_row_for_every_way(tmp_path, capsys):
-    out = tmp_path / "store.json"
+    out = tmp_path / "record.json"
     arguments = ["--images", "60", "--repetitions", "2", "--datasets", "demo/shapes", "--note", "a check"]
     assert main([*arguments, "--out", str(out)]) == 0
     record = json.loads(out.read_text())
     assert record["environment"]["note"] == "a check"
     assert {"python", "torch", "pillow"} <= set(record["environment"]["versions"])
-    ways = ["decoded", "store, first pass", "store, second pass"]
+    ways = ["decoded", "disk cache, first pass", "disk cache, second pass"]
     overlaps = ["overlap: none", "overlap: next batch"]
     named = [(row["dataset"], row["way"], row["images"], row["image_size"]) for row in record["rows"]]
     assert named == [
@@ -32,7 +32,7 @@ def test_a_record_has_machine_versions_and_a_row_for_every_way(tmp_path, capsys)
 
 
 @pytest.mark.filterwarnings("error")
-def test_only_the_second_pass_of_a_store_decodes_nothing(tmp_path, monkeypatch):
+def test_only_the_second_pass_of_a_disk_cache_decodes_nothing(tmp_path, monkeypatch):
     write_jpegs(tmp_path, 60)
     dataset = open_dataset(f"folder:{tmp_path}")
     reads: list[int] = []

@@ -1,7 +1,7 @@
-"""Images per second into batches: decoded each time, and from the store of prepared images.
+"""Images per second into batches: decoded each time, and from the disk cache of prepared images.
 
-``python -m benchmarks.image_store --out FILE.json``. It makes a folder of JPEG files of 500 x 375 pixels and reads it,
-and demonstration datasets, through the public path: without a store, into an empty store (the first pass), and from
+``python -m benchmarks.disk_cache --out FILE.json``. It makes a folder of JPEG files of 500 x 375 pixels and reads it,
+and demonstration datasets, through the public path: without a disk cache, into an empty one (the first pass), and from
 the filled one as another worker would (the second). ``overlap`` rows time a forward pass of ``demo-clip`` over the
 JPEG files with the next batch read meanwhile or not. Every repetition measures all of them in turn, so that a shared
 machine disturbs them alike. Files come from the page cache: a cold disk is not measured.
@@ -25,7 +25,7 @@ from PIL import Image
 from benchmarks.kernels.environment import describe, load_average
 from benchmarks.kernels.timing import Spread
 from scc_core.datasets import Dataset, PreparedDataset, open_dataset
-from scc_core.datasets.pixels.disk_cache import ImageStore
+from scc_core.datasets.pixels.disk_cache import DiskCache
 from scc_core.models import ZeroShotModel, get_model
 
 BATCH_SIZE = 50
@@ -47,7 +47,7 @@ class Row:
 
     Attributes:
         dataset: its name.
-        way: ``decoded``, ``store, first pass``, ``store, second pass``, or one of the two overlaps.
+        way: ``decoded``, ``disk cache, first pass``, ``disk cache, second pass``, or one of the two overlaps.
         image_size: side of the prepared images in pixels.
         images: per repetition.
         repetitions: of the whole.
@@ -64,7 +64,7 @@ class Row:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print a table and write the record."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.image_store", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.disk_cache", description=__doc__)
     parser.add_argument("--images", type=int, default=500, help="per dataset and pass; default: 500")
     parser.add_argument("--repetitions", type=int, default=3, help="of everything; default: 3")
     parser.add_argument("--datasets", nargs="*", default=DEMONSTRATIONS, metavar="NAME", help="beside the JPEG files")
@@ -107,12 +107,12 @@ def write_jpegs(folder: Path, number: int) -> None:
 
 
 def passes(dataset: Dataset, image_size: int, images: int) -> Iterator[Timing]:
-    """Time a pass without a store, one that fills an empty store, and one that reads it."""
+    """Time a pass without a disk cache, one that fills an empty one, and one that reads it."""
     yield timed("decoded", PreparedDataset(dataset, "native", image_size, cache_bytes=1), images)
     with tempfile.TemporaryDirectory() as folder:
-        for way in ("store, first pass", "store, second pass"):
-            store = ImageStore(Path(folder), _NO_BOUND)
-            yield timed(way, PreparedDataset(dataset, "native", image_size, store=store), images)
+        for way in ("disk cache, first pass", "disk cache, second pass"):
+            disk_cache = DiskCache(Path(folder), _NO_BOUND)
+            yield timed(way, PreparedDataset(dataset, "native", image_size, disk_cache=disk_cache), images)
 
 
 def timed(way: str, dataset: PreparedDataset, images: int) -> Timing:

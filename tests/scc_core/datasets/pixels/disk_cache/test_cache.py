@@ -1,4 +1,4 @@
-"""What is stored is trusted only after a check, goes in the order of its last use, and is told apart by its key."""
+"""A cached chunk is checked before it is used, goes in the order of its last use, and has a key of its own."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from scc_core.datasets import PreparedDataset
-from scc_core.datasets.pixels.disk_cache import CHUNK_SIZE, Chunk, ImageStore, Preparation
+from scc_core.datasets.pixels.disk_cache import CHUNK_SIZE, Chunk, DiskCache, Preparation
 from tests.scc_core.datasets.pixels.disk_cache.watched import (
     CHUNK_BYTES,
     CPU,
@@ -26,7 +26,7 @@ PREPARATION = Preparation("test/a", "1", "00", "native", SIDE)
 
 
 def chunk_file(folder, number=2):
-    (path,) = folder.glob(f"store/*/{number:06}.pixels")
+    (path,) = folder.glob(f"cache/*/{number:06}.pixels")
     return path
 
 
@@ -34,16 +34,16 @@ def images(value: int) -> np.ndarray:
     return np.full((CHUNK_SIZE, SIDE, SIDE, 3), value, np.uint8)
 
 
-def fill(store: ImageStore, number: int) -> np.ndarray:
-    return store.chunk(Chunk(PREPARATION, number, CHUNK_SIZE), lambda: images(number))
+def fill(disk_cache: DiskCache, number: int) -> np.ndarray:
+    return disk_cache.chunk(Chunk(PREPARATION, number, CHUNK_SIZE), lambda: images(number))
 
 
-def stored(folder) -> list[int]:
-    return sorted(int(path.stem) for path in folder.glob("store/*/*.pixels"))
+def cached(folder) -> list[int]:
+    return sorted(int(path.stem) for path in folder.glob("cache/*/*.pixels"))
 
 
 @pytest.mark.parametrize("positions", [range(400), [7], [399, 0, 51, 50, 49, 0], range(30, 330, 3), []])
-def test_any_positions_in_any_order_give_the_batch_of_a_dataset_without_a_store(tmp_path, positions):
+def test_any_positions_in_any_order_give_the_batch_of_a_dataset_without_a_disk_cache(tmp_path, positions):
     plain = PreparedDataset(Watched(tmp_path), "native", SIDE).batch(positions, CPU)
     for _ in range(2):
         batch = prepared(tmp_path).batch(positions, CPU)
@@ -98,16 +98,16 @@ def test_a_damaged_chunk_is_made_anew(tmp_path, damage):
 
 
 def test_the_least_recently_used_chunks_go_first(tmp_path):
-    store = ImageStore(tmp_path / "store", 5 * CHUNK_BYTES)
+    disk_cache = DiskCache(tmp_path / "cache", 5 * CHUNK_BYTES)
     for number in range(5):
-        fill(store, number)
-        os.utime(tmp_path / "store" / Chunk(PREPARATION, number, CHUNK_SIZE).name, (number, number))
-    oldest = fill(store, 0)
-    fill(store, 5)
+        fill(disk_cache, number)
+        os.utime(tmp_path / "cache" / Chunk(PREPARATION, number, CHUNK_SIZE).name, (number, number))
+    oldest = fill(disk_cache, 0)
+    fill(disk_cache, 5)
     # One had to go, and a tenth of the bound is freed on top.
-    assert stored(tmp_path) == [0, 3, 4, 5]
-    fill(store, 6)
-    assert stored(tmp_path) == [0, 3, 4, 5, 6]
+    assert cached(tmp_path) == [0, 3, 4, 5]
+    fill(disk_cache, 6)
+    assert cached(tmp_path) == [0, 3, 4, 5, 6]
     assert (oldest == 0).all()
 
 
@@ -119,9 +119,9 @@ def test_pixels_in_use_outlive_their_file_and_count_as_used(tmp_path):
         os.utime(chunk_file(tmp_path, number), (number, number))
     digests(dataset, [1])
     digests(dataset, [5])
-    assert stored(tmp_path) == [1, 3, 4, 5]
+    assert cached(tmp_path) == [1, 3, 4, 5]
     assert digests(dataset, [0]) == {0: expected[0]}
-    assert stored(tmp_path) == [1, 3, 4, 5]
+    assert cached(tmp_path) == [1, 3, 4, 5]
 
 
 def test_every_part_of_the_key_tells_preparations_apart(tmp_path):
@@ -138,29 +138,29 @@ def test_every_part_of_the_key_tells_preparations_apart(tmp_path):
 def test_a_chunk_larger_than_the_bound_is_decoded_with_one_warning(tmp_path):
     dataset = prepared(tmp_path, max_bytes=CHUNK_BYTES - 1)
     expected = digests(PreparedDataset(Watched(tmp_path), "native", SIDE))
-    with pytest.warns(UserWarning, match="decoded without the store") as warned:
+    with pytest.warns(UserWarning, match="decoded without the disk cache") as warned:
         assert digests(dataset) == expected
     assert len(warned) == 1
-    assert stored(tmp_path) == []
+    assert cached(tmp_path) == []
     digests(dataset)
     assert decodings(tmp_path) == Counter(dict.fromkeys(range(400), 2))
 
 
 def test_what_killed_builders_left_is_removed_and_a_lost_ledger_is_counted_anew(tmp_path):
-    store = ImageStore(tmp_path / "store", ROOMY)
-    fill(store, 0)
-    folder = tmp_path / "store" / PREPARATION.folder
+    disk_cache = DiskCache(tmp_path / "cache", ROOMY)
+    fill(disk_cache, 0)
+    folder = tmp_path / "cache" / PREPARATION.folder
     (folder / "000007.part").write_bytes(b"half a chunk")
-    (tmp_path / "store" / "bytes-used").write_text("nonsense")
-    fill(store, 1)
+    (tmp_path / "cache" / "bytes-used").write_text("nonsense")
+    fill(disk_cache, 1)
     assert not (folder / "000007.part").exists()
-    assert int((tmp_path / "store" / "bytes-used").read_text()) == 2 * CHUNK_BYTES
+    assert int((tmp_path / "cache" / "bytes-used").read_text()) == 2 * CHUNK_BYTES
 
 
 def test_an_empty_folder_of_an_old_preparation_goes_with_its_last_chunk(tmp_path):
-    store = ImageStore(tmp_path / "store", 2 * CHUNK_BYTES)
-    fill(store, 0)
+    disk_cache = DiskCache(tmp_path / "cache", 2 * CHUNK_BYTES)
+    fill(disk_cache, 0)
     other = replace(PREPARATION, version="2")
     for number in range(2):
-        store.chunk(Chunk(other, number, CHUNK_SIZE), lambda: images(0))
-    assert [path.name for path in (tmp_path / "store").iterdir() if path.is_dir()] == [other.folder]
+        disk_cache.chunk(Chunk(other, number, CHUNK_SIZE), lambda: images(0))
+    assert [path.name for path in (tmp_path / "cache").iterdir() if path.is_dir()] == [other.folder]

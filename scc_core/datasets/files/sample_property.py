@@ -1,0 +1,129 @@
+"""A property of every sample, such as its digest: computed once, and kept while the sample's files do not change."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from tqdm import tqdm
+
+from scc_core.datasets.files.samples import Samples
+from scc_core.errors import UserError
+from scc_core.machine.file_lock import file_lock
+from scc_core.machine.folders import cache_folder, keep
+
+_THREADS = min(8, os.cpu_count() or 1)
+_SECONDS_BEFORE_PROGRESS = 2.0
+
+
+class _Entry(NamedTuple):
+    """A value, and the sizes and times of change that the sample's files had when it was computed."""
+
+    stamp: str
+    value: str
+
+
+@dataclass(frozen=True)
+class SampleProperty:
+    """Something that is computed from every sample of a dataset.
+
+    Attributes:
+        folder: where the values are kept, below :func:`~scc_core.machine.folders.cache_folder`.
+        version: changes whenever the computed values could change.
+        doing: what the progress says.
+        compute: makes the value of samples and an index; it runs in several threads.
+    """
+
+    folder: str
+    version: str
+    doing: str
+    compute: Callable[[Samples, int], str]
+
+    def of(self, samples: Samples, name: str, folder: Path) -> dict[str, str]:
+        """Return the value of every sample by the sample's id; compute only what changed since the last time.
+
+        A value holds while the sample's files keep their size and time of change. Of several processes one computes
+        and the others wait for it.
+
+        Args:
+            samples: what a reader found.
+            name: shown with the progress.
+            folder: the dataset's folder; with ``name`` it tells the values of several copies apart.
+
+        Raises:
+            UserError: a file of the dataset is missing or cannot be read.
+        """
+        key = hashlib.sha256(os.fsencode(f"{name}\0{folder.absolute()}")).hexdigest()
+        cache = cache_folder() / self.folder / f"{key[:32]}.txt"
+        try:
+            stamps = _stamps(samples)
+            known = self._load(cache)
+            if not all(_holds(known, *sample) for sample in zip(samples.ids, stamps, strict=True)):
+                known = self._update(cache, samples, stamps, name)
+        except OSError as error:
+            raise UserError(
+                f"dataset {name}: {error.strerror}: {error.filename}; `sccbench doctor --dataset {name}` checks the "
+                "files"
+            ) from None
+        return {id_: known[id_].value for id_ in samples.ids}
+
+    def _update(self, cache: Path, samples: Samples, stamps: Sequence[str], name: str) -> dict[str, _Entry]:
+        """Compute what no other process has computed meanwhile, and keep it."""
+        with ExitStack() as held:
+            with suppress(OSError):
+                cache.parent.mkdir(parents=True, exist_ok=True)
+            # Where the folder cannot be made, each process computes for itself.
+            if cache.parent.is_dir():
+                held.enter_context(file_lock(cache.with_suffix(".lock")))
+            known = self._load(cache)
+
+            def entry(index: int) -> _Entry:
+                id_, stamp = samples.ids[index], stamps[index]
+                return known[id_] if _holds(known, id_, stamp) else _Entry(stamp, self.compute(samples, index))
+
+            with ThreadPoolExecutor(_THREADS) as pool:
+                entries = tqdm(
+                    pool.map(entry, range(len(samples))),
+                    desc=f"{self.doing} {name}",
+                    total=len(samples),
+                    unit=" images",
+                    delay=_SECONDS_BEFORE_PROGRESS,
+                    disable=None,
+                )
+                updated = dict(zip(samples.ids, entries, strict=True))
+            lines = [f"{self.version} {len(updated)}", *(json.dumps([id_, *entry]) for id_, entry in updated.items())]
+            keep(cache, "\n".join(lines) + "\n")
+        return updated
+
+    def _load(self, cache: Path) -> dict[str, _Entry]:
+        """Return the kept values by sample id; none if the file is missing, damaged or of another version."""
+        with suppress(OSError, ValueError):
+            first, *lines = cache.read_text(encoding="utf-8").splitlines()
+            if first == f"{self.version} {len(lines)}":
+                return {id_: _Entry(stamp, value) for id_, stamp, value in map(json.loads, lines)}
+        return {}
+
+
+def _stamps(samples: Samples) -> list[str]:
+    """Return for every sample the sizes (bytes) and times of change (ns) of its files."""
+    seen: dict[str | Path, str] = {}
+    stamps = []
+    for index in range(len(samples)):
+        files = samples.files_of(index)
+        for path in files:
+            if path not in seen:
+                status = os.stat(path)  # noqa: PTH116 -- a Path for each of many files is slow
+                seen[path] = f"{status.st_size}:{status.st_mtime_ns}"
+        stamps.append(" ".join([seen[path] for path in files]))
+    return stamps
+
+
+def _holds(known: dict[str, _Entry], id_: str, stamp: str) -> bool:
+    return id_ in known and known[id_].stamp == stamp
