@@ -1,4 +1,4 @@
-"""What a worker sends back: who it is, and what came of a shard."""
+"""What a worker sends to the driver: who it is, and its report on a shard."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from scc_core.outcomes import BlockResult, Measurement, Outcomes
 
 
 @dataclass(frozen=True)
-class Introduction:
-    """A worker that is ready.
+class WorkerInfo:
+    """Who a worker is.
 
     Attributes:
         name: host and process.
@@ -26,18 +26,18 @@ class Introduction:
 
 @dataclass
 class Report(Measurement):
-    """What came of a shard.
+    """The results of a shard, and what the scheduler needs to know of the worker.
 
     Attributes:
-        unfinished: blocks that were not begun, because the worker is leaving.
-        leaving: whether the worker was told to go and takes no more work.
+        unfinished: blocks that were not begun, because the worker drains.
+        draining: whether the worker was told to end and takes no more shards.
         batch_size: images at a time that the worker found for this model; 0 where nothing was measured.
         growing: whether it would still try a larger batch.
-        seconds: of the finished blocks, without the loading of the model.
+        seconds: that the finished blocks took, without the loading of the model.
     """
 
     unfinished: tuple[int, ...] = ()
-    leaving: bool = False
+    draining: bool = False
     batch_size: int = 0
     growing: bool = False
     seconds: float = 0.0
@@ -49,7 +49,7 @@ class Report(Measurement):
         self.__dict__.update(state, results=_unpacked(*state["results"]))
 
     def add(self, part: Measurement, seconds: float) -> None:
-        """Take some blocks; a cell that failed is repeated as a whole, so that each of its blocks comes once."""
+        """Add some blocks, without those of cells that failed, because the scheduler retries a cell as a whole."""
         self.seconds += seconds
         self.failures |= part.failures
         self.results += part.results
@@ -58,21 +58,26 @@ class Report(Measurement):
 
 
 def _packed(results: Sequence[BlockResult]) -> tuple[Outcomes | None, list[tuple[Any, ...]]]:
-    """Return all samples as one column each, and the rest of every result as plain values.
+    """Return one array for each column of all samples, and the rest of every result as plain values.
 
-    Thousands of small arrays would cost the driver, which unpickles what all workers send, far more time.
+    The driver unpickles the reports of all workers, and thousands of small arrays would take it far more time.
     """
     if not results:
         return None, []
     rest = [
-        (len(one.outcomes), one.cell, one.block, *map(astuple, (one.attack, one.defense)), *_origin(one))
+        (
+            len(one.outcomes),
+            one.cell,
+            one.block,
+            astuple(one.attack),
+            astuple(one.defense),
+            one.device,
+            one.worker,
+            one.zero_gradients,
+        )
         for one in results
     ]
     return Outcomes.concatenate([one.outcomes for one in results]), rest
-
-
-def _origin(result: BlockResult) -> tuple[str, str, int | None]:
-    return result.device, result.worker, result.zero_gradients
 
 
 def _unpacked(outcomes: Outcomes | None, rest: Sequence[tuple[Any, ...]]) -> list[BlockResult]:

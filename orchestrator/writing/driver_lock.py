@@ -1,4 +1,4 @@
-"""One driver at a time on an SQLite file: a lock that dies with its process, however that ends."""
+"""The driver lock: one driver at a time on an SQLite file. The kernel releases it when its process ends."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _SUFFIX = "-driver"
 
 
 @contextmanager
-def sole_driver(store: ResultStore) -> Iterator[None]:
-    """Keep every other driver from an SQLite file for as long as this lasts; do nothing on PostgreSQL.
+def driver_lock(store: ResultStore) -> Iterator[None]:
+    """Hold the lock on an SQLite file, so that no other driver uses it; do nothing on PostgreSQL.
 
     Raises:
-        UserError: another driver is at work there.
+        UserError: another driver holds the lock.
     """
     if not is_sqlite(store.url):
         yield
@@ -32,13 +32,13 @@ def sole_driver(store: ResultStore) -> Iterator[None]:
         _describe_this_process(file)
         yield
     finally:
-        # Deleted before the lock goes, so that who waits for the lock sees that the name stands for another file.
+        # The file is deleted before the lock is released: a driver that opened it before sees that it is another file.
         path.unlink(missing_ok=True)
         os.close(file)
 
 
 def _locked(path: Path, database: str) -> int:
-    """Open and lock the side file; one that a dead process left is as good as a new one."""
+    """Open and lock the lock file; a file that a dead process left is used again."""
     while True:
         try:
             file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
