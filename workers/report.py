@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from itertools import accumulate, pairwise
 from typing import Any
@@ -43,10 +42,36 @@ class Report(Measurement):
     seconds: float = 0.0
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "results": _packed(self.results)}
+        """Return one array for each column of all samples, and the rest of every result as plain values.
+
+        The driver unpickles the reports of all workers, and thousands of small arrays would take it far more time.
+        """
+        outcomes = Outcomes.concatenate([one.outcomes for one in self.results]) if self.results else None
+        rest = [
+            (
+                len(one.outcomes),
+                one.cell,
+                one.block,
+                astuple(one.attack),
+                astuple(one.defense),
+                one.device,
+                one.worker,
+                one.zero_gradients,
+            )
+            for one in self.results
+        ]
+        return {**self.__dict__, "results": (outcomes, rest)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state, results=_unpacked(*state["results"]))
+        outcomes: Outcomes | None
+        outcomes, rest = state["results"]
+        cuts = pairwise(accumulate((one[0] for one in rest), initial=0))
+        results = [
+            BlockResult(cell, block, outcomes.rows(start, stop), Cost(*attack), Cost(*defense), *origin)
+            for (start, stop), (_, cell, block, attack, defense, *origin) in zip(cuts, rest, strict=True)
+            if outcomes is not None
+        ]
+        self.__dict__.update(state, results=results)
 
     def add(self, part: Measurement, seconds: float) -> None:
         """Add some blocks, without those of cells that failed, because the scheduler retries a cell as a whole."""
@@ -55,36 +80,3 @@ class Report(Measurement):
         self.results += part.results
         if self.failures:
             self.results = [result for result in self.results if result.cell not in self.failures]
-
-
-def _packed(results: Sequence[BlockResult]) -> tuple[Outcomes | None, list[tuple[Any, ...]]]:
-    """Return one array for each column of all samples, and the rest of every result as plain values.
-
-    The driver unpickles the reports of all workers, and thousands of small arrays would take it far more time.
-    """
-    if not results:
-        return None, []
-    rest = [
-        (
-            len(one.outcomes),
-            one.cell,
-            one.block,
-            astuple(one.attack),
-            astuple(one.defense),
-            one.device,
-            one.worker,
-            one.zero_gradients,
-        )
-        for one in results
-    ]
-    return Outcomes.concatenate([one.outcomes for one in results]), rest
-
-
-def _unpacked(outcomes: Outcomes | None, rest: Sequence[tuple[Any, ...]]) -> list[BlockResult]:
-    if outcomes is None:
-        return []
-    cuts = pairwise(accumulate((one[0] for one in rest), initial=0))
-    return [
-        BlockResult(cell, block, outcomes.rows(start, stop), Cost(*attack), Cost(*defense), *origin)
-        for (start, stop), (_, cell, block, attack, defense, *origin) in zip(cuts, rest, strict=True)
-    ]

@@ -12,16 +12,15 @@ from __future__ import annotations
 
 import os
 import secrets
-import socket
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 from orchestrator.grid.cell import Cell
 from orchestrator.plan.plan import Span, spans_of, with_blocks
 from orchestrator.scheduler.lease_manager import LeaseManager, NoLeases, PlannedSpan
+from orchestrator.scheduler.processes import machine_id, process_exists
 from orchestrator.scheduler.tiles import join_spans, split_by_tile, take_tiles, tiles_of
 from orchestrator.store import (
     HEARTBEATS_PER_LEASE,
@@ -190,7 +189,7 @@ class DatabaseLeases:
                 wanted[cell.key] = wanted.get(cell.key, BlockRanges()) | BlockRanges((span.blocks,))
         try:
             processes = self._store.drivers_on_machine(self._driver) if take_expired else {}
-            dead = [driver for driver, pid in processes.items() if not _process_exists(pid)]
+            dead = [driver for driver, pid in processes.items() if not process_exists(pid)]
             # While the database was down the other drivers could send no heartbeat, so they get a lease's time for it.
             up_long = self._clock() - self._connection.up_since >= self._driver.lease_seconds
             mine = self._store.acquire_leases(self._driver, tiles, dead=dead, take_expired=take_expired and up_long)
@@ -271,30 +270,6 @@ class _Pace:
             return 1
         elapsed = max(self._clock() - self._moments[0], 1e-3)
         return max(1, min(_MOST_TILES, int(len(self._moments) * seconds / elapsed)))
-
-
-def machine_id() -> str:
-    """Return a name that two processes have in common if a process number means the same to both."""
-    boot_id = Path("/proc/sys/kernel/random/boot_id")
-    try:
-        boot = boot_id.read_text(encoding="utf-8").strip()
-    except OSError:
-        boot = ""
-    try:
-        namespace = str(Path("/proc/self/ns/pid").readlink())
-    except OSError:
-        namespace = ""
-    return f"{socket.gethostname()} {boot} {namespace}"
-
-
-def _process_exists(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _lease_seconds() -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 from orchestrator.cluster.capacity import ClusterCapacity
@@ -65,6 +66,12 @@ class Scheduler:
         self._attempts: dict[Any, Attempt] = {}
         self._timed_out_at = self.clock()
 
+    @property
+    def finished(self) -> bool:
+        """Whether every block is delivered, here or by other drivers, or its cells failed."""
+        queued = self.queue.has_tasks or self.queue.waits_for_others
+        return not queued and all(attempt.task.done for attempt in self._attempts.values())
+
     def run(self) -> None:
         """Return when the queue is empty and every result is handled.
 
@@ -72,7 +79,7 @@ class Scheduler:
             ClusterError: workers die one after another without finishing anything, or the cluster is gone.
         """
         try:
-            while self._has_work():
+            while not self.finished:
                 self.queue.refresh()
                 self._assign_tasks()
                 self._duplicate_stragglers()
@@ -89,28 +96,18 @@ class Scheduler:
         finally:
             self._pool.stop()
 
-    def _has_work(self) -> bool:
-        unassigned = self.queue.has_tasks or self.queue.waits_for_others
-        return unassigned or any(not attempt.task.done for attempt in self._attempts.values())
-
     def _assign_tasks(self) -> None:
         """Fill every worker up to its number of tasks, workers without any first."""
         for depth in range(TASKS_PER_WORKER):
             for worker in self._pool.workers:
                 if len(worker.attempts) == depth and self.queue.has_tasks:
-                    task = self._next_task(worker)
+                    # Workers that are not ready yet are to get part of the blocks, too.
+                    num_workers = len(self._pool.workers) + len(self._pool.unready)
+                    fair_blocks = self.queue.queued_blocks // (TASKS_PER_WORKER * num_workers)
+                    size = partial(self.speeds.shard_blocks, worker.device, fair_blocks=fair_blocks)
+                    task = self.queue.take(worker.model, self._pool.workers_by_model, size)
                     if task is not None:
                         self._submit(worker, task)
-
-    def _next_task(self, worker: Worker) -> Task | None:
-        # Workers that are not ready yet are to get part of the blocks, too.
-        num_workers = len(self._pool.workers) + len(self._pool.unready)
-        fair_blocks = self.queue.queued_blocks // (TASKS_PER_WORKER * num_workers)
-        return self.queue.take(
-            worker.model,
-            self._pool.workers_by_model,
-            lambda profile: self.speeds.shard_blocks(worker.device, profile, fair_blocks),
-        )
 
     def _submit(self, worker: Worker, task: Task) -> None:
         self._pool.assign_model(worker, task.shard.model)
@@ -159,20 +156,16 @@ class Scheduler:
             self._pool.worker_placed(future)
 
     def _attempt_answered(self, attempt: Attempt) -> None:
-        """Handle the answer of a worker to a shard."""
+        """Pass on the results of a worker's answer to a shard, and requeue what is unfinished."""
+        task, worker = attempt.task, attempt.worker
         try:
             report = self.executor.result(attempt.future)
         except WorkerLostError as error:
-            self._worker_lost(attempt.worker, str(error), out_of_memory=error.out_of_memory)
+            self._worker_lost(worker, str(error), out_of_memory=error.out_of_memory)
             return
         except AttemptFailedError as error:
-            report = Report(failures=dict.fromkeys(attempt.task.shard.defenses, error.failure))
+            report = Report(failures=dict.fromkeys(task.shard.defenses, error.failure))
         assert isinstance(report, Report)
-        self._attempt_finished(attempt, report)
-
-    def _attempt_finished(self, attempt: Attempt, report: Report) -> None:
-        """Pass the results of a report on, requeue what is unfinished, and remove a worker that drains."""
-        task, worker = attempt.task, attempt.worker
         del self._attempts[attempt.future]
         worker.attempts.remove(attempt)
         worker.idle_since = self.clock()

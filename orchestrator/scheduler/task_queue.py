@@ -230,21 +230,19 @@ class _ModelQueue:
         self.work += planned.span.work
 
     def next(self, size: Callable[[BlockProfile], int]) -> Task | None:
-        task = self._requeued.popleft() if self._requeued else self._cut(size)
-        if task is not None:
-            self.work -= task.work
-        return task
-
-    def _cut(self, size: Callable[[BlockProfile], int]) -> Task | None:
-        if self._cutter is None:
-            if not self._leased:
-                self._leased.extend(self._leases.acquire(self.spans))
-            if not self._leased:
-                return None
-            self._cutter = _ShardCutter(self._leased.popleft())
-        task = self._cutter.cut(size)
-        if not self._cutter.blocks_left:
-            self._cutter = None
+        if self._requeued:
+            task = self._requeued.popleft()
+        else:
+            if self._cutter is None:
+                if not self._leased:
+                    self._leased.extend(self._leases.acquire(self.spans))
+                if not self._leased:
+                    return None
+                self._cutter = _ShardCutter(self._leased.popleft())
+            task = self._cutter.cut(size)
+            if not self._cutter.blocks_left:
+                self._cutter = None
+        self.work -= task.work
         return task
 
 

@@ -6,7 +6,7 @@ import fcntl
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -29,7 +29,9 @@ def driver_lock(store: ResultStore) -> Iterator[None]:
     path = Path(store.name + _SUFFIX)
     file = _locked(path, store.name)
     try:
-        _describe_this_process(file)
+        started = f"since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
+        os.ftruncate(file, 0)
+        os.pwrite(file, f"process {os.getpid()} on {socket.gethostname()} {started}".encode(), 0)
         yield
     finally:
         # The file is deleted before the lock is released: a driver that opened it before sees that it is another file.
@@ -53,19 +55,8 @@ def _locked(path: Path, database: str) -> int:
                 f"{database} is in use by {other}; on SQLite one run goes on at a time: wait for it, name another "
                 "file with --db, or use a PostgreSQL database, which runs share"
             ) from None
-        if _is_at(path, file):
-            return file
+        # Another driver may have deleted the file between the opening and the locking.
+        with suppress(FileNotFoundError):
+            if os.path.samestat(path.stat(), os.fstat(file)):
+                return file
         os.close(file)
-
-
-def _is_at(path: Path, file: int) -> bool:
-    try:
-        return os.path.samestat(path.stat(), os.fstat(file))
-    except FileNotFoundError:
-        return False
-
-
-def _describe_this_process(file: int) -> None:
-    text = f"process {os.getpid()} on {socket.gethostname()} since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
-    os.ftruncate(file, 0)
-    os.pwrite(file, text.encode(), 0)
