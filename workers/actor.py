@@ -12,7 +12,7 @@ import ray
 from ray.actor import ActorHandle
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from workers.report import Introduction, Report
+from workers.report import Report, WorkerInfo
 from workers.shard import Shard
 
 if TYPE_CHECKING:
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class WorkerResources:
-    """What one actor asks of Ray, and how it uses it.
+    """What one actor requests from Ray, and how it uses it.
 
     Attributes:
         num_cpus: cores, possibly a fraction.
         num_gpus: GPUs, possibly a fraction; 0 computes on the CPU.
         batch_size: images at a time; None finds the best size.
         threads: CPU threads of the process.
-        node: id of the node to be on; None takes any, and makes an autoscaler add one where there is no room.
+        node: id of the node to run on; None takes any, and makes an autoscaler add one where none has room.
     """
 
     num_cpus: float
@@ -39,32 +39,33 @@ class WorkerResources:
 
 
 class BenchWorker:
-    """Keeps a model on its device and measures shards; holds no database credentials.
+    """Keeps a model on its device and measures shards; it holds no database credentials.
 
-    SIGTERM, which a machine that is about to be taken away sends, ends it after the blocks that it measures.
+    SIGTERM, which the processes of a machine get before it is taken away, drains the worker: it finishes the blocks at
+    hand and begins no others.
     """
 
     def __init__(self, resources: WorkerResources) -> None:
         self._resources = resources
         self._busy = False
-        self._die = signal.signal(signal.SIGTERM, self._terminate)
+        self._default_handler = signal.signal(signal.SIGTERM, self._drain)
 
-    def arrive(self) -> None:
-        """Answer at once: the worker has got its place."""
+    def placed(self) -> None:
+        """Return at once: the answer tells the driver that the worker has a place."""
 
-    def introduce(self) -> Introduction:
-        """Get ready, and say so."""
-        return self._bench.introduce()
+    def ready(self) -> WorkerInfo:
+        """Load the libraries, and return who the worker is."""
+        return self._bench.info()
 
     @cached_property
     def _bench(self) -> Bench:
-        # Imported here, so that the driver creates actors without importing torch's and open_clip's machinery.
+        # Imported here, so that the driver creates actors without importing torch and open_clip.
         from workers.bench import Bench
 
         resources = self._resources
         device = "cuda" if resources.num_gpus else "cpu"
-        share = resources.num_gpus if 0 < resources.num_gpus < 1 else 1.0
-        return Bench(device, resources.batch_size, threads=resources.threads, memory_fraction=share)
+        memory_fraction = resources.num_gpus if 0 < resources.num_gpus < 1 else 1.0
+        return Bench(device, resources.batch_size, threads=resources.threads, memory_fraction=memory_fraction)
 
     def run(self, shard: Shard, batch_size: int | None = None) -> Report:
         """Measure a shard."""
@@ -74,18 +75,18 @@ class BenchWorker:
         finally:
             self._busy = False
 
-    def _terminate(self, number: int, frame: FrameType | None) -> None:
+    def _drain(self, number: int, frame: FrameType | None) -> None:
         if self._busy:
-            self._bench.leave()
-        elif callable(self._die):
-            self._die(number, frame)
+            self._bench.drain()
+        elif callable(self._default_handler):
+            self._default_handler(number, frame)
 
 
 WorkerHandle = ActorHandle[Any]
 
 
 def start_worker(resources: WorkerResources) -> WorkerHandle:
-    """Start an actor; Ray neither restarts it nor repeats its tasks, because the driver does both."""
+    """Start an actor; Ray neither restarts it nor retries its tasks, because the driver does both."""
     place: Any = "DEFAULT" if resources.node is None else NodeAffinitySchedulingStrategy(resources.node, soft=False)
     handle: WorkerHandle = _ACTOR.options(
         num_cpus=resources.num_cpus,

@@ -22,8 +22,8 @@ from scc_core.evaluation.measure import device_name, measure
 from scc_core.models import get_model
 from scc_core.models.base import VisionLanguageModel, ZeroShotModel
 from scc_core.outcomes import BlockResult, Failure, Measurement
-from workers.batch import FIRST, LARGEST, BatchSize
-from workers.report import Introduction, Report
+from workers.batch_size import FIRST, LARGEST, BatchSize
+from workers.report import Report, WorkerInfo
 from workers.shard import Shard
 
 
@@ -50,35 +50,35 @@ class Bench:
         if memory_fraction < 1.0:
             torch.cuda.set_per_process_memory_fraction(memory_fraction)
         self.name = f"{socket.gethostname()}:{os.getpid()}"
-        self._leaving = False
+        self._draining = False
         self._given_size = batch_size
         self._sizes: dict[str, BatchSize] = {}
         self._model: VisionLanguageModel | None = None
         self._classifiers: dict[tuple[str, str, str], ZeroShotModel] = {}
         self._prepared = lru_cache(maxsize=4)(_prepared)
 
-    def introduce(self) -> Introduction:
-        """Say who and what this is."""
-        return Introduction(self.name, device_name(self.device))
+    def info(self) -> WorkerInfo:
+        """Return who the worker is."""
+        return WorkerInfo(self.name, device_name(self.device))
 
-    def leave(self) -> None:
-        """Stop after the blocks that are being measured, and begin no others."""
-        self._leaving = True
+    def drain(self) -> None:
+        """Finish the blocks that are being measured, and begin no others."""
+        self._draining = True
 
     def run(self, shard: Shard, batch_size: int | None = None) -> Report:
-        """Measure a shard; a component that fails fails its cells and nothing else.
+        """Measure a shard; a component that raises fails its own cells and no others.
 
         Args:
             shard: what to measure.
             batch_size: images at a time that another worker found for this model on such a device.
         """
-        if self._leaving:
-            return Report(unfinished=shard.blocks, leaving=True)
+        if self._draining:
+            return Report(unfinished=shard.blocks, draining=True)
         try:
             return self._measure(shard, self._size(shard.model.name, batch_size))
         except Exception as error:
             failure = Failure.of(error)
-            return Report(failures=dict.fromkeys(shard.defenses, failure), leaving=self._leaving)
+            return Report(failures=dict.fromkeys(shard.defenses, failure), draining=self._draining)
 
     def _measure(self, shard: Shard, size: BatchSize) -> Report:
         report = Report()
@@ -86,7 +86,7 @@ class Bench:
         dataset = self._prepared(shard.dataset.name, shard.dataset.preprocessing, model.model.image_size)
         measure_blocks = partial(measure, model, dataset, threat=shard.threat)
         defending, blocks = shard.defenses, shard.blocks
-        while blocks and defending and not self._leaving:
+        while blocks and defending and not self._draining:
             images = min(size.size, shard.max_batch_size or size.size)
             now = blocks[: blocks_of_batch(images)]
             start = time.perf_counter()
@@ -107,7 +107,7 @@ class Bench:
             defending = {key: value for key, value in defending.items() if key not in part.failures}
             report.add(part, seconds)
         report.unfinished = blocks if defending else ()
-        report.leaving, report.batch_size, report.growing = self._leaving, size.size, size.growing
+        report.draining, report.batch_size, report.growing = self._draining, size.size, size.growing
         return report
 
     def _size(self, model: str, known: int | None) -> BatchSize:

@@ -1,8 +1,7 @@
-"""What a worker sends back: who it is, and what came of a shard."""
+"""What a worker sends to the driver: who it is, and its report on a shard."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from itertools import accumulate, pairwise
 from typing import Any
@@ -12,8 +11,8 @@ from scc_core.outcomes import BlockResult, Measurement, Outcomes
 
 
 @dataclass(frozen=True)
-class Introduction:
-    """A worker that is ready.
+class WorkerInfo:
+    """Who a worker is.
 
     Attributes:
         name: host and process.
@@ -26,60 +25,58 @@ class Introduction:
 
 @dataclass
 class Report(Measurement):
-    """What came of a shard.
+    """The results of a shard, and what the scheduler needs to know of the worker.
 
     Attributes:
-        unfinished: blocks that were not begun, because the worker is leaving.
-        leaving: whether the worker was told to go and takes no more work.
+        unfinished: blocks that were not begun, because the worker drains.
+        draining: whether the worker was told to end and takes no more shards.
         batch_size: images at a time that the worker found for this model; 0 where nothing was measured.
         growing: whether it would still try a larger batch.
-        seconds: of the finished blocks, without the loading of the model.
+        seconds: that the finished blocks took, without the loading of the model.
     """
 
     unfinished: tuple[int, ...] = ()
-    leaving: bool = False
+    draining: bool = False
     batch_size: int = 0
     growing: bool = False
     seconds: float = 0.0
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "results": _packed(self.results)}
+        """Return one array for each column of all samples, and the rest of every result as plain values.
+
+        The driver unpickles the reports of all workers, and thousands of small arrays would take it far more time.
+        """
+        outcomes = Outcomes.concatenate([one.outcomes for one in self.results]) if self.results else None
+        rest = [
+            (
+                len(one.outcomes),
+                one.cell,
+                one.block,
+                astuple(one.attack),
+                astuple(one.defense),
+                one.device,
+                one.worker,
+                one.zero_gradients,
+            )
+            for one in self.results
+        ]
+        return {**self.__dict__, "results": (outcomes, rest)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state, results=_unpacked(*state["results"]))
+        outcomes: Outcomes | None
+        outcomes, rest = state["results"]
+        cuts = pairwise(accumulate((one[0] for one in rest), initial=0))
+        results = [
+            BlockResult(cell, block, outcomes.rows(start, stop), Cost(*attack), Cost(*defense), *origin)
+            for (start, stop), (_, cell, block, attack, defense, *origin) in zip(cuts, rest, strict=True)
+            if outcomes is not None
+        ]
+        self.__dict__.update(state, results=results)
 
     def add(self, part: Measurement, seconds: float) -> None:
-        """Take some blocks; a cell that failed is repeated as a whole, so that each of its blocks comes once."""
+        """Add some blocks, without those of cells that failed, because the scheduler retries a cell as a whole."""
         self.seconds += seconds
         self.failures |= part.failures
         self.results += part.results
         if self.failures:
             self.results = [result for result in self.results if result.cell not in self.failures]
-
-
-def _packed(results: Sequence[BlockResult]) -> tuple[Outcomes | None, list[tuple[Any, ...]]]:
-    """Return all samples as one column each, and the rest of every result as plain values.
-
-    Thousands of small arrays would cost the driver, which unpickles what all workers send, far more time.
-    """
-    if not results:
-        return None, []
-    rest = [
-        (len(one.outcomes), one.cell, one.block, *map(astuple, (one.attack, one.defense)), *_origin(one))
-        for one in results
-    ]
-    return Outcomes.concatenate([one.outcomes for one in results]), rest
-
-
-def _origin(result: BlockResult) -> tuple[str, str, int | None]:
-    return result.device, result.worker, result.zero_gradients
-
-
-def _unpacked(outcomes: Outcomes | None, rest: Sequence[tuple[Any, ...]]) -> list[BlockResult]:
-    if outcomes is None:
-        return []
-    cuts = pairwise(accumulate((one[0] for one in rest), initial=0))
-    return [
-        BlockResult(cell, block, outcomes.rows(start, stop), Cost(*attack), Cost(*defense), *origin)
-        for (start, stop), (_, cell, block, attack, defense, *origin) in zip(cuts, rest, strict=True)
-    ]

@@ -17,21 +17,22 @@ from typing import TypeVar
 from rich.console import Console
 
 from benchmarks.scale import workload
-from benchmarks.scale.pretend import PretendCrew
-from orchestrator.cluster.capacity import Node, Pool
-from orchestrator.cluster.executor import Crew
+from benchmarks.scale.pretend import PretendExecutor
+from orchestrator.cluster.capacity import ClusterCapacity, Node
+from orchestrator.cluster.executor import Executor
 from orchestrator.cluster.options import RunOptions
 from orchestrator.cluster.session import ray_session
-from orchestrator.driver.driver import leases_of
-from orchestrator.driver.progress import PlainReporter, Progress
-from orchestrator.driver.result_handler import RunSink
+from orchestrator.driver.display import PlainReporter
+from orchestrator.driver.progress import Progress
+from orchestrator.driver.result_handler import RunResultHandler
 from orchestrator.grid.cell import Cell
 from orchestrator.plan.plan import Plan, make_plan
 from orchestrator.results.badges import update_badges
-from orchestrator.scheduler.scheduler import Schedule
-from orchestrator.scheduler.task_queue import WorkQueue
+from orchestrator.scheduler.leases import open_leases
+from orchestrator.scheduler.scheduler import Scheduler
+from orchestrator.scheduler.task_queue import TaskQueue
 from orchestrator.store import ResultStore, RunRecord
-from orchestrator.writing.reconnect import Contact
+from orchestrator.writing.reconnect import DatabaseConnection
 from orchestrator.writing.spool import spool_of
 from orchestrator.writing.writer import Writer
 
@@ -134,9 +135,9 @@ def measure(cells: Mapping[Cell, int], url: str, figures: Figures) -> None:
         record = RunRecord(name="scale", grid_text="", grid={}, code_version="", python_version=sys.version)
         run = figures.timed("start", lambda: store.start_run(record, cells))
         with ray_session(None):
-            crew = figures.timed("workers", lambda: PretendCrew(figures.workers, figures.pause))
+            executor = figures.timed("workers", lambda: PretendExecutor(figures.workers, figures.pause))
             before = time.process_time()
-            figures.timed("measure", lambda: _carry_out(run, plan, store, crew, figures.workers))
+            figures.timed("measure", lambda: _carry_out(run, plan, store, executor, figures.workers))
             figures.driver_cpu_seconds = time.process_time() - before
         figures.timed("badges", lambda: update_badges(store, run))
         again = figures.timed("plan_again", lambda: make_plan(cells, store.measured_blocks))
@@ -145,18 +146,19 @@ def measure(cells: Mapping[Cell, int], url: str, figures: Figures) -> None:
             raise RuntimeError(f"{again.missing} blocks are missing at the end, {summary.cells_done} cells are done")
 
 
-def _carry_out(run: str, plan: Plan, store: ResultStore, crew: Crew, workers: int) -> None:
+def _carry_out(run: str, plan: Plan, store: ResultStore, executor: Executor, workers: int) -> None:
     progress = Progress(plan)
     with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
         console = Console(file=nowhere)
         spool = spool_of(store.url, run)
-        contact = Contact(store, console.print, "results wait")
-        with leases_of(run, store, progress, contact) as leases, PlainReporter(console, progress) as reporter:
-            writer = Writer(run, store, spool, contact, console.print, leases)
-            sink = RunSink(run, store, contact, writer, leases, progress, reporter)
+        connection = DatabaseConnection(store, console.print, "results wait")
+        leasing = open_leases(store, run, progress.count_blocks, connection)
+        with leasing as leases, PlainReporter(console, progress) as reporter:
+            writer = Writer(run, store, spool, connection, console.print, leases)
+            results = RunResultHandler(run, store, connection, writer, leases, progress, reporter)
             options = RunOptions(num_workers=workers)
-            pool = Pool(options, grows=False, nodes=lambda: [Node("here", float(workers), 0.0)])
-            Schedule(WorkQueue(plan, leases), pool, sink, crew=crew).run()
+            capacity = ClusterCapacity(options, can_grow=False, nodes=lambda: [Node("here", float(workers), 0.0)])
+            Scheduler(TaskQueue(plan, leases), capacity, results, executor=executor).run()
             writer.finish()
 
 

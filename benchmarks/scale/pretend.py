@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import ray
 
-from orchestrator.cluster.executor import RayCrew
+from orchestrator.cluster.executor import RayExecutor
 from scc_core.blocks import BLOCK_SIZE
 from scc_core.cost import Cost
 from scc_core.outcomes import BlockResult, Outcomes
 from workers.actor import WorkerResources
-from workers.report import Introduction, Report
+from workers.report import Report, WorkerInfo
 from workers.shard import Shard
 
 _CLASSES = 10
@@ -42,12 +42,12 @@ class PretendWorker:
         rng = np.random.default_rng(os.getpid())
         self._answers = cycle([_random_outcomes(rng) for _ in range(_DIFFERENT)])
 
-    def arrive(self) -> None:
-        """Answer when the process has started."""
+    def placed(self) -> None:
+        """Return when the process has started."""
 
-    def introduce(self) -> Introduction:
+    def ready(self) -> WorkerInfo:
         """Be ready at once."""
-        return Introduction(self._name, "pretend")
+        return WorkerInfo(self._name, "pretend")
 
     def run(self, shard: Shard, batch_size: int | None = None) -> Report:
         """Answer a shard."""
@@ -79,7 +79,7 @@ def _random_outcomes(rng: np.random.Generator) -> Outcomes:
     )
 
 
-class PretendCrew(RayCrew):
+class PretendExecutor(RayExecutor):
     """Hands out pretend workers that were started before, so that their start is not part of what is measured.
 
     Args:
@@ -89,9 +89,9 @@ class PretendCrew(RayCrew):
 
     def __init__(self, count: int, pause: float) -> None:
         self._waiting: list[Any] = [_ACTOR.remote(PretendResources(pause)) for _ in range(count)]
-        ray.get([worker.arrive.remote() for worker in self._waiting])
+        ray.get([worker.placed.remote() for worker in self._waiting])
 
-    def start(self, resources: WorkerResources) -> Any:  # noqa: ARG002 - they need nothing
+    def start_worker(self, resources: WorkerResources) -> Any:  # noqa: ARG002 - they need nothing
         """Give one of them."""
         return self._waiting.pop()
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import os
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
-from orchestrator.cluster.options import Devices
+from orchestrator.cluster.options import Devices, RunOptions
 from scc_core.machine import settings
 
 DEFAULT_DATABASE = "sqlite:///sccbench.db"
@@ -31,7 +34,7 @@ GridPath = Annotated[Path, typer.Argument(metavar="GRID", help="A grid file (YAM
 
 def _database(context: typer.Context, option: typer.CallbackParam, value: str) -> str:
     """Take the file that the environment names where no URL is given, and no password from a command line."""
-    from orchestrator.store.credentials import check_not_on_command_line, database_of_environment
+    from orchestrator.store import check_not_on_command_line, database_of_environment
 
     source = context.get_parameter_source(str(option.name))
     given = source.name if source is not None else ""
@@ -90,12 +93,13 @@ NoPlugins = Annotated[
 Workers = Annotated[
     int | None,
     typer.Option(
+        "--workers",
         min=1,
         metavar="N",
-        help="Workers at most. Default: what there is room for, one per GPU, without GPUs one per CPU core.",
+        help="Workers at most. Default: as many as there are slots: one per GPU, without GPUs one per CPU core.",
     ),
 ]
-BatchSize = Annotated[
+_BatchSize = Annotated[
     int | None,
     typer.Option(
         min=1,
@@ -103,28 +107,60 @@ BatchSize = Annotated[
         help="Images at a time; changes speed and memory, never a result. Default: what is found to be fastest.",
     ),
 ]
-DeviceChoice = Annotated[
+_Devices = Annotated[
     Devices,
     typer.Option("--devices", help="What computes: GPUs, or CPUs where there are none; one of them; or all nodes."),
 ]
-GpusPerWorker = Annotated[
+_GpusPerWorker = Annotated[
     float,
     typer.Option(metavar="G", help="GPUs of a worker; 0.5 puts two workers on each GPU."),
 ]
-HangSeconds = Annotated[
+_HangSeconds = Annotated[
     float | None,
     typer.Option(
         min=1.0,
         metavar="S",
-        help="A worker is ended that is silent on a shard for ten times what it should take, but for S seconds at "
-        "least. Default: 600.",
+        help="A worker that is silent on a shard for ten times as long as it should take is ended, but never before S "
+        "seconds. Default: 600.",
     ),
 ]
+_RUN_OPTIONS: dict[str, Any] = {
+    "num_workers": Workers,
+    "batch_size": _BatchSize,
+    "devices": _Devices,
+    "gpus_per_worker": _GpusPerWorker,
+    "hang_seconds": _HangSeconds,
+}
+"""The options of a run on the command line, by the fields of :class:`RunOptions`, without the address."""
 Strict = Annotated[
     bool,
     typer.Option("--strict", help="Refuse datasets that leave something out: a damaged image, a file of another kind."),
 ]
 TableFormat = Annotated[Format, typer.Option("--format", help="How to print.")]
+
+
+def takes_run_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of a run in place of its parameter ``options``, and build that from what was given.
+
+    The defaults are those of :class:`RunOptions`. Its address is left out, since commands take different kinds of one.
+    """
+    defaults, kind = RunOptions(), inspect.Parameter.KEYWORD_ONLY
+    shared = [
+        inspect.Parameter(name, kind, default=getattr(defaults, name), annotation=annotation)
+        for name, annotation in _RUN_OPTIONS.items()
+    ]
+    signature = inspect.signature(command, eval_str=True)
+    parameters: list[inspect.Parameter] = []
+    for parameter in signature.parameters.values():
+        parameters += shared if parameter.name == "options" else [parameter.replace(kind=kind)]
+
+    @functools.wraps(command)
+    def with_run_options(**given: Any) -> None:
+        options = RunOptions(**{name: given.pop(name) for name in _RUN_OPTIONS})
+        command(**given, options=options)
+
+    with_run_options.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    return with_run_options
 
 
 def output() -> Console:

@@ -12,19 +12,16 @@ from orchestrator.cli.options import (
     DEFAULT_DATABASE,
     Address,
     AnyAddress,
-    BatchSize,
     Database,
-    DeviceChoice,
-    GpusPerWorker,
     GridPath,
-    HangSeconds,
     NoPlugins,
     Strict,
     Workers,
     messages,
     output,
+    takes_run_options,
 )
-from orchestrator.cluster.options import Devices, RunOptions
+from orchestrator.cluster.options import RunOptions
 
 if TYPE_CHECKING:
     from orchestrator.driver.driver import RunResult
@@ -58,49 +55,43 @@ def plan(
     show_plan(checked, db, workers, output(), strict=strict)
 
 
+@takes_run_options
 def run(
     grid: GridPath,
     db: Database = DEFAULT_DATABASE,
     address: Address = None,
-    workers: Workers = None,
-    batch_size: BatchSize = None,
-    devices: DeviceChoice = Devices.AUTO,
-    gpus_per_worker: GpusPerWorker = 1.0,
-    hang_seconds: HangSeconds = None,
+    *,
+    options: RunOptions,
     no_plugins: NoPlugins = False,
     strict: Strict = False,
 ) -> None:
     """Measure every cell of a grid that the database does not hold yet."""
     _allow_plugins(not no_plugins)
-    options = RunOptions(address, workers, batch_size, devices, gpus_per_worker, hang_seconds)
-    finish(start(grid, db, options, strict=strict))
+    finish(start(grid, db, replace(options, address=address), strict=strict))
 
 
+@takes_run_options
 def resume(
     run: RunId = None,
     db: Database = DEFAULT_DATABASE,
     address: AnyAddress = None,
-    workers: Workers = None,
-    batch_size: BatchSize = None,
-    devices: DeviceChoice = Devices.AUTO,
-    gpus_per_worker: GpusPerWorker = 1.0,
-    hang_seconds: HangSeconds = None,
+    *,
+    options: RunOptions,
     no_plugins: NoPlugins = False,
 ) -> None:
     """Continue a run that was interrupted; cells that failed are tried again."""
-    options = RunOptions(address, workers, batch_size, devices, gpus_per_worker, hang_seconds)
     if address is not None and address.startswith(("http://", "https://")):
         from orchestrator.cli.submit import submit_resume
 
         submit_resume(run, address, replace(options, address="auto"), plugins=not no_plugins)
         return
 
-    from orchestrator.driver.driver import resume as resume_run
-    from orchestrator.store import ResultStore
+    from orchestrator.driver.api import resume_run
+    from orchestrator.driver.display import ConsoleDisplay
 
     _allow_plugins(not no_plugins)
-    with ResultStore.open(db, create=False) as store:
-        finish(_report(resume_run(run, store, options, output())))
+    display = ConsoleDisplay(output(), messages())
+    finish(resume_run(run, db, replace(options, address=address), display))
 
 
 def start(grid: Path, db: str, options: RunOptions, *, strict: bool = False) -> RunResult:
@@ -114,25 +105,10 @@ def start(grid: Path, db: str, options: RunOptions, *, strict: bool = False) -> 
     # A wrong key is told before torch and Ray are loaded, which takes seconds.
     checked, text = load_grid(grid)
 
-    from orchestrator.driver.driver import start as start_run
-    from orchestrator.grid.expand import expand
-    from orchestrator.grid.fetch_models import fetch_models_of
-    from orchestrator.grid.left_out import refuse_left_out
-    from orchestrator.store import ResultStore
+    from orchestrator.driver.api import run_grid
+    from orchestrator.driver.display import ConsoleDisplay
 
-    fetch_models_of(checked, messages())
-    # Before the database is opened, so that a wrong grid leaves no file behind.
-    cells = expand(checked)
-    if strict:
-        refuse_left_out(cells)
-    with ResultStore.open(db) as store:
-        return _report(start_run(checked, text, cells, store, options, output()))
-
-
-def _allow_plugins(allowed: bool) -> None:
-    from scc_core.components.registry import Registry
-
-    Registry.plugins_allowed = allowed
+    return run_grid(checked, text, db, options, ConsoleDisplay(output(), messages()), strict=strict)
 
 
 def finish(result: RunResult) -> None:
@@ -141,7 +117,7 @@ def finish(result: RunResult) -> None:
         raise typer.Exit(EXIT_FAILED)
 
 
-def _report(result: RunResult) -> RunResult:
-    verdict = "all cells done" if not result.failed else f"{result.failed} cells failed: sccbench status {result.run}"
-    output().print(f"run {result.run}: {verdict}", highlight=False, soft_wrap=True)
-    return result
+def _allow_plugins(allowed: bool) -> None:
+    from scc_core.components.registry import Registry
+
+    Registry.plugins_allowed = allowed

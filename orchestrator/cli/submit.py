@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,24 +11,20 @@ import typer
 
 from orchestrator.cli.options import (
     DEFAULT_DATABASE,
-    BatchSize,
     Database,
-    DeviceChoice,
-    GpusPerWorker,
     GridPath,
-    HangSeconds,
     HeadAddress,
     NoPlugins,
     OptionalHeadAddress,
     Strict,
-    Workers,
     messages,
     output,
+    takes_run_options,
 )
-from orchestrator.cluster.options import Devices, RunOptions
+from orchestrator.cluster.options import RunOptions
 
 if TYPE_CHECKING:
-    from orchestrator.jobs import Head, Parcel
+    from orchestrator.jobs import Head, SubmissionPackage
 
 _START_PATIENCE_SECONDS = 600.0
 _KEPT = "what was measured is stored, `sccbench resume"
@@ -55,17 +52,15 @@ def register(app: typer.Typer) -> None:
     app.command(hidden=True)(drive)
 
 
+@takes_run_options
 def submit(
     grid: GridPath,
     address: HeadAddress,
     working_dir: WorkingDir = None,
     image: Image = None,
     runtime_env: RuntimeEnv = None,
-    workers: Workers = None,
-    batch_size: BatchSize = None,
-    devices: DeviceChoice = Devices.AUTO,
-    gpus_per_worker: GpusPerWorker = 1.0,
-    hang_seconds: HangSeconds = None,
+    *,
+    options: RunOptions,
     no_plugins: NoPlugins = False,
     strict: Strict = False,
     wait: Wait = True,
@@ -77,47 +72,41 @@ def submit(
 
     from datetime import UTC, datetime
 
-    from orchestrator.jobs import Head, Order, pack_run
+    from orchestrator.jobs import Head, JobSpec, RuntimeEnvironment, pack_submission
     from orchestrator.jobs.preflight import check_grid
-    from orchestrator.jobs.submission import Surroundings
     from orchestrator.store import new_run_id
     from scc_core.components.registry import Registry
 
-    surroundings = Surroundings(working_dir, image, runtime_env)
     Registry.plugins_allowed = not no_plugins
     check_grid(checked, sends_code=working_dir is not None or image is not None)
     run = new_run_id(datetime.now(UTC))
-    options = RunOptions("auto", workers, batch_size, devices, gpus_per_worker, hang_seconds)
-    order = Order(run, run, options=options, plugins=not no_plugins, strict=strict)
-    parcel = pack_run(order, checked.name, text, surroundings)
-    _send(Head(address), parcel, wait=wait)
+    on_head = replace(options, address="auto")
+    spec = JobSpec(run, run, options=on_head, plugins=not no_plugins, strict=strict)
+    environment = RuntimeEnvironment(working_dir, image, runtime_env)
+    _submit(Head(address), pack_submission(spec, checked.name, text, environment), wait=wait)
 
 
 def submit_resume(run: str | None, address: str, options: RunOptions, *, plugins: bool) -> None:
-    """Send an order to continue a run to the head whose database holds it.
+    """Submit a job that resumes a run to the head whose database holds it.
 
     Raises:
-        UserError: no such run, or the head cannot continue it.
+        UserError: there is no such run, or the head cannot resume it.
     """
-    from orchestrator.jobs import Head, Order, pack_run
-    from orchestrator.jobs.submission import Surroundings
+    from orchestrator.jobs import Head, JobSpec, RuntimeEnvironment, pack_submission
 
     head = Head(address)
-    run_id, name = head.run_to_continue(run)
-    order = Order(run_id, head.next_submission(run_id), resume=True, options=options, plugins=plugins)
-    _send(head, pack_run(order, name, None, Surroundings()), wait=True)
+    run_id, name = head.run_to_resume(run)
+    spec = JobSpec(run_id, head.next_submission_id(run_id), resume=True, options=options, plugins=plugins)
+    _submit(head, pack_submission(spec, name, None, RuntimeEnvironment()), wait=True)
 
 
-def _send(head: Head, parcel: Parcel, *, wait: bool) -> None:
-    """Send a parcel, print the id of its run on standard output, and on the other what the head says."""
-    from orchestrator.jobs.submission import RUN_METADATA
-
-    head.send(parcel)
-    started = head.wait_until_started(parcel, _START_PATIENCE_SECONDS) if wait else None
-    run = parcel.metadata[RUN_METADATA]
-    told = started or f"run {run}: sent"
-    messages().print(f"{told}; sccbench logs {run} --follow", highlight=False, markup=False, soft_wrap=True)
-    print(run)
+def _submit(head: Head, package: SubmissionPackage, *, wait: bool) -> None:
+    """Submit a package; print the id of its run on standard output, and what the head says on standard error."""
+    head.submit(package)
+    started = head.wait_until_started(package, _START_PATIENCE_SECONDS) if wait else None
+    told = started or f"run {package.run}: sent"
+    messages().print(f"{told}; sccbench logs {package.run} --follow", highlight=False, markup=False, soft_wrap=True)
+    print(package.run)
 
 
 def logs(
@@ -162,11 +151,13 @@ def _cancel_in_database(db: str, run: str | None) -> tuple[str, str]:
     return found.id, f"cancelled; its driver stops within seconds; {_KEPT} {found.id}` continues"
 
 
-def drive(order: Annotated[str, typer.Argument(help="What `sccbench submit` sends.")]) -> None:
-    """Carry out a submitted run: the head runs this."""
-    from orchestrator.jobs.entrypoint import carry_out
+def drive(job_spec: Annotated[str, typer.Argument(help="What `sccbench submit` sends.")]) -> None:
+    """Run a submitted job: the head runs this."""
+    from orchestrator.cli.run import finish
+    from orchestrator.driver.display import ConsoleDisplay
+    from orchestrator.jobs.entrypoint import run_job
 
-    carry_out(order, output())
+    finish(run_job(job_spec, ConsoleDisplay(output())))
 
 
 def _show(text: str) -> None:

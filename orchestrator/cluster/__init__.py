@@ -1,3 +1,3 @@
-"""The Ray cluster: how to reach it, what it has room for, and the workers that it runs."""
+"""The Ray cluster: how a driver connects to it, how many workers it has slots for, and how workers are run."""
 
 __all__ = ["address_check", "capacity", "executor", "options", "session"]

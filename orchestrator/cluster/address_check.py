@@ -1,4 +1,4 @@
-"""What answers at an address, asked before Ray itself connects: Ray alone retries a wrong address for minutes."""
+"""Checks what answers at an address before Ray connects to it, because Ray retries a wrong address for minutes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from scc_core.errors import UserError
 CLIENT_SCHEME = "ray://"
 PATIENCE_SECONDS = 5.0
 TOKEN_HINT = "set RAY_AUTH_TOKEN, or save the cluster's token as ~/.ray/auth_token"
-# Ray generates these modules without types.
+# The modules that Ray generates have no types.
 _gcs: Any = gcs_service_pb2
 _client: Any = ray_client_pb2
 _METADATA = _gcs.InternalKVGetRequest(namespace=b"cluster", key=b"CLUSTER_METADATA")
@@ -30,7 +30,7 @@ def check_cluster(address: str) -> None:
     """Check that a Ray of this version answers at ``HOST:PORT`` or ``ray://HOST:PORT`` and takes this user's token.
 
     Raises:
-        UserError: nothing answers, something else does, the versions differ, or the token is wrong.
+        UserError: nothing answers, what answers is no Ray, the versions differ, or the token is wrong.
     """
     host_and_port = address.removeprefix(CLIENT_SCHEME)
     _check_port(address, host_and_port)
@@ -40,24 +40,29 @@ def check_cluster(address: str) -> None:
             if address.startswith(CLIENT_SCHEME):
                 ray_client_pb2_grpc.RayletDriverStub(channel).ClusterInfo(_PING, timeout=PATIENCE_SECONDS)
             else:
-                check_versions(address, _cluster_versions(channel))
+                kv = gcs_service_pb2_grpc.InternalKVGcsServiceStub(channel)
+                cluster = json.loads(kv.InternalKVGet(_METADATA, timeout=PATIENCE_SECONDS).value)
+                check_versions(address, {"Ray": cluster["ray_version"], "Python": cluster["python_version"]})
     except AuthenticationError:
         raise UserError(f"the Ray cluster at {address!r} asks for a token: {TOKEN_HINT}") from None
     except grpc.FutureTimeoutError:
         raise _not_ray(address) from None
     except grpc.RpcError as error:
-        raise _refusal(address, error) from None
+        code = error.code() if isinstance(error, grpc.Call) else None
+        if code is grpc.StatusCode.UNAUTHENTICATED:
+            raise UserError(f"the Ray cluster at {address!r} refuses this machine's token: {TOKEN_HINT}") from None
+        raise _not_ray(address) from None
 
 
 def check_versions(address: str, cluster: dict[str, str]) -> None:
-    """Refuse a cluster of another Ray or Python: what is sent there is pickled by the one and read by the other.
+    """Refuse a cluster of another Ray or Python, because one of them pickles what the other reads.
 
     Args:
-        address: named in the error.
-        cluster: its versions of ``Ray`` and ``Python``.
+        address: of the cluster, for the error.
+        cluster: the versions of ``Ray`` and ``Python`` there.
 
     Raises:
-        UserError: they differ from this process's.
+        UserError: a version differs from that of this process.
     """
     here = {"Ray": ray.__version__, "Python": platform.python_version()}
     differing = [name for name, version in cluster.items() if version != here[name]]
@@ -78,20 +83,6 @@ def _check_port(address: str, host_and_port: str) -> None:
         socket.create_connection((host.strip("[]"), int(port)), timeout=PATIENCE_SECONDS).close()
     except (OSError, OverflowError) as error:
         raise UserError(f"no Ray cluster answers at {address!r}: {error}; start one with `ray start --head`") from None
-
-
-def _cluster_versions(channel: Any) -> dict[str, str]:
-    store = gcs_service_pb2_grpc.InternalKVGcsServiceStub(channel)
-    reply = store.InternalKVGet(_METADATA, timeout=PATIENCE_SECONDS)
-    stored = json.loads(reply.value)
-    return {"Ray": stored["ray_version"], "Python": stored["python_version"]}
-
-
-def _refusal(address: str, error: grpc.RpcError) -> UserError:
-    code = error.code() if isinstance(error, grpc.Call) else None
-    if code is grpc.StatusCode.UNAUTHENTICATED:
-        return UserError(f"the Ray cluster at {address!r} refuses this machine's token: {TOKEN_HINT}")
-    return _not_ray(address)
 
 
 def _not_ray(address: str) -> UserError:

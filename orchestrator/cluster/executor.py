@@ -1,4 +1,4 @@
-"""The workers as the schedule sees them, and how Ray provides them."""
+"""How the scheduler starts workers, gives them shards and gets their reports: a protocol, and Ray's implementation."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ from ray.exceptions import OutOfMemoryError, RayError, RayTaskError
 from scc_core.errors import SccBenchError
 from scc_core.outcomes import Failure
 from workers.actor import WorkerResources, start_worker
-from workers.report import Introduction, Report
+from workers.report import Report, WorkerInfo
 from workers.shard import Shard
 
-_FETCH_SECONDS = 60.0
+_RESULT_SECONDS = 60.0
+"""How long Ray may take to transfer a result that is ready."""
 
 
-class ScheduleError(SccBenchError):
-    """A run cannot go on: its workers die, or its cluster is gone. What was measured stands."""
+class ClusterError(SccBenchError):
+    """A run cannot go on: its workers die one after another, or its cluster is gone. What was measured is kept."""
 
 
 class WorkerLostError(SccBenchError):
-    """A worker will not answer again.
+    """A worker died and answers no more calls.
 
     Attributes:
         out_of_memory: whether the host killed it for its memory.
@@ -35,92 +36,91 @@ class WorkerLostError(SccBenchError):
         self.out_of_memory = out_of_memory
 
 
-class CallFailedError(SccBenchError):
-    """A call failed although its worker lives."""
+class AttemptFailedError(SccBenchError):
+    """A call raised although its worker lives."""
 
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure.error)
         self.failure = failure
 
 
-class Crew(Protocol):
-    """Starts workers, hands them shards and waits for answers; a handle and a ticket mean something to it alone."""
+class Executor(Protocol):
+    """Starts workers, submits shards to them and waits for the results.
 
-    def start(self, resources: WorkerResources) -> Any:
-        """Ask for a worker and return its handle at once; it may take long until there is room for it."""
+    A handle stands for a worker and a future for the result of a call; only the executor looks inside them.
+    """
 
-    def arrive(self, handle: Any) -> Any:
-        """Return the ticket that is answered with None when the worker has got a place."""
+    def start_worker(self, resources: WorkerResources) -> Any:
+        """Request a worker and return its handle at once; the cluster may take long to place it."""
 
-    def introduce(self, handle: Any) -> Any:
-        """Return the ticket for an :class:`Introduction`, which comes when the worker is ready."""
+    def placed(self, handle: Any) -> Any:
+        """Return a future whose result is None; it is done when the worker has a place in the cluster."""
 
-    def run(self, handle: Any, shard: Shard, batch_size: int | None) -> Any:
-        """Return the ticket for the :class:`Report` on a shard."""
+    def ready(self, handle: Any) -> Any:
+        """Return a future of the worker's :class:`WorkerInfo`; it is done when the worker takes shards."""
 
-    def wait(self, tickets: Sequence[Any], seconds: float) -> Sequence[Any]:
-        """Return the tickets that are answered, as soon as there is one, or none after ``seconds``."""
+    def submit(self, handle: Any, shard: Shard, batch_size: int | None) -> Any:
+        """Return a future of the worker's :class:`Report` on a shard."""
 
-    def answer(self, ticket: Any) -> Introduction | Report | None:
-        """Return the answer of a ticket that :meth:`wait` returned.
+    def wait(self, futures: Sequence[Any], seconds: float) -> Sequence[Any]:
+        """Return the futures that are done, as soon as there is one, or none after ``seconds``."""
+
+    def result(self, future: Any) -> WorkerInfo | Report | None:
+        """Return the result of a future that :meth:`wait` returned.
 
         Raises:
-            WorkerLostError: the worker is gone.
-            CallFailedError: the call raised.
+            WorkerLostError: the worker died.
+            AttemptFailedError: the call raised.
         """
 
-    def stop(self, handle: Any) -> None:
-        """End a worker at once, whatever it does, or take back the wish for one."""
+    def stop_worker(self, handle: Any) -> None:
+        """End a worker at once, whatever it does, or withdraw the request for it."""
 
 
-class RayCrew:
-    """Workers that are Ray's actors."""
+class RayExecutor:
+    """Workers that are Ray actors."""
 
-    def start(self, resources: WorkerResources) -> Any:
-        """Ask Ray for an actor."""
+    def start_worker(self, resources: WorkerResources) -> Any:
+        """Request an actor."""
         return start_worker(resources)
 
-    def arrive(self, handle: Any) -> Any:
+    def placed(self, handle: Any) -> Any:
         """Call the actor."""
-        return handle.arrive.remote()
+        return handle.placed.remote()
 
-    def introduce(self, handle: Any) -> Any:
+    def ready(self, handle: Any) -> Any:
         """Call the actor."""
-        return handle.introduce.remote()
+        return handle.ready.remote()
 
-    def run(self, handle: Any, shard: Shard, batch_size: int | None) -> Any:
+    def submit(self, handle: Any, shard: Shard, batch_size: int | None) -> Any:
         """Call the actor."""
         return handle.run.remote(shard, batch_size)
 
-    def wait(self, tickets: Sequence[Any], seconds: float) -> Sequence[Any]:
-        """Wait for one, then return all that are ready by then, so that one slow write does not become many."""
-        if not tickets:
+    def wait(self, futures: Sequence[Any], seconds: float) -> Sequence[Any]:
+        """Wait for one future, then return all that are done, so that one slow write does not become many."""
+        if not futures:
             time.sleep(seconds)
             return []
-        ready, _ = ray.wait(list(tickets), num_returns=1, timeout=seconds)
-        if ready:
-            ready, _ = ray.wait(list(tickets), num_returns=len(tickets), timeout=0)
-        return list(ready)
+        done, _ = ray.wait(list(futures), num_returns=1, timeout=seconds)
+        if done:
+            done, _ = ray.wait(list(futures), num_returns=len(futures), timeout=0)
+        return list(done)
 
-    def answer(self, ticket: Any) -> Introduction | Report | None:
-        """Fetch a result that is ready."""
+    def result(self, future: Any) -> WorkerInfo | Report | None:
+        """Get the result from Ray's object store."""
         try:
-            answer: Introduction | Report | None = ray.get(ticket, timeout=_FETCH_SECONDS)
+            result: WorkerInfo | Report | None = ray.get(future, timeout=_RESULT_SECONDS)
         except OutOfMemoryError as error:
-            # Ray's report of an out-of-memory kill fills pages; its first line says who was killed and why.
+            # Ray's report of an out-of-memory kill fills pages; its first line names the process and the reason.
             raise WorkerLostError(str(error).partition("\n")[0], out_of_memory=True) from None
         except RayTaskError as error:
-            raise CallFailedError(Failure.of(error)) from None
+            raise AttemptFailedError(Failure.of(error)) from None
         except RayError as error:
-            raise WorkerLostError(_last_line(str(error))) from None
-        return answer
+            lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+            raise WorkerLostError(lines[-1] if lines else "no reason given") from None
+        return result
 
-    def stop(self, handle: Any) -> None:
-        """Kill the actor; where the cluster cannot be reached it ends with the driver."""
+    def stop_worker(self, handle: Any) -> None:
+        """Kill the actor; where the cluster cannot be reached, the actor ends with the driver."""
         with suppress(ConnectionError):
             ray.kill(handle)
-
-
-def _last_line(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else "no reason given"

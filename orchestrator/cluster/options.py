@@ -1,4 +1,4 @@
-"""How a run uses the machine."""
+"""The options of a run: which cluster, workers and devices compute it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Devices(StrEnum):
-    """What computes."""
+    """Which devices compute."""
 
     AUTO = "auto"
     GPU = "gpu"
@@ -15,16 +15,16 @@ class Devices(StrEnum):
     ALL = "all"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RunOptions:
-    """How a run uses the machine; none of it changes a result.
+    """How a run uses a cluster or this machine; no option changes a result.
 
     Attributes:
         address: of a Ray cluster; None starts a local one.
-        num_workers: actors at most; None takes what the cluster has room for, now and later.
+        num_workers: workers at most; None takes what the cluster has slots for, now and later.
         batch_size: images at a time; None finds the best size for every model and device.
-        devices: ``auto`` takes GPUs, or CPU cores where there are none; ``all`` takes nodes without GPUs, too.
-        gpus_per_worker: GPUs of an actor: a whole number, or a fraction to put several on one.
+        devices: ``auto`` takes GPUs, or CPU cores where there are none; ``all`` also takes nodes without GPUs.
+        gpus_per_worker: a whole number of GPUs, or a fraction that puts several workers on one.
         hang_seconds: a worker that is silent on a shard for less never counts as hung; None takes the default.
     """
 

@@ -1,3 +1,3 @@
-"""A run from its start to its end: the driver, its progress, and where results go."""
+"""A run from its start to its end: its preparation, its driver, its progress, and where results go."""
 
-__all__ = ["driver", "progress", "provenance"]
+__all__ = ["api", "display", "driver", "prepare", "progress", "provenance", "result_handler"]

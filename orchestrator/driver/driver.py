@@ -1,45 +1,41 @@
-"""The driver of a run: plan, schedule, and the one writer of the database."""
+"""The driver of a run: it plans, schedules and writes, and it alone writes results to the database."""
 
 from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import FrameType
 
-from rich.console import Console
-
-from orchestrator.cluster.capacity import Pool, make_pool
-from orchestrator.cluster.executor import ScheduleError
+from orchestrator.cluster.capacity import ClusterCapacity, cluster_capacity
+from orchestrator.cluster.executor import ClusterError
 from orchestrator.cluster.options import RunOptions
 from orchestrator.cluster.session import ray_session
-from orchestrator.driver.progress import Progress, make_reporter
+from orchestrator.driver.display import Display
+from orchestrator.driver.prepare import PreparedGrid
+from orchestrator.driver.progress import Progress
 from orchestrator.driver.provenance import code_version, package_versions, python_version, this_machine
-from orchestrator.driver.result_handler import RunSink
-from orchestrator.grid.cell import Cell
-from orchestrator.grid.expand import expand
-from orchestrator.grid.fetch_models import fetch_models_of
-from orchestrator.grid.left_out import left_out_of, print_left_out
-from orchestrator.grid.schema import Grid, parse_grid
+from orchestrator.driver.result_handler import RunResultHandler
+from orchestrator.grid.left_out import describe_left_out, left_out_of
 from orchestrator.plan.plan import Plan, describe_plan, make_plan
 from orchestrator.results.badges import update_badges
-from orchestrator.scheduler.device_speeds import HANG_SECONDS, Speeds
-from orchestrator.scheduler.leases import Alone, Claims, Leases
-from orchestrator.scheduler.scheduler import Schedule
-from orchestrator.scheduler.task_queue import WorkQueue
-from orchestrator.store import ResultStore, RunCancelledError, RunRecord, StoreUnavailableError, is_sqlite
-from orchestrator.writing.driver_lock import sole_driver
-from orchestrator.writing.reconnect import Contact, Say
+from orchestrator.scheduler.device_speeds import HANG_SECONDS, DeviceSpeeds
+from orchestrator.scheduler.leases import open_leases
+from orchestrator.scheduler.scheduler import Scheduler
+from orchestrator.scheduler.task_queue import TaskQueue
+from orchestrator.store import ResultStore, RunCancelledError, RunRecord, StoreUnavailableError
+from orchestrator.writing.driver_lock import driver_lock
+from orchestrator.writing.reconnect import DatabaseConnection
 from orchestrator.writing.spool import spool_of
-from orchestrator.writing.writer import Writer, replay
+from orchestrator.writing.writer import Writer, write_leftover_spools
 from scc_core.datasets.pixels.disk_cache.this_machine import check_disk_cache
 from scc_core.errors import SccBenchError, UserError
 
 
 class RunInterruptedError(SccBenchError):
-    """A run was stopped by Ctrl-C or SIGTERM; everything measured so far is in the database, or in the spool."""
+    """A run was stopped by Ctrl-C or SIGTERM; what was measured is in the database or in the spool."""
 
     exit_status = 130
 
@@ -49,7 +45,7 @@ class RunInterruptedError(SccBenchError):
 
 
 class RunStoppedError(RunInterruptedError):
-    """A run could not go on, for want of workers or of its cluster; everything measured so far is kept."""
+    """A run lost its workers or its cluster; what was measured is in the database or in the spool."""
 
     exit_status = 1
 
@@ -68,108 +64,131 @@ class RunResult:
     failed: int
     measured: int
 
+    @property
+    def verdict(self) -> str:
+        """Return in a few words whether all cells are done, and the command that shows those that failed."""
+        return f"{self.failed} cells failed: sccbench status {self.run}" if self.failed else "all cells done"
+
 
 def start(
-    grid: Grid,
-    text: str,
-    cells: Mapping[Cell, int],
+    prepared: PreparedGrid,
     store: ResultStore,
     options: RunOptions,
-    console: Console,
-    submission: str | None = None,
+    display: Display,
+    submission_id: str | None = None,
 ) -> RunResult:
     """Measure what the database lacks of a grid, as a new run.
 
     Args:
-        grid: as checked.
-        text: as the user wrote it, to be stored with the run.
-        cells: the grid's cells, each with the number of samples asked for.
+        prepared: the grid and its cells.
         store: where results go.
-        options: how to use the machine.
-        console: where progress is shown.
-        submission: the job that asked for the run, whose id the run takes; None for a command.
+        options: how to use a cluster or this machine.
+        display: shows what happens.
+        submission_id: of the job that asks for the run, whose id the run takes; None without a job.
 
     Raises:
-        UserError: the address or the number of workers is wrong, or another run has the database; nothing was computed.
-        RunInterruptedError: interrupted; what was measured is stored and the run can be resumed.
-        RunCancelledError: another process has cancelled it; what was measured is stored and the run can be resumed.
+        UserError: the options are wrong, or another driver has the database; nothing was computed.
+        RunInterruptedError: the run was interrupted; it can be resumed.
+        RunCancelledError: another process cancelled the run; it can be resumed.
     """
-    with sole_driver(store):
-        replay(store, _sayer(console))
-        plan = make_plan(cells, store.measured_blocks)
-        with _compute(plan, options) as pool:
-            print_left_out(cells, console)
-            run = store.start_run(_record(grid, text, submission, cells), cells, submission)
-            return _carry_out(run, plan, store, pool, console)
+    record = RunRecord(
+        name=prepared.grid.name,
+        grid_text=prepared.text,
+        grid=json.loads(prepared.grid.model_dump_json()),
+        code_version=code_version(),
+        python_version=python_version(),
+        packages=package_versions(),
+        machine=this_machine(),
+        submission=submission_id,
+        left_out=left_out_of(prepared.cells),
+    )
+    with driver_lock(store):
+        write_leftover_spools(store, display.say)
+        plan = make_plan(prepared.cells, store.measured_blocks)
+        with _connected_cluster(plan, options) as capacity:
+            for line in describe_left_out(record.left_out):
+                display.say(line)
+            run = store.start_run(record, prepared.cells, submission_id)
+            return _measure(run, plan, store, capacity, display)
 
 
 def resume(
-    run: str | None, store: ResultStore, options: RunOptions, console: Console, submission: str | None = None
+    run: str,
+    prepared: PreparedGrid,
+    store: ResultStore,
+    options: RunOptions,
+    display: Display,
+    submission_id: str | None = None,
 ) -> RunResult:
     """Measure what an earlier run still lacks; cells that failed are tried again.
 
     Args:
-        run: its id or the beginning of it; None takes the latest.
-        store: where results are.
-        options: how to use the machine.
-        console: where progress is shown.
-        submission: the job that asks for it; None for a command.
+        run: its id.
+        prepared: its grid and the cells to which the grid expands today.
+        store: where its results are.
+        options: how to use a cluster or this machine.
+        display: shows what happens.
+        submission_id: of the job that asks for it; None without a job.
 
     Raises:
-        UserError: no such run, or its cells cannot be the same any more.
+        UserError: its cells are no longer the same, the options are wrong, or another driver has the database.
+        RunInterruptedError: the run was interrupted; it can be resumed.
+        RunCancelledError: another process cancelled the run; it can be resumed.
     """
-    summary = store.run(run)
-    grid = parse_grid(summary.grid_text, f"the grid of run {summary.id}")
-    fetch_models_of(grid, console)
-    cells = expand(grid)
-    _check_same_cells(summary.id, cells, store)
-    with sole_driver(store):
-        replay(store, _sayer(console))
-        plan = make_plan(cells, store.measured_blocks)
-        with _compute(plan, options) as pool:
-            store.clear_failures(summary.id)
-            store.note_facts(cells)
-            store.set_submission(summary.id, submission)
-            return _carry_out(summary.id, plan, store, pool, console)
+    planned = store.run_cells(run)
+    gone = set(planned) - {cell.key for cell in prepared.cells}
+    if gone:
+        raise UserError(
+            f"{len(gone)} of the {len(planned)} cells of run {run} cannot be continued: the code, the weights or the "
+            "data are no longer those that it was planned with; start a new run of its grid instead"
+        )
+    with driver_lock(store):
+        write_leftover_spools(store, display.say)
+        plan = make_plan(prepared.cells, store.measured_blocks)
+        with _connected_cluster(plan, options) as capacity:
+            store.clear_failures(run)
+            store.note_facts(prepared.cells)
+            store.set_submission(run, submission_id)
+            return _measure(run, plan, store, capacity, display)
 
 
 @contextmanager
-def _compute(plan: Plan, options: RunOptions) -> Iterator[Pool | None]:
-    """Connect to Ray if there is anything to measure; what the user can mend is found before a run exists."""
+def _connected_cluster(plan: Plan, options: RunOptions) -> Iterator[ClusterCapacity | None]:
+    """Connect to Ray if anything is to be measured; errors of the user are found before the run is stored."""
     if not plan.missing:
         yield None
         return
     if options.address is None:
-        # Workers of this machine would say so in their logs only.
+        # Workers would say in their logs only that the disk cache of this machine cannot be used.
         check_disk_cache()
     with ray_session(options.address):
-        yield make_pool(options)
+        yield cluster_capacity(options)
 
 
-def _carry_out(run: str, plan: Plan, store: ResultStore, pool: Pool | None, console: Console) -> RunResult:
-    say = _sayer(console)
-    say(f"run {run}: {describe_plan(plan)}")
+def _measure(run: str, plan: Plan, store: ResultStore, capacity: ClusterCapacity | None, display: Display) -> RunResult:
+    """Measure what is missing and mark the run as ended; ``capacity`` is None where nothing is missing."""
+    display.say(f"run {run}: {describe_plan(plan)}")
     progress = Progress(plan)
     spool = spool_of(store.url, run)
-    contact = Contact(store, say, f"results wait in {spool.path.parent} until it is back")
-    with leases_of(run, store, progress, contact) as leases:
-        writer = Writer(run, store, spool, contact, say, leases)
+    connection = DatabaseConnection(store, display.say, f"results wait in {spool.path.parent} until it is back")
+    with open_leases(store, run, progress.count_blocks, connection) as leases:
+        writer = Writer(run, store, spool, connection, display.say, leases)
         try:
-            with _terminate_as_interrupt():
-                if pool is not None:
-                    with make_reporter(console, progress) as reporter:
-                        sink = RunSink(run, store, contact, writer, leases, progress, reporter)
-                        speeds = Speeds(pool.options.hang_seconds or HANG_SECONDS)
-                        Schedule(WorkQueue(plan, leases), pool, sink, speeds).run()
-                        # The workers are released by now: who waits for a database should not hold devices.
+            with _sigterm_as_interrupt():
+                if capacity is not None:
+                    with display.reporter(progress) as reporter:
+                        results = RunResultHandler(run, store, connection, writer, leases, progress, reporter)
+                        speeds = DeviceSpeeds(capacity.options.hang_seconds or HANG_SECONDS)
+                        Scheduler(TaskQueue(plan, leases), capacity, results, speeds).run()
+                        # The scheduler has stopped all workers: no device is held while the database is waited for.
                         writer.finish()
-                writer.insist(lambda: update_badges(store, run))
+                writer.retry(lambda: update_badges(store, run))
                 failed = len(progress.failed_cells)
-                writer.insist(lambda: store.finish_run(run, "failed" if failed else "complete"))
+                writer.retry(lambda: store.finish_run(run, "failed" if failed else "complete"))
         except KeyboardInterrupt:
-            raise RunInterruptedError(run, _interrupted(run, store, contact, writer)) from None
-        except ScheduleError as error:
-            spooled = _interrupted(run, store, contact, writer)
+            raise RunInterruptedError(run, _stop_early(run, store, connection, writer)) from None
+        except ClusterError as error:
+            spooled = _stop_early(run, store, connection, writer)
             raise RunStoppedError(run, spooled, f"cannot go on: {error}") from error
         except RunCancelledError:
             writer.stop()
@@ -177,50 +196,23 @@ def _carry_out(run: str, plan: Plan, store: ResultStore, pool: Pool | None, cons
     return RunResult(run, failed, plan.missing)
 
 
-@contextmanager
-def leases_of(run: str, store: ResultStore, progress: Progress, contact: Contact) -> Iterator[Claims]:
-    """Give the claims of this driver: leases where it may not be the only one."""
-    if is_sqlite(store.url):
-        yield Alone()
-        return
-    leases = Leases(store, run, progress.elsewhere, contact)
-    try:
-        yield leases
-    finally:
-        leases.close()
-
-
-def _interrupted(run: str, store: ResultStore, contact: Contact, writer: Writer) -> int:
-    """Leave nothing that was measured in memory alone, and mark the run if the database can be reached.
+def _stop_early(run: str, store: ResultStore, connection: DatabaseConnection, writer: Writer) -> int:
+    """Write or spool what was measured, and mark the run as interrupted if the database is up.
 
     Returns:
         How many blocks wait in the spool.
     """
     spooled = writer.stop()
-    # A run that cannot be marked counts as lost when it was silent for long enough, and is resumed all the same.
+    # A run without the mark counts as lost once its heartbeat is old, and can be resumed as well.
     with suppress(StoreUnavailableError):
-        if not contact.away:
+        if connection.is_up:
             store.finish_run(run, "interrupted")
     return spooled
 
 
-def _sayer(console: Console) -> Say:
-    return lambda line: console.print(line, highlight=False, markup=False, soft_wrap=True)
-
-
-def _check_same_cells(run: str, cells: Mapping[Cell, int], store: ResultStore) -> None:
-    planned = store.run_cells(run)
-    gone = set(planned) - {cell.key for cell in cells}
-    if gone:
-        raise UserError(
-            f"{len(gone)} of the {len(planned)} cells of run {run} cannot be continued: the code, the weights or the "
-            "data are no longer those that it was planned with; start a new run of its grid instead"
-        )
-
-
 @contextmanager
-def _terminate_as_interrupt() -> Iterator[None]:
-    """Treat SIGTERM like Ctrl-C, so that a stopped driver leaves a run that says it was interrupted."""
+def _sigterm_as_interrupt() -> Iterator[None]:
+    """Treat SIGTERM like Ctrl-C, so that the run is marked as interrupted when its driver is stopped."""
 
     def interrupt(_signal: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
@@ -230,17 +222,3 @@ def _terminate_as_interrupt() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, previous)
-
-
-def _record(grid: Grid, text: str, submission: str | None, cells: Mapping[Cell, int]) -> RunRecord:
-    return RunRecord(
-        name=grid.name,
-        grid_text=text,
-        grid=json.loads(grid.model_dump_json()),
-        code_version=code_version(),
-        python_version=python_version(),
-        packages=package_versions(),
-        machine=this_machine(),
-        submission=submission,
-        left_out=left_out_of(cells),
-    )

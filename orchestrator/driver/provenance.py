@@ -1,4 +1,4 @@
-"""What a run was made with: code, packages, machine."""
+"""The code, packages and machine of a run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _PACKAGES = ("torch", "torchvision", "open_clip_torch", "timm", "transformers", 
 
 
 def code_version() -> str:
-    """Return the version of this distribution, and of a checkout its commit and whether it was changed."""
+    """Return the version of this distribution; in a checkout also its commit and whether files were changed."""
     version = metadata.version("scc-bench")
     checkout = Path(__file__).resolve().parents[2]
     if not (checkout / ".git").exists():
@@ -40,17 +40,14 @@ def python_version() -> str:
 
 
 def this_machine() -> dict[str, str]:
-    """Return what the driver's machine is: system, processor, cores."""
-    return {"system": f"{platform.system()} {platform.machine()}", "cpu": _processor(), "cores": str(os.cpu_count())}
-
-
-def _processor() -> str:
+    """Return the system, the processor and the number of cores of the driver's machine."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+        cpu = names[0] if names else platform.machine()
     except OSError:
-        return platform.processor() or sys.platform
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
+        cpu = platform.processor() or sys.platform
+    return {"system": f"{platform.system()} {platform.machine()}", "cpu": cpu, "cores": str(os.cpu_count())}
 
 
 def _git(folder: Path, *arguments: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rich.console import Console
+from collections.abc import Callable
 
 from orchestrator.grid.expand import expand_provisionally
 from orchestrator.grid.schema import Grid
@@ -11,7 +11,7 @@ from scc_core.models.hub.fetch_model import fetch_missing
 from scc_core.models.sources import is_open_clip_name
 
 
-def fetch_models_of(grid: Grid, console: Console) -> None:
+def fetch_models_of(grid: Grid, say: Callable[[str], None]) -> None:
     """Fetch the models of a grid that are not on this machine, unless the user has forbidden the network.
 
     The grid is checked first, so that a wrong one is refused before anything large is downloaded, and so is one that
@@ -19,7 +19,7 @@ def fetch_models_of(grid: Grid, console: Console) -> None:
 
     Args:
         grid: as parsed.
-        console: is told what is fetched.
+        say: prints one line about what is fetched.
 
     Raises:
         UserError: the grid is wrong, names what no command fetches by itself, or a model cannot be fetched.
@@ -30,8 +30,4 @@ def fetch_models_of(grid: Grid, console: Console) -> None:
         return
     if is_offline() or any(one.kind != "model" or not is_open_clip_name(one.name) for one in absent):
         raise absent.error()
-
-    def tell(line: str) -> None:
-        console.print(line, highlight=False, soft_wrap=True, markup=False)
-
-    fetch_missing([one.name for one in absent], tell)
+    fetch_missing([one.name for one in absent], say)

@@ -1,7 +1,16 @@
-"""Runs on a cluster: a grid sent to a Ray head's job API, watched and stopped from any machine that reaches it."""
+"""Runs as jobs of a cluster: a grid is sent to a Ray head's job API, and watched and stopped from any machine."""
 
 from orchestrator.jobs.client import Head, SubmittedRun
-from orchestrator.jobs.job_spec import Order
-from orchestrator.jobs.submission import Parcel, pack_run
+from orchestrator.jobs.job_spec import JobSpec
+from orchestrator.jobs.submission import RuntimeEnvironment, SubmissionPackage, pack_submission
 
-__all__ = ["Head", "Order", "Parcel", "SubmittedRun", "entrypoint", "pack_run", "preflight", "submission"]
+__all__ = [
+    "Head",
+    "JobSpec",
+    "RuntimeEnvironment",
+    "SubmissionPackage",
+    "SubmittedRun",
+    "entrypoint",
+    "pack_submission",
+    "preflight",
+]

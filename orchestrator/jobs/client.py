@@ -1,4 +1,4 @@
-"""A Ray head as seen through its job API: runs are sent there, looked up, followed and stopped."""
+"""A Ray head through its job API: runs are submitted to it, looked up, followed and stopped."""
 
 from __future__ import annotations
 
@@ -11,35 +11,40 @@ from typing import Any
 
 from ray.job_submission import JobDetails, JobStatus
 
-from orchestrator.jobs.connection import connect, explained
-from orchestrator.jobs.submission import NAME_METADATA, RUN_METADATA, Parcel
+from orchestrator.jobs.connection import connect, errors_explained
+from orchestrator.jobs.submission import NAME_METADATA, RUN_METADATA, SubmissionPackage
 from orchestrator.store import is_run_id
 from scc_core.errors import UserError
 
-LOOK_SECONDS = 0.5
+POLL_SECONDS = 0.5
 _COMMAND_NOT_FOUND = 127
 _ERROR = "error: "
 _LATEST_SHOWN = 5
-_STATES = {JobStatus.PENDING: "pending", JobStatus.RUNNING: "running", JobStatus.STOPPED: "cancelled"}
+_STATES = {
+    JobStatus.PENDING: "pending",
+    JobStatus.RUNNING: "running",
+    JobStatus.STOPPED: "cancelled",
+    JobStatus.SUCCEEDED: "complete",
+}
 
 
 @dataclass(frozen=True)
 class SubmittedRun:
-    """A run as the head knows it, by the latest of its jobs.
+    """A run in the state of the latest of its jobs.
 
     Attributes:
         run: id of the run.
         name: the grid's name.
-        submission: id of the job.
+        submission_id: of the job.
         state: ``pending``, ``running``, ``complete``, ``failed`` or ``cancelled``.
         exit_status: of the driver; None while it runs.
         started_at: when the job was sent, in UTC.
-        message: what Ray says of it.
+        message: Ray's own words about the job.
     """
 
     run: str
     name: str
-    submission: str
+    submission_id: str
     state: str
     exit_status: int | None
     started_at: datetime
@@ -65,22 +70,22 @@ class Head:
         self.address = address.rstrip("/")
         self._client = connect(self.address)
 
-    def send(self, parcel: Parcel) -> None:
+    def submit(self, package: SubmissionPackage) -> None:
         """Start a job.
 
         Raises:
             UserError: the head refuses it.
         """
-        with explained(self.address):
+        with errors_explained(self.address):
             self._client.submit_job(
-                entrypoint=parcel.entrypoint,
-                submission_id=parcel.submission,
-                runtime_env=dict(parcel.runtime_env),
-                metadata=dict(parcel.metadata),
+                entrypoint=package.entrypoint,
+                submission_id=package.submission_id,
+                runtime_env=dict(package.runtime_env),
+                metadata=dict(package.metadata),
             )
 
     def runs(self) -> list[SubmittedRun]:
-        """Return the runs that this program sent there, the latest first, each by its latest job."""
+        """Return the runs that were submitted there, the latest first, each in the state of its latest job."""
         return list({run.run: run for run in sorted(self._jobs(), key=lambda run: run.started_at)}.values())[::-1]
 
     def run(self, given: str | None) -> SubmittedRun:
@@ -100,14 +105,14 @@ class Head:
             raise UserError(f"the head at {self.address} knows no run; send one with `sccbench submit GRID`")
         raise UserError(f"the head at {self.address} knows no run {given!r}; the latest are {listed}")
 
-    def run_to_continue(self, given: str | None) -> tuple[str, str]:
-        """Return id and name of a run that another job shall continue.
+    def run_to_resume(self, given: str | None) -> tuple[str, str]:
+        """Return id and name of a run that another job is to resume.
 
-        A head that was started again has forgotten its jobs, and the run may come from elsewhere, so that a whole id
-        is taken as it is; the driver looks for it in the database.
+        A whole id is taken as it is, and the driver looks for it in the database: the head forgets its jobs when it is
+        started again, and the run may have been started by a driver on another machine.
 
         Raises:
-            UserError: part of an id, which is that of no run here or of several.
+            UserError: ``given`` is part of an id, and no run or several begin with it.
         """
         names = {run.run: run.name for run in self.runs()}
         if given is not None and is_run_id(given):
@@ -115,43 +120,48 @@ class Head:
         found = self.run(given)
         return found.run, found.name
 
-    def next_submission(self, run: str) -> str:
-        """Return an id for a further job of a run; Ray takes none twice."""
+    def next_submission_id(self, run: str) -> str:
+        """Return an id for another job of a run; Ray takes each id once."""
         return f"{run}.{1 + sum(job.run == run for job in self._jobs())}"
 
     def log(self, run: SubmittedRun) -> str:
         """Return what the driver of a run has printed so far."""
-        with explained(self.address):
-            return str(self._client.get_job_logs(run.submission))
+        with errors_explained(self.address):
+            return str(self._client.get_job_logs(run.submission_id))
 
     def follow(self, run: SubmittedRun, show: Callable[[str], None]) -> None:
-        """Pass on what the driver of a run prints, from the beginning until it ends."""
-        with explained(self.address):
-            asyncio.run(self._follow(run, show))
+        """Show what the driver of a run prints, from its beginning until its end."""
+
+        async def tail() -> None:
+            async for text in self._client.tail_job_logs(run.submission_id):
+                show(text)
+
+        with errors_explained(self.address):
+            asyncio.run(tail())
 
     def stop(self, run: SubmittedRun) -> SubmittedRun:
-        """Ask a run's driver to stop, and return the run when it has ended."""
-        with explained(self.address):
-            self._client.stop_job(run.submission)
+        """Ask the driver of a run to stop, and return the run once it has ended."""
+        with errors_explained(self.address):
+            self._client.stop_job(run.submission_id)
         return next(state for state in self.watch(run) if state.finished)
 
     def watch(self, run: SubmittedRun) -> Iterator[SubmittedRun]:
-        """Yield the state of a run again and again; the last one is finished."""
+        """Yield the state of a run until it is finished, twice a second."""
         while not run.finished:
             yield run
-            time.sleep(LOOK_SECONDS)
-            run = self._state(run)
+            time.sleep(POLL_SECONDS)
+            run = self._job(run.submission_id)
         yield run
 
-    def wait_until_started(self, parcel: Parcel, patience: float) -> str | None:
-        """Return the line with which the driver tells that its run has begun; None where it still has not.
+    def wait_until_started(self, package: SubmissionPackage, patience: float) -> str | None:
+        """Return the line with which the driver says that the run has begun; None if it has not after ``patience``.
 
         Raises:
-            UserError: the driver ended before: what it said.
+            UserError: the driver ended before the run began; the text is its own error.
         """
-        begins = f"run {parcel.metadata[RUN_METADATA]}: "
+        begins = f"run {package.run}: "
         deadline = time.monotonic() + patience
-        for state in self.watch(self._job(parcel.submission)):
+        for state in self.watch(self._job(package.submission_id)):
             lines = self.log(state).splitlines()
             if started := [line for line in lines if line.startswith(begins)]:
                 return started[0]
@@ -161,19 +171,12 @@ class Head:
                 return None
         return None
 
-    async def _follow(self, run: SubmittedRun, show: Callable[[str], None]) -> None:
-        async for text in self._client.tail_job_logs(run.submission):
-            show(text)
-
-    def _job(self, submission: str) -> SubmittedRun:
-        with explained(self.address):
-            return _submitted_run(self._client.get_job_info(submission))
-
-    def _state(self, run: SubmittedRun) -> SubmittedRun:
-        return self._job(run.submission)
+    def _job(self, submission_id: str) -> SubmittedRun:
+        with errors_explained(self.address):
+            return _submitted_run(self._client.get_job_info(submission_id))
 
     def _jobs(self) -> list[SubmittedRun]:
-        with explained(self.address):
+        with errors_explained(self.address):
             jobs = self._client.list_jobs()
         return [_submitted_run(job) for job in jobs if job.submission_id and RUN_METADATA in (job.metadata or {})]
 
@@ -183,25 +186,19 @@ def _submitted_run(job: JobDetails) -> SubmittedRun:
     return SubmittedRun(
         run=details.metadata[RUN_METADATA],
         name=details.metadata.get(NAME_METADATA, ""),
-        submission=details.submission_id,
-        state=_state_of(details),
+        submission_id=details.submission_id,
+        state=_STATES.get(details.status, "failed"),
         exit_status=details.driver_exit_code,
         started_at=datetime.fromtimestamp((details.start_time or 0) / 1000, UTC),
         message=details.message or "",
     )
 
 
-def _state_of(job: Any) -> str:
-    if job.status in _STATES:
-        return _STATES[job.status]
-    return "complete" if job.status == JobStatus.SUCCEEDED else "failed"
-
-
 def _why_not_started(state: SubmittedRun, lines: list[str]) -> str:
-    """Return the driver's own error line, or the nearest thing to it."""
-    told = [line.removeprefix(_ERROR) for line in lines if line.startswith(_ERROR)]
-    if told:
-        return f"the head refuses the run: {told[-1]}"
+    """Return the driver's own error line, or else the most telling of what it and Ray said."""
+    errors = [line.removeprefix(_ERROR) for line in lines if line.startswith(_ERROR)]
+    if errors:
+        return f"the head refuses the run: {errors[-1]}"
     if state.exit_status == _COMMAND_NOT_FOUND:
         return "the head has no scc-bench on its PATH; install this version there: see docs/cluster.md"
     if any("No such command" in line for line in lines):

@@ -1,4 +1,4 @@
-"""The way to a head's job API: checked with a timeout first, since Ray's own client waits for ever."""
+"""The connection to a head's job API, checked with a timeout first, since Ray's own client waits without end."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import ray
 import requests
@@ -30,26 +29,31 @@ def connect(address: str) -> JobSubmissionClient:
     """Return a client of the job API at ``address``.
 
     Raises:
-        UserError: nothing answers, something else than Ray does, another version, or the token is refused.
+        UserError: nothing answers, what answers is no Ray of this version, or it refuses the token.
     """
     if not address.startswith(("http://", "https://")):
         raise UserError(f"{address!r} is no address of a job API; give {FORM}")
     address = address.rstrip("/")
-    _check_version(address, _ask_version(address))
+    there = _ray_version(address)
+    if there != ray.__version__:
+        raise UserError(
+            f"the cluster at {address} runs Ray {there}, this machine Ray {ray.__version__}; "
+            f"install here what the cluster runs: pip install 'ray[default]=={there}'"
+        )
     for name in _CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING)
-    # Ray lets this variable win over the address that it is given.
+    # Ray prefers this variable to the address that its client is given.
     os.environ["RAY_API_SERVER_ADDRESS"] = address
-    with explained(address):
+    with errors_explained(address):
         return JobSubmissionClient(address)
 
 
 @contextmanager
-def explained(address: str) -> Iterator[None]:
-    """Turn what Ray's client raises into one line.
+def errors_explained(address: str) -> Iterator[None]:
+    """Turn the exceptions of Ray's client into one line.
 
     Raises:
-        UserError: instead of the client's own exceptions.
+        UserError: Ray's client raised.
     """
     try:
         yield
@@ -61,8 +65,8 @@ def explained(address: str) -> Iterator[None]:
         raise UserError(f"the job API at {address} refuses: {_first_line(error)}") from None
 
 
-def _ask_version(address: str) -> dict[str, Any]:
-    """Ask what runs there."""
+def _ray_version(address: str) -> str:
+    """Return the version of Ray that answers there."""
     try:
         headers = get_auth_headers_if_auth_enabled({})
         request = urllib.request.Request(f"{address}/api/version", headers=headers)
@@ -79,16 +83,7 @@ def _ask_version(address: str) -> dict[str, Any]:
         raise UserError(_not_ray(address)) from None
     if not isinstance(document, dict) or "ray_version" not in document:
         raise UserError(_not_ray(address))
-    return document
-
-
-def _check_version(address: str, version: dict[str, Any]) -> None:
-    there = version["ray_version"]
-    if there != ray.__version__:
-        raise UserError(
-            f"the cluster at {address} runs Ray {there}, this machine Ray {ray.__version__}; "
-            f"install here what the cluster runs: pip install 'ray[default]=={there}'"
-        )
+    return str(document["ray_version"])
 
 
 def _refused(address: str) -> str:

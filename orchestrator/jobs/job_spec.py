@@ -1,4 +1,4 @@
-"""The order that a submission gives to the driver on the head: which run, how to use the cluster, who sent it."""
+"""The job specification, which tells the driver on the head what to run and how, and the grid's text beside it."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _GRID_LIMIT = 120_000
 
 
 @dataclasses.dataclass(frozen=True)
-class Order:
-    """What the driver on the head is to do.
+class JobSpec:
+    """What the driver on the head runs.
 
     Attributes:
         run: id of the run, chosen by the sender.
-        submission: id of the job: the run's own, or for a run that is continued another.
-        resume: whether the database holds the run already.
+        submission_id: of the job: the id of the run, or another one where the job resumes it.
+        resume: whether the database holds the run, and the job resumes it.
         options: how to use the cluster.
         plugins: whether the grid may name code.
         strict: whether datasets that leave something out are refused.
@@ -38,7 +38,7 @@ class Order:
     """
 
     run: str
-    submission: str
+    submission_id: str
     resume: bool = False
     options: RunOptions = dataclasses.field(default_factory=RunOptions)
     plugins: bool = True
@@ -46,12 +46,12 @@ class Order:
     sender: Mapping[str, str] = dataclasses.field(default_factory=lambda: versions_here())
 
     def command(self) -> str:
-        """Return the shell command that the head runs; nothing in it is secret."""
+        """Return the shell command that the head runs; it holds no secret."""
         return f"exec sccbench {COMMAND} {shlex.quote(json.dumps(dataclasses.asdict(self)))}"
 
     @classmethod
-    def parse(cls, text: str) -> Order:
-        """Read an order back.
+    def parse(cls, text: str) -> JobSpec:
+        """Read a job specification.
 
         Raises:
             UserError: it was written by another version of this program.
@@ -60,7 +60,9 @@ class Order:
             check_sender(json.loads(text)["sender"])
             return TypeAdapter(cls).validate_json(text)
         except (ValueError, TypeError, KeyError):
-            raise UserError("this order was written by another scc-bench; install the same version there") from None
+            raise UserError(
+                "this job was sent by another scc-bench; install the same version on both machines"
+            ) from None
 
 
 def versions_here() -> dict[str, str]:
@@ -70,7 +72,7 @@ def versions_here() -> dict[str, str]:
 
 
 def check_sender(sender: Mapping[str, str]) -> None:
-    """Refuse an order from a machine of other versions: the grid was checked by a program that differs from this one.
+    """Refuse a job from a machine of other versions, whose program may have checked the grid in another way.
 
     Raises:
         UserError: which versions differ, and what to do.
@@ -84,10 +86,10 @@ def check_sender(sender: Mapping[str, str]) -> None:
 
 
 def pack_grid(text: str) -> str:
-    """Return a grid's text in letters that any shell and container leave alone.
+    """Return a grid's text in characters that no shell and no container changes.
 
     Raises:
-        UserError: the grid is too long to travel.
+        UserError: the grid is too long to be sent.
     """
     packed = base64.urlsafe_b64encode(zlib.compress(text.encode(), level=9)).decode()
     if len(packed) > _GRID_LIMIT:

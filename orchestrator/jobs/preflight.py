@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,35 +14,25 @@ from scc_core.errors import NotFetchedError, UserError
 
 
 def check_grid(grid: Grid, *, sends_code: bool) -> None:
-    """Check all that can be known here.
+    """Check a grid as far as this machine can.
 
     Args:
         grid: as read.
-        sends_code: whether the user's own code travels with it.
+        sends_code: whether the user's own code is sent with it.
 
     Raises:
         UserError: what is wrong with it; nothing was sent.
     """
-    if not sends_code:
-        _check_code_is_installed(grid)
-    # The head expands the grid again, with the weights and data that it has.
-    with suppress(NotFetchedError):
-        expand_provisionally(grid)
-
-
-def _check_code_is_installed(grid: Grid) -> None:
-    for name in _names(grid):
+    components = (component.name for component in (*grid.attacks, *grid.defenses))
+    for name in (*grid.models, *grid.datasets, *components):
         module = name.partition(":")[0].partition(".")[0]
-        if is_dotted_path(name) and _lies_in_working_folder(module):
+        if not sends_code and is_dotted_path(name) and _lies_in_working_folder(module):
             raise UserError(
                 f"{name!r} lies in this folder, which the cluster does not have: send it with --working-dir ."
             )
-
-
-def _names(grid: Grid) -> Iterator[str]:
-    yield from grid.models
-    yield from grid.datasets
-    yield from (component.name for component in (*grid.attacks, *grid.defenses))
+    # The head expands the grid again, with the weights and data that it has.
+    with suppress(NotFetchedError):
+        expand_provisionally(grid)
 
 
 def _lies_in_working_folder(module: str) -> bool:

@@ -1,4 +1,4 @@
-"""What a submission sends beside the order: a grid, and where its code comes from."""
+"""A submission: the job specification, the grid, and the runtime environment with the user's code."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 
 import yaml
 
-from orchestrator.jobs.job_spec import Order, pack_grid
-from orchestrator.store.credentials import SECRET_VARIABLES
+from orchestrator.jobs.job_spec import JobSpec, pack_grid
+from orchestrator.store import SECRET_VARIABLES
 from scc_core.errors import UserError, unknown_name
 from scc_core.machine import settings
 
@@ -18,28 +18,33 @@ _RUNTIME_ENV_KEYS = ("pip", "uv", "conda", "py_modules", "env_vars", "config")
 RUN_METADATA = "sccbench_run"
 NAME_METADATA = "sccbench_name"
 EXCLUDES = ("*.db", "*.db-*", "*.pem", "*.key", ".env", ".pgpass", "auth_token", "sccbench-dashboard/")
-"""Never sent with a working directory: results, and what is likely to be secret; Ray leaves out .git and .venv."""
+"""Never sent with a working directory: results and files that may be secret. Ray itself leaves out .git and .venv."""
 
 
 @dataclass(frozen=True)
-class Parcel:
+class SubmissionPackage:
     """A job as Ray's job API takes it.
 
     Attributes:
-        submission: id of the job.
+        submission_id: of the job.
         entrypoint: shell command that the head runs.
-        runtime_env: environment of the driver and of the workers.
-        metadata: how this program finds its runs among the head's jobs.
+        runtime_env: of the driver and of the workers, as Ray takes it.
+        metadata: by which this program finds its runs among the head's jobs.
     """
 
-    submission: str
+    submission_id: str
     entrypoint: str
     runtime_env: Mapping[str, Any]
     metadata: Mapping[str, str]
 
+    @property
+    def run(self) -> str:
+        """Return the id of the run."""
+        return self.metadata[RUN_METADATA]
+
 
 @dataclass(frozen=True)
-class Surroundings:
+class RuntimeEnvironment:
     """Where the code of a run comes from, beside what is installed on the cluster.
 
     Attributes:
@@ -56,9 +61,9 @@ class Surroundings:
         """Return Ray's runtime environment.
 
         Raises:
-            UserError: two of them exclude each other, a folder or file is missing, or a secret would be shown.
+            UserError: two of them exclude each other, a folder or file is missing, or the file holds a secret.
         """
-        built = self._read()
+        built = self._read_file()
         if self.working_dir is not None and self.image is not None:
             raise UserError("--working-dir and --image exclude each other: Ray takes an image's code from the image")
         if self.image is not None:
@@ -69,7 +74,7 @@ class Surroundings:
             raise UserError(f"--working-dir {self.working_dir} is no directory")
         return {**built, "working_dir": str(self.working_dir.resolve()), "excludes": list(EXCLUDES)}
 
-    def _read(self) -> dict[str, Any]:
+    def _read_file(self) -> dict[str, Any]:
         if self.runtime_env is None:
             return {}
         try:
@@ -81,32 +86,31 @@ class Surroundings:
         for key in document:
             if key not in _RUNTIME_ENV_KEYS:
                 raise UserError(f"--runtime-env {self.runtime_env}: {unknown_name('key', str(key), _RUNTIME_ENV_KEYS)}")
-        _check_variables(document.get("env_vars") or {})
+        secret = [name for name in document.get("env_vars") or {} if name in SECRET_VARIABLES]
+        if secret:
+            raise UserError(
+                f"the runtime environment sets {' and '.join(secret)}, which the job API shows to everyone who reaches "
+                "it; the head reads the database's URL from its own environment"
+            )
         return document
 
 
-def pack_run(order: Order, name: str, grid_text: str | None, surroundings: Surroundings) -> Parcel:
-    """Return what is sent for an order.
+def pack_submission(
+    spec: JobSpec, name: str, grid_text: str | None, environment: RuntimeEnvironment
+) -> SubmissionPackage:
+    """Return the package that is sent for a job specification.
 
     Args:
-        order: what the head is to do.
+        spec: what the head runs.
         name: the grid's name.
         grid_text: the grid as written; None where the database holds it.
-        surroundings: where the code comes from.
+        environment: where the code comes from.
 
     Raises:
-        UserError: what cannot be sent.
+        UserError: something cannot be sent.
     """
-    runtime_env = surroundings.build()
+    runtime_env = environment.build()
     if grid_text is not None:
         runtime_env["env_vars"] = {**(runtime_env.get("env_vars") or {}), settings.GRID.name: pack_grid(grid_text)}
-    return Parcel(order.submission, order.command(), runtime_env, {RUN_METADATA: order.run, NAME_METADATA: name})
-
-
-def _check_variables(variables: Mapping[str, object]) -> None:
-    secret = [name for name in variables if name in SECRET_VARIABLES]
-    if secret:
-        raise UserError(
-            f"the runtime environment sets {' and '.join(secret)}, which the job API shows to everyone who reaches it; "
-            "the head reads the database's URL from its own environment"
-        )
+    metadata = {RUN_METADATA: spec.run, NAME_METADATA: name}
+    return SubmissionPackage(spec.submission_id, spec.command(), runtime_env, metadata)

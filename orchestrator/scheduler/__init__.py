@@ -1,3 +1,3 @@
-"""The scheduler: a queue of shards, a pool of workers, and what both know of devices and of other drivers."""
+"""The scheduler: a queue of shards, a pool of workers, the speeds of devices, and leases between drivers."""
 
-__all__ = ["device_speeds", "leases", "scheduler", "task_queue"]
+__all__ = ["device_speeds", "lease_manager", "leases", "scheduler", "task_queue", "worker_pool"]

@@ -1,31 +1,32 @@
-"""How fast each kind of device is at what: it sizes shards and batches, and says when a worker must have hung."""
+"""How fast each kind of device measures each model: sizes shards and batches, and tells when a worker hangs."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from orchestrator.scheduler.task_queue import Piece, Task
+from orchestrator.scheduler.task_queue import BlockProfile, Task
 from scc_core.blocks import blocks_of_batch
 from workers.report import Report
 
 SHARD_SECONDS = 10.0
-"""What a shard should take: long enough that the driver has little to do, short enough that a death costs little."""
+"""How long a shard should take. Shorter shards give the driver more work, longer ones cost more when a worker dies."""
 MAX_SHARD_BLOCKS = 256
+"""Blocks of a shard at most."""
 MAX_SHARD_RESULTS = 2048
-"""Blocks, and blocks times cells, of a shard: what it brings back must fit the driver's memory many times over."""
-_SHORTEST = 20
-"""Shards are not cut into smaller parts than this for the sake of the end."""
+"""Blocks times cells of a shard at most; the results of many shards must fit the driver's memory at a time."""
+_MIN_PART = 20
+"""Shards that are shortened near the end keep at least this part of their length: one twentieth."""
 FIRST_SHARD_BLOCKS = 4
-"""Of a model that no such device has measured yet; enough to try some sizes of batches."""
+"""Blocks of a shard whose model no such device has measured yet; enough to try some batch sizes."""
 
 HANG_SECONDS = 600.0
 """A worker that is silent on a shard for less never counts as hung."""
 _HANG_FACTOR = 10.0
-"""A shard may take this many times what blocks of its attack group took before."""
-_UNSURE = 10.0
-"""And so many times more where only other attack groups of its model were measured."""
-_UNMEASURED = 24.0
-"""Times the least, where the device has not measured anything of the model."""
+"""A shard may take this many times as long as blocks of its attack group took before."""
+_OTHER_GROUP_FACTOR = 10.0
+"""It may take this many times longer still where only other attack groups of its model were measured."""
+_UNMEASURED_FACTOR = 24.0
+"""It may take this many times the least time where the device has measured nothing of its model."""
 
 
 @dataclass
@@ -43,80 +44,82 @@ class _Rate:
 
 
 @dataclass(frozen=True)
-class _Batch:
+class _FoundBatchSize:
     size: int
     growing: bool
 
 
 @dataclass
-class Speeds:
-    """What reports have told of models on devices; nothing of it changes a result.
+class DeviceSpeeds:
+    """What the workers' reports tell of the speed of models on devices; none of it changes a result.
 
     Args:
-        hang_seconds: how long a worker may at least be silent on a shard before it counts as hung.
+        hang_seconds: a worker that is silent on a shard for less never counts as hung.
     """
 
     hang_seconds: float = HANG_SECONDS
     _all: _Rate = field(default_factory=_Rate)
-    _blocks: dict[tuple[int, str], _Rate] = field(default_factory=dict)
-    _work: dict[tuple[str, str], _Rate] = field(default_factory=dict)
-    _batches: dict[tuple[str, str], _Batch] = field(default_factory=dict)
+    _per_block: dict[tuple[int, str], _Rate] = field(default_factory=dict)
+    _per_work: dict[tuple[str, str], _Rate] = field(default_factory=dict)
+    _batch_sizes: dict[tuple[str, str], _FoundBatchSize] = field(default_factory=dict)
 
     def record(self, device: str, task: Task, report: Report) -> None:
-        """Learn from what a worker on ``device`` reports of a task; call it before the queue accepts the report."""
-        whole = len(task.shard.defenses) == task.piece.cells
+        """Learn from the report of a worker on ``device``; called before the queue accepts the report."""
+        # A task with fewer cells than its span is a retry, which tells nothing of the span's other shards.
+        whole = len(task.shard.defenses) == task.profile.cells
         blocks = len({result.block for result in report.results}) if whole else 0
-        model = task.piece.model
+        model = task.profile.model
         if blocks:
-            self._blocks.setdefault((task.piece.group, device), _Rate()).add(report.seconds, blocks)
-            for rate in (self._all, self._work.setdefault((model, device), _Rate())):
-                rate.add(report.seconds, blocks * task.piece.work)
+            self._per_block.setdefault((task.profile.span_number, device), _Rate()).add(report.seconds, blocks)
+            for rate in (self._all, self._per_work.setdefault((model, device), _Rate())):
+                rate.add(report.seconds, blocks * task.profile.work)
         if report.batch_size:
-            self._batches[model, device] = _Batch(report.batch_size, report.growing)
+            self._batch_sizes[model, device] = _FoundBatchSize(report.batch_size, report.growing)
 
     def batch_size(self, device: str, model: str) -> int | None:
-        """Return the batch size that was found for a model on such a device; None while it is being found."""
-        batch = self._batches.get((model, device))
-        return None if batch is None or batch.growing else batch.size
+        """Return the batch size that workers found for a model on such a device; None while they search for it."""
+        found = self._batch_sizes.get((model, device))
+        return None if found is None or found.growing else found.size
 
-    def shard_blocks(self, device: str, piece: Piece, fair: int) -> int:
+    def shard_blocks(self, device: str, profile: BlockProfile, fair_blocks: int) -> int:
         """Return how many blocks a shard should have.
 
         Args:
-            device: that it is for.
-            piece: that it is cut from.
-            fair: a worker's share of what is left: towards the end shards become shorter, so that all end together.
+            device: of the worker.
+            profile: of the span that the shard is cut from.
+            fair_blocks: the queued blocks divided by the workers. Near the end it shortens shards, so that all workers
+                finish at the same time.
         """
-        seconds = self._seconds_per_block(device, piece)
+        seconds = self._seconds_per_block(device, profile)
         blocks = FIRST_SHARD_BLOCKS if seconds is None else int(SHARD_SECONDS / max(seconds, 1e-9))
-        batch = self._batches.get((piece.model, device))
-        if batch is not None:
-            blocks = max(blocks, blocks_of_batch(batch.size * (1 + batch.growing)))
-        blocks = min(blocks, MAX_SHARD_BLOCKS, MAX_SHARD_RESULTS // piece.cells)
-        return max(1, min(blocks, max(fair, blocks // _SHORTEST)))
+        found = self._batch_sizes.get((profile.model, device))
+        if found is not None:
+            blocks = max(blocks, blocks_of_batch(found.size * (1 + found.growing)))
+        blocks = min(blocks, MAX_SHARD_BLOCKS, MAX_SHARD_RESULTS // profile.cells)
+        return max(1, min(blocks, max(fair_blocks, blocks // _MIN_PART)))
 
     def seconds_of_work(self, work: float) -> float | None:
-        """Return what work takes a worker on the average; None where nothing was measured."""
+        """Return how long one worker takes for ``work`` on the average; None where nothing was measured."""
         rate = self._all.seconds_per_unit
         return None if rate is None else rate * work
 
     def expected_seconds(self, device: str, task: Task) -> float | None:
-        """Return what is left of a task should take; None where nothing like it was measured."""
-        seconds = self._seconds_per_block(device, task.piece)
+        """Return how long the rest of a task should take; None where nothing like it was measured."""
+        seconds = self._seconds_per_block(device, task.profile)
         return None if seconds is None else seconds * len(task.shard.blocks)
 
     def allowed_seconds(self, device: str, task: Task) -> float:
         """Return how long a worker may be silent on a task before it counts as hung."""
         expected = self.expected_seconds(device, task)
         if expected is None:
-            return _UNMEASURED * self.hang_seconds
-        sure = (task.piece.group, device) in self._blocks
-        return max(self.hang_seconds, _HANG_FACTOR * (1.0 if sure else _UNSURE) * expected)
+            return _UNMEASURED_FACTOR * self.hang_seconds
+        same_group = (task.profile.span_number, device) in self._per_block
+        return max(self.hang_seconds, _HANG_FACTOR * (1.0 if same_group else _OTHER_GROUP_FACTOR) * expected)
 
-    def _seconds_per_block(self, device: str, piece: Piece) -> float | None:
-        own = self._blocks.get((piece.group, device))
-        if own is not None:
-            return own.seconds_per_unit
-        model = self._work.get((piece.model, device))
-        rate = None if model is None else model.seconds_per_unit
-        return None if rate is None else rate * piece.work
+    def _seconds_per_block(self, device: str, profile: BlockProfile) -> float | None:
+        same_span = self._per_block.get((profile.span_number, device))
+        if same_span is not None:
+            return same_span.seconds_per_unit
+        same_model = self._per_work.get((profile.model, device))
+        rate = None if same_model is None else same_model.seconds_per_unit
+        return None if rate is None else rate * profile.work

@@ -1,218 +1,215 @@
-"""The schedule: bounded work in flight on workers that come and go, and a second life for what a dead one held."""
+"""The scheduler: keeps a bounded number of shards at workers that come and go, and retries what failed."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
-from orchestrator.cluster.capacity import Pool
-from orchestrator.cluster.executor import CallFailedError, Crew, RayCrew, ScheduleError, WorkerLostError
-from orchestrator.scheduler.device_speeds import Speeds
-from orchestrator.scheduler.task_queue import Piece, Task, WorkQueue
-from orchestrator.scheduler.worker_pool import Call, Staff, Worker
+from orchestrator.cluster.capacity import ClusterCapacity
+from orchestrator.cluster.executor import AttemptFailedError, ClusterError, Executor, RayExecutor, WorkerLostError
+from orchestrator.scheduler.device_speeds import DeviceSpeeds
+from orchestrator.scheduler.task_queue import Task, TaskQueue
+from orchestrator.scheduler.worker_pool import Attempt, Worker, WorkerCounts, WorkerPool
 from scc_core.outcomes import Failure, Measurement
-from workers.report import Introduction, Report
+from workers.report import Report, WorkerInfo
 
 TASKS_PER_WORKER = 2
-"""One that runs and one that waits at the worker, so that it never idles while the driver writes."""
+"""One task runs and one waits at the worker, so that the worker is never idle while the driver writes."""
 _WAKE_SECONDS = 1.0
-_LATE = 2.0
-"""Times what it should take, after which a shard is given to an idle worker as well."""
+_STRAGGLER_FACTOR = 2.0
+"""A shard that takes this many times what it should is a straggler, and an idle worker gets a duplicate of it."""
 _NODE_SECONDS = 60.0
-"""A run that is over sooner is not worth another node."""
+"""Each worker must have this much left to do before another node is worth its start."""
 
 
-class Sink(Protocol):
-    """Where results go as they come; called in the driver only."""
+class ResultHandler(Protocol):
+    """Receives results as they come, in the driver's thread."""
 
-    def measured(self, worker: int, task: Task, measurement: Measurement) -> None:
-        """Take the results of a shard, none of which it was given before."""
+    def shard_measured(self, worker: int, task: Task, measurement: Measurement) -> None:
+        """Take the results of a shard, none of which came before."""
 
-    def failed(self, failures: dict[str, Failure]) -> None:
-        """Take the cells that are given up."""
+    def cells_failed(self, failures: dict[str, Failure]) -> None:
+        """Take the cells that failed for good."""
 
-    def staffed(self, ready: int, loading: int, wished: int) -> None:
-        """Take how many workers there are, how many are getting ready, and for how many there is no room yet."""
+    def workers_counted(self, counts: WorkerCounts) -> None:
+        """Take how many workers are in each state."""
 
     def tick(self) -> None:
-        """Called about once a second, whatever happens."""
+        """Do what is due; called about once a second, whatever happens."""
 
 
 @dataclass
-class Schedule:
-    """Runs a queue on a pool of workers.
+class Scheduler:
+    """Runs the tasks of a queue on a pool of workers.
 
     Args:
-        queue: what to do.
-        pool: how many workers there may be.
-        sink: where results go.
-        speeds: what is known of devices.
-        crew: starts workers and talks to them.
+        queue: of tasks.
+        capacity: how many workers there may be.
+        results: receives the results.
+        speeds: of the devices.
+        executor: starts workers and submits shards to them.
         clock: in seconds.
     """
 
-    queue: WorkQueue
-    pool: Pool
-    sink: Sink
-    speeds: Speeds = field(default_factory=Speeds)
-    crew: Crew = field(default_factory=RayCrew)
+    queue: TaskQueue
+    capacity: ClusterCapacity
+    results: ResultHandler
+    speeds: DeviceSpeeds = field(default_factory=DeviceSpeeds)
+    executor: Executor = field(default_factory=RayExecutor)
     clock: Callable[[], float] = time.monotonic
 
     def __post_init__(self) -> None:
-        self._staff = Staff(self.pool, self.crew, self.clock)
-        self._calls: dict[Any, tuple[Worker, Call]] = {}
-        self._watched_at = self.clock()
+        self._pool = WorkerPool(self.capacity, self.executor, self.clock)
+        self._attempts: dict[Any, Attempt] = {}
+        self._timed_out_at = self.clock()
+
+    @property
+    def finished(self) -> bool:
+        """Whether every block is delivered, here or by other drivers, or its cells failed."""
+        queued = self.queue.has_tasks or self.queue.waits_for_others
+        return not queued and all(attempt.task.done for attempt in self._attempts.values())
 
     def run(self) -> None:
-        """Return when the queue is empty and every result is in the sink.
+        """Return when the queue is empty and every result is handled.
 
         Raises:
-            ScheduleError: workers die one after another without finishing anything, or the cluster is gone.
+            ClusterError: workers die one after another without finishing anything, or the cluster is gone.
         """
         try:
-            while self._unfinished():
+            while not self.finished:
                 self.queue.refresh()
-                self._fill()
-                waiting = max(1, self.queue.waiting_blocks) if self.queue.available else 0
-                self._staff.adjust(waiting, busy=self._busy())
-                self.sink.staffed(*self._staff.counts())
-                for ticket in self.crew.wait([*self._calls, *self._staff.starting], _WAKE_SECONDS):
-                    self._take(ticket)
-                self._end_the_hung()
-                self.sink.tick()
+                self._assign_tasks()
+                self._duplicate_stragglers()
+                self._scale_pool()
+                for future in self.executor.wait([*self._attempts, *self._pool.unready], _WAKE_SECONDS):
+                    if future in self._pool.unready:
+                        self._start_answered(future)
+                    elif future in self._attempts:
+                        self._attempt_answered(self._attempts[future])
+                self._time_out_workers()
+                self.results.tick()
         except ConnectionError as error:
-            raise ScheduleError(f"the Ray cluster is gone ({str(error).partition(chr(10))[0]})") from error
+            raise ClusterError(f"the Ray cluster is gone ({str(error).partition(chr(10))[0]})") from error
         finally:
-            self._staff.stop()
+            self._pool.stop()
 
-    def _unfinished(self) -> bool:
-        in_hand = self.queue.available or self.queue.waiting
-        return in_hand or any(not call.task.settled for _, call in self._calls.values())
-
-    def _busy(self) -> bool:
-        """Whether what is left takes so long that another node is worth its start."""
-        seconds = self.speeds.seconds_of_work(self.queue.waiting_work)
-        return seconds is None or seconds > _NODE_SECONDS * max(1, len(self._staff.workers))
-
-    def _fill(self) -> None:
-        """Give everybody something to do, those with nothing first."""
+    def _assign_tasks(self) -> None:
+        """Fill every worker up to its number of tasks, workers without any first."""
         for depth in range(TASKS_PER_WORKER):
-            for worker in self._staff.workers:
-                if len(worker.held) == depth and self.queue.available:
-                    self._give_next(worker)
-        if not self.queue.available:
-            self._copy_the_late()
+            for worker in self._pool.workers:
+                if len(worker.attempts) == depth and self.queue.has_tasks:
+                    # Workers that are not ready yet are to get part of the blocks, too.
+                    num_workers = len(self._pool.workers) + len(self._pool.unready)
+                    fair_blocks = self.queue.queued_blocks // (TASKS_PER_WORKER * num_workers)
+                    size = partial(self.speeds.shard_blocks, worker.device, fair_blocks=fair_blocks)
+                    task = self.queue.take(worker.model, self._pool.workers_by_model, size)
+                    if task is not None:
+                        self._submit(worker, task)
 
-    def _give_next(self, worker: Worker) -> None:
-        # Those that are on their way will want their share.
-        hands = len(self._staff.workers) + len(self._staff.starting)
-        fair = self.queue.waiting_blocks // (TASKS_PER_WORKER * hands)
-
-        def size(piece: Piece) -> int:
-            return self.speeds.shard_blocks(worker.device, piece, fair)
-
-        task = self.queue.take(worker.model, self._staff.holders, size)
-        if task is not None:
-            self._give(worker, task)
-
-    def _give(self, worker: Worker, task: Task) -> None:
-        self._staff.assign(worker, task.shard.model.name)
+    def _submit(self, worker: Worker, task: Task) -> None:
+        self._pool.assign_model(worker, task.shard.model.name)
         batch_size = self.speeds.batch_size(worker.device, task.shard.model.name)
-        call = Call(task, self.crew.run(worker.handle, task.shard, batch_size), self.clock())
-        worker.held.append(call)
-        self._calls[call.ticket] = (worker, call)
+        future = self.executor.submit(worker.handle, task.shard, batch_size)
+        self._attempts[future] = Attempt(task, worker, future, self.clock())
+        worker.attempts.append(self._attempts[future])
 
-    def _copy_the_late(self) -> None:
-        """Give what waits or takes too long to idle workers as well; whoever answers first counts."""
-        idle = [worker for worker in self._staff.workers if not worker.held]
-        if idle:
-            for worker, task in zip(idle, list(self._late()), strict=False):
-                task.copies += 1
-                self._give(worker, task)
-
-    def _late(self) -> Iterator[Task]:
-        """Yield tasks that one worker holds for longer than they should take, the longest first."""
-        now = self.clock()
-        held = [pair for pair in self._calls.values() if pair[1].task.copies == 1 and not pair[1].task.settled]
-        for worker, call in sorted(held, key=lambda pair: pair[1].since):
-            expected = self.speeds.expected_seconds(worker.device, call.task)
-            running = call is worker.held[0]
-            patience = _WAKE_SECONDS if not running else None if expected is None else _LATE * expected + _WAKE_SECONDS
-            if patience is not None and now - call.since > patience:
-                yield call.task
-
-    def _take(self, ticket: Any) -> None:
-        """Take an answer."""
-        if ticket in self._staff.starting:
-            self._take_newcomer(ticket)
-        elif ticket in self._calls:
-            self._take_report(*self._calls[ticket])
-
-    def _take_newcomer(self, ticket: Any) -> None:
-        try:
-            answer = self.crew.answer(ticket)
-        except (WorkerLostError, CallFailedError) as error:
-            self._staff.lost(self._staff.starting.pop(ticket), str(error))
-        else:
-            self._staff.arrived(ticket, answer if isinstance(answer, Introduction) else None)
-
-    def _take_report(self, worker: Worker, call: Call) -> None:
-        try:
-            report = self.crew.answer(call.ticket)
-        except WorkerLostError as error:
-            self._bury(worker, str(error), out_of_memory=error.out_of_memory)
-        except CallFailedError as error:
-            self._done(worker, call, Report(failures=dict.fromkeys(call.task.shard.defenses, error.failure)))
-        else:
-            assert isinstance(report, Report)
-            self._done(worker, call, report)
-
-    def _done(self, worker: Worker, call: Call, report: Report) -> None:
-        del self._calls[call.ticket]
-        worker.held.remove(call)
-        worker.idle_since = self.clock()
-        if worker.held:
-            worker.held[0].since = worker.idle_since
-        self.speeds.record(worker.device, call.task, report)
-        accepted = self.queue.accept(call.task, report)
-        if accepted.results:
-            self._staff.fruitful()
-            self.sink.measured(worker.number, call.task, Measurement(accepted.results))
-        self._give_up(accepted.given_up)
-        if report.leaving:
-            self._part(worker, "it was told to go")
-            self._staff.release(worker)
-
-    def _bury(self, worker: Worker, reason: str, *, out_of_memory: bool = False) -> None:
-        self._part(worker, reason, blamed=worker.held[0], out_of_memory=out_of_memory)
-        self._staff.lost(worker, reason)
-
-    def _part(self, worker: Worker, reason: str, *, blamed: Call | None = None, out_of_memory: bool = False) -> None:
-        """Take back what a worker holds that will not answer."""
-        for call in worker.held:
-            self._calls.pop(call.ticket, None)
-            running = call is blamed
-            failures = self.queue.worker_died(call.task, running=running, reason=reason, out_of_memory=out_of_memory)
-            if failures:
-                self._staff.blameless()
-            self._give_up(failures)
-        worker.held.clear()
-
-    def _end_the_hung(self) -> None:
-        """Treat workers as dead that take much too long."""
-        now = self.clock()
-        if now - self._watched_at < _WAKE_SECONDS:
+    def _duplicate_stragglers(self) -> None:
+        """Submit stragglers to idle workers as well, once no other task is left; the first result counts."""
+        idle = [worker for worker in self._pool.workers if not worker.attempts]
+        if self.queue.has_tasks or not idle:
             return
-        self._watched_at = now
-        for worker in list(self._staff.workers):
-            if worker.held:
-                allowed = self.speeds.allowed_seconds(worker.device, worker.held[0].task)
-                if now - worker.held[0].since > allowed:
-                    self._bury(worker, f"worker {worker.number} gave no answer for {allowed:.0f} s and was ended")
-        self._staff.end_slow_starts()
+        for worker, task in zip(idle, list(self._stragglers()), strict=False):
+            task.holders += 1
+            self._submit(worker, task)
 
-    def _give_up(self, failures: dict[str, Failure]) -> None:
-        if failures:
-            self.sink.failed(failures)
+    def _stragglers(self) -> Iterator[Task]:
+        """Yield tasks that one worker alone holds for longer than it should, the longest first."""
+        single = [one for one in self._attempts.values() if one.task.holders == 1 and not one.task.done]
+        for attempt in sorted(single, key=lambda one: one.since):
+            patience: float | None = _WAKE_SECONDS
+            if attempt is attempt.worker.attempts[0]:
+                expected = self.speeds.expected_seconds(attempt.worker.device, attempt.task)
+                patience = None if expected is None else _STRAGGLER_FACTOR * expected + _WAKE_SECONDS
+            if patience is not None and self.clock() - attempt.since > patience:
+                yield attempt.task
+
+    def _scale_pool(self) -> None:
+        queued_blocks = max(1, self.queue.queued_blocks) if self.queue.has_tasks else 0
+        seconds = self.speeds.seconds_of_work(self.queue.queued_work)
+        worth_growing = seconds is None or seconds > _NODE_SECONDS * max(1, len(self._pool.workers))
+        self._pool.scale(queued_blocks, worth_growing=worth_growing)
+        self.results.workers_counted(self._pool.counts())
+
+    def _start_answered(self, future: Any) -> None:
+        """Handle the answer of a worker that is not ready yet."""
+        try:
+            info = self.executor.result(future)
+        except (WorkerLostError, AttemptFailedError) as error:
+            self._pool.worker_lost(self._pool.unready.pop(future), str(error))
+            return
+        if isinstance(info, WorkerInfo):
+            self._pool.worker_ready(future, info)
+        else:
+            self._pool.worker_placed(future)
+
+    def _attempt_answered(self, attempt: Attempt) -> None:
+        """Pass on the results of a worker's answer to a shard, and requeue what is unfinished."""
+        task, worker = attempt.task, attempt.worker
+        try:
+            report = self.executor.result(attempt.future)
+        except WorkerLostError as error:
+            self._worker_lost(worker, str(error), out_of_memory=error.out_of_memory)
+            return
+        except AttemptFailedError as error:
+            report = Report(failures=dict.fromkeys(task.shard.defenses, error.failure))
+        assert isinstance(report, Report)
+        del self._attempts[attempt.future]
+        worker.attempts.remove(attempt)
+        worker.idle_since = self.clock()
+        if worker.attempts:
+            worker.attempts[0].since = worker.idle_since
+        self.speeds.record(worker.device, task, report)
+        accepted = self.queue.accept(task, report)
+        if accepted.results:
+            self._pool.results_delivered()
+            self.results.shard_measured(worker.number, task, Measurement(accepted.results))
+        if accepted.failures:
+            self.results.cells_failed(accepted.failures)
+        if report.draining:
+            self._requeue_attempts(worker, "it was told to go")
+            self._pool.remove_worker(worker)
+
+    def _worker_lost(self, worker: Worker, reason: str, *, out_of_memory: bool = False) -> None:
+        self._requeue_attempts(worker, reason, blamed=worker.attempts[0], out_of_memory=out_of_memory)
+        self._pool.worker_lost(worker, reason)
+
+    def _requeue_attempts(
+        self, worker: Worker, reason: str, *, blamed: Attempt | None = None, out_of_memory: bool = False
+    ) -> None:
+        """Requeue the tasks of a worker that will not finish them; the death counts against ``blamed`` alone."""
+        for attempt in worker.attempts:
+            self._attempts.pop(attempt.future, None)
+            failures = self.queue.worker_lost(
+                attempt.task, running=attempt is blamed, reason=reason, out_of_memory=out_of_memory
+            )
+            if failures:
+                self._pool.shard_blamed()
+                self.results.cells_failed(failures)
+        worker.attempts.clear()
+
+    def _time_out_workers(self) -> None:
+        """Count workers as lost that are silent for too long, once a second."""
+        now = self.clock()
+        if now - self._timed_out_at < _WAKE_SECONDS:
+            return
+        self._timed_out_at = now
+        for worker in list(self._pool.workers):
+            if worker.attempts:
+                allowed = self.speeds.allowed_seconds(worker.device, worker.attempts[0].task)
+                if now - worker.attempts[0].since > allowed:
+                    reason = f"worker {worker.number} gave no answer for {allowed:.0f} s and was ended"
+                    self._worker_lost(worker, reason)
+        self._pool.time_out_starts()

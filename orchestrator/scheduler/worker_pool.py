@@ -1,4 +1,4 @@
-"""The workers of a run: hired while there is work and room, let go when there is none."""
+"""The workers of a run: requested while there is work for them, removed when there is none or when they die."""
 
 from __future__ import annotations
 
@@ -6,193 +6,220 @@ import heapq
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any, NamedTuple
 
-from orchestrator.cluster.capacity import Pool, Seats
-from orchestrator.cluster.executor import Crew, ScheduleError
+from orchestrator.cluster.capacity import ClusterCapacity
+from orchestrator.cluster.executor import ClusterError, Executor
 from orchestrator.scheduler.task_queue import Task
-from workers.report import Introduction
+from workers.report import WorkerInfo
 
-MAX_FRUITLESS_STARTS = 10
-"""Workers, each begun after the end of the one before, that may die before any shard is done; then something is wrong
-with the machine."""
+MAX_FAILED_WORKERS = 10
+"""Workers, each requested after the one before it died, that may die before any shard is finished. More of them mean
+that something is wrong with the machines."""
 IDLE_SECONDS = 20.0
-"""How long a worker is kept that has nothing to do; loading its model again would take about as long."""
+"""How long a worker without work is kept; to load its model again would take about as long."""
 START_SECONDS = 600.0
-"""How long a worker that has got a place may take to be ready; it loads libraries, but no model yet."""
-_MOST_WISHES = 64
-"""Workers to ask for at once beyond what the cluster has room for."""
+"""How long a worker that has a place may take to be ready; it loads libraries, but no model yet."""
+_MAX_EXTRA_REQUESTS = 64
+"""Workers to request at a time beyond the slots of the cluster."""
 
 
-@dataclass(eq=False)
-class Call:
-    """A task at a worker; ``since`` is when the worker turned to it."""
+class WorkerState(Enum):
+    """How far a worker is."""
 
-    task: Task
-    ticket: Any
-    since: float
+    REQUESTED = "requested"
+    """The cluster has no place for it yet."""
+    STARTING = "starting"
+    """It has a place and loads libraries."""
+    READY = "ready"
+    """It takes shards."""
 
 
 @dataclass(eq=False)
 class Worker:
-    """A worker and the calls that it holds, the running one first."""
+    """A worker and its attempts, the running one first.
+
+    Attributes:
+        number: small, unique among the workers of the moment, and used again after the worker is removed.
+        kind: of the slot that it takes.
+        handle: of the executor.
+        requested_at: when it was requested.
+        state: how far it is.
+        placed_at: when it got its place.
+        idle_since: when it last finished something, or became ready.
+        device: name of its device.
+        model: that it holds.
+        attempts: tasks that it holds, the running one first.
+    """
 
     number: int
     kind: str
     handle: Any
-    asked_at: float
+    requested_at: float
+    state: WorkerState = WorkerState.REQUESTED
+    placed_at: float = 0.0
     idle_since: float = 0.0
-    arrived_at: float | None = None
     device: str = ""
     model: str | None = None
-    held: deque[Call] = field(default_factory=deque)
+    attempts: deque[Attempt] = field(default_factory=deque)
 
 
-class StaffCounts(NamedTuple):
-    """Workers that are ready, that are getting ready, and for whom there is no room yet."""
+@dataclass(eq=False)
+class Attempt:
+    """A task at a worker; ``since`` is when the worker began it, or received it while it is behind another one."""
+
+    task: Task
+    worker: Worker
+    future: Any
+    since: float
+
+
+class WorkerCounts(NamedTuple):
+    """How many workers are in each state."""
 
     ready: int
-    loading: int
-    wished: int
+    starting: int
+    requested: int
 
 
-class Staff:
-    """Whoever works for a run.
+class WorkerPool:
+    """The workers of a run.
 
     Args:
-        pool: how many workers there may be.
-        crew: starts and ends them.
+        capacity: how many workers there may be.
+        executor: starts and stops them.
         clock: in seconds.
+
+    Attributes:
+        workers: those that are ready.
+        unready: the others, by the future of their next answer.
+        workers_by_model: how many workers hold each model.
     """
 
-    def __init__(self, pool: Pool, crew: Crew, clock: Callable[[], float]) -> None:
-        self._pool = pool
-        self._crew = crew
+    def __init__(self, capacity: ClusterCapacity, executor: Executor, clock: Callable[[], float]) -> None:
+        self._capacity = capacity
+        self._executor = executor
         self._clock = clock
         self._free_numbers: list[int] = []
-        self._fruitless, self._able = 0, False
-        self._last_fruitless = float("-inf")
+        self._failed_in_a_row, self._any_succeeded = 0, False
+        self._last_failure = float("-inf")
         self.workers: list[Worker] = []
-        self.starting: dict[Any, Worker] = {}
-        self.holders: Counter[str] = Counter()
+        self.unready: dict[Any, Worker] = {}
+        self.workers_by_model: Counter[str] = Counter()
 
-    def adjust(self, waiting: int, *, busy: bool) -> None:
-        """Ask for more workers, take back wishes, let the idle go.
+    def scale(self, queued_blocks: int, *, worth_growing: bool) -> None:
+        """Request workers for queued blocks, withdraw requests that are not needed, and remove idle workers.
 
         Args:
-            waiting: blocks that no worker holds.
-            busy: whether the run is long enough to be worth another node.
+            queued_blocks: that no worker holds.
+            worth_growing: whether the run is long enough to be worth another node.
         """
-        seats = self._pool.seats() if waiting else []
-        extra = min(_MOST_WISHES, max(1, len(self.workers))) if self._pool.grows and busy else 0
-        most = {one.kind: one.count + (0 if position else extra) for position, one in enumerate(seats)}
-        have = Counter(worker.kind for worker in (*self.workers, *self.starting.values()))
-        self._take_back(most, have, waiting)
-        left = min(self._pool.limit - have.total(), waiting - len(self.starting))
-        for one in seats:
-            for _ in range(int(max(0, min(most[one.kind] - have[one.kind], left)))):
-                left -= 1
-                self._ask(one)
-        if not waiting:
-            self._release_idle()
+        all_slots = self._capacity.slots() if queued_blocks else []
+        grows = self._capacity.can_grow and worth_growing
+        extra = min(_MAX_EXTRA_REQUESTS, max(1, len(self.workers))) if grows else 0
+        limits = {one.kind: one.count + (0 if position else extra) for position, one in enumerate(all_slots)}
+        existing = Counter(worker.kind for worker in (*self.workers, *self.unready.values()))
+        self._withdraw_requests(limits, existing, queued_blocks)
+        wanted = min(self._capacity.max_workers - existing.total(), queued_blocks - len(self.unready))
+        for one in all_slots:
+            for _ in range(int(max(0, min(limits[one.kind] - existing[one.kind], wanted)))):
+                wanted -= 1
+                number = len(self.workers) + len(self.unready)
+                number = heapq.heappop(self._free_numbers) if self._free_numbers else number
+                worker = Worker(number, one.kind, self._executor.start_worker(one.resources), self._clock())
+                self.unready[self._executor.placed(worker.handle)] = worker
+        if not queued_blocks:
+            idle = [worker for worker in self.workers if not worker.attempts]
+            for worker in idle:
+                if self._clock() - worker.idle_since >= IDLE_SECONDS:
+                    self.remove_worker(worker)
 
-    def counts(self) -> StaffCounts:
-        """Return how many are ready, getting ready, and asked for in vain so far."""
-        loading = sum(worker.arrived_at is not None for worker in self.starting.values())
-        return StaffCounts(len(self.workers), loading, len(self.starting) - loading)
+    def counts(self) -> WorkerCounts:
+        """Return how many workers are in each state."""
+        states = Counter(worker.state for worker in self.unready.values())
+        return WorkerCounts(len(self.workers), states[WorkerState.STARTING], states[WorkerState.REQUESTED])
 
-    def arrived(self, ticket: Any, introduction: Introduction | None) -> None:
-        """Take in a worker that has got a place, or that is ready and introduces itself."""
-        worker = self.starting.pop(ticket)
-        if introduction is None:
-            worker.arrived_at = self._clock()
-            self.starting[self._crew.introduce(worker.handle)] = worker
-        else:
-            worker.device, worker.idle_since = introduction.device, self._clock()
-            self.workers.append(worker)
+    def worker_placed(self, future: Any) -> None:
+        """Note that a worker has a place."""
+        worker = self.unready.pop(future)
+        worker.state, worker.placed_at = WorkerState.STARTING, self._clock()
+        self.unready[self._executor.ready(worker.handle)] = worker
 
-    def end_slow_starts(self) -> None:
-        """Treat workers as dead that have had a place for long and are not ready.
+    def worker_ready(self, future: Any, info: WorkerInfo) -> None:
+        """Note that a worker takes shards."""
+        worker = self.unready.pop(future)
+        worker.state, worker.idle_since, worker.device = WorkerState.READY, self._clock(), info.device
+        self.workers.append(worker)
+
+    def time_out_starts(self) -> None:
+        """Count workers as lost that take too long from their place to being ready.
 
         Raises:
-            ScheduleError: workers die one after another without finishing anything.
+            ClusterError: workers die one after another without finishing anything.
         """
-        for ticket, worker in list(self.starting.items()):
-            if worker.arrived_at is not None and self._clock() - worker.arrived_at > START_SECONDS:
-                self.lost(self.starting.pop(ticket), f"it was not ready {START_SECONDS:.0f} s after its start")
+        for future, worker in list(self.unready.items()):
+            if worker.state is WorkerState.STARTING and self._clock() - worker.placed_at > START_SECONDS:
+                self.worker_lost(self.unready.pop(future), f"it was not ready {START_SECONDS:.0f} s after its start")
 
-    def fruitful(self) -> None:
-        """Take note that some worker did something."""
-        self._fruitless, self._able = 0, True
-
-    def blameless(self) -> None:
-        """Take note that the deaths were a shard's fault, if the machine was ever able to do something."""
-        if self._able:
-            self._fruitless = 0
-
-    def assign(self, worker: Worker, model: str) -> None:
-        """Take note of the model that a worker turns to."""
+    def assign_model(self, worker: Worker, model: str) -> None:
+        """Note the model of the next shard of a worker."""
         if worker.model != model:
-            self._forget_model(worker)
+            self._unassign_model(worker)
             worker.model = model
-            self.holders[model] += 1
+            self.workers_by_model[model] += 1
 
-    def lost(self, worker: Worker, reason: str) -> None:
-        """Strike off a worker that died.
+    def results_delivered(self) -> None:
+        """Note that a worker delivered results, so that workers do work here."""
+        self._failed_in_a_row, self._any_succeeded = 0, True
+
+    def shard_blamed(self) -> None:
+        """Note that workers died because of a shard, which says nothing of the machines once any worker has worked."""
+        if self._any_succeeded:
+            self._failed_in_a_row = 0
+
+    def worker_lost(self, worker: Worker, reason: str) -> None:
+        """Remove a worker that died.
 
         Raises:
-            ScheduleError: workers die one after another without finishing anything.
+            ClusterError: workers die one after another without finishing anything.
         """
-        self._dismiss(worker)
-        if worker.asked_at <= self._last_fruitless:
+        self.remove_worker(worker)
+        # Workers that were there at the last death count with it: a node that fails takes many along.
+        if worker.requested_at <= self._last_failure:
             return
-        # Workers that die together count once: a node that fails takes many along.
-        self._last_fruitless = self._clock()
-        self._fruitless += 1
-        if self._fruitless > MAX_FRUITLESS_STARTS:
-            raise ScheduleError(
-                f"{self._fruitless} workers in a row died without finishing a shard; the last because: {reason}"
+        self._last_failure = self._clock()
+        self._failed_in_a_row += 1
+        if self._failed_in_a_row > MAX_FAILED_WORKERS:
+            raise ClusterError(
+                f"{self._failed_in_a_row} workers in a row died without finishing a shard; the last because: {reason}"
             )
 
-    def release(self, worker: Worker) -> None:
-        """Let a worker go that is not needed or leaves by itself."""
-        self._dismiss(worker)
-
-    def stop(self) -> None:
-        """End everybody."""
-        for worker in [*self.workers, *self.starting.values()]:
-            self._crew.stop(worker.handle)
-        self.workers, self.starting = [], {}
-
-    def _ask(self, seats: Seats) -> None:
-        number = heapq.heappop(self._free_numbers) if self._free_numbers else len(self.workers) + len(self.starting)
-        worker = Worker(number, seats.kind, self._crew.start(seats.resources), self._clock())
-        self.starting[self._crew.arrive(worker.handle)] = worker
-
-    def _take_back(self, most: Mapping[str, int], have: Counter[str], waiting: int) -> None:
-        """Take back wishes beyond what there is room or work for, the latest first; who has got a place comes last."""
-        newest = list(self.starting)[::-1]
-        newest.sort(key=lambda ticket: self.starting[ticket].arrived_at is not None)
-        for ticket in newest:
-            kind = self.starting[ticket].kind
-            if len(self.starting) > waiting or have[kind] > most.get(kind, 0):
-                have[kind] -= 1
-                self._dismiss(self.starting.pop(ticket))
-
-    def _release_idle(self) -> None:
-        now = self._clock()
-        for worker in [worker for worker in self.workers if not worker.held]:
-            if now - worker.idle_since >= IDLE_SECONDS:
-                self._dismiss(worker)
-
-    def _dismiss(self, worker: Worker) -> None:
-        self._crew.stop(worker.handle)
+    def remove_worker(self, worker: Worker) -> None:
+        """Stop a worker and free its number."""
+        self._executor.stop_worker(worker.handle)
         if worker in self.workers:
             self.workers.remove(worker)
-        self._forget_model(worker)
+        self._unassign_model(worker)
         heapq.heappush(self._free_numbers, worker.number)
 
-    def _forget_model(self, worker: Worker) -> None:
+    def stop(self) -> None:
+        """Stop all workers."""
+        for worker in [*self.workers, *self.unready.values()]:
+            self._executor.stop_worker(worker.handle)
+        self.workers, self.unready = [], {}
+
+    def _withdraw_requests(self, limits: Mapping[str, int], existing: Counter[str], queued_blocks: int) -> None:
+        """Remove workers that are not ready and exceed the slots or the work, the latest first, placed ones last."""
+        newest = list(self.unready)[::-1]
+        newest.sort(key=lambda future: self.unready[future].state is WorkerState.STARTING)
+        for future in newest:
+            kind = self.unready[future].kind
+            if len(self.unready) > queued_blocks or existing[kind] > limits.get(kind, 0):
+                existing[kind] -= 1
+                self.remove_worker(self.unready.pop(future))
+
+    def _unassign_model(self, worker: Worker) -> None:
         if worker.model is not None:
-            self.holders[worker.model] -= 1
+            self.workers_by_model[worker.model] -= 1
             worker.model = None

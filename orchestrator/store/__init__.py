@@ -1,9 +1,17 @@
 """The results database: SQLite by default, PostgreSQL for clusters."""
 
+from orchestrator.store.credentials import (
+    NO_SECRETS,
+    SECRET_VARIABLES,
+    check_not_on_command_line,
+    database_of_environment,
+    database_of_head,
+    hidden_secrets,
+)
 from orchestrator.store.encoding.rows import BlockRow, block_rows, is_run_id, new_run_id
 from orchestrator.store.engine import PATIENCE, database_exists, is_sqlite
 from orchestrator.store.errors import SECRET_OPTIONS, RunCancelledError, StoreUnavailableError
-from orchestrator.store.leasing import BEATS_PER_LEASE, DriverRecord, Tile
+from orchestrator.store.leasing import HEARTBEATS_PER_LEASE, DriverRecord, Tile
 from orchestrator.store.reading.cells import StoredCell
 from orchestrator.store.reading.frames import list_views
 from orchestrator.store.reading.hits import Hits, on_common_samples
@@ -15,11 +23,13 @@ from orchestrator.store.schema.tables import TILE_BLOCKS
 from orchestrator.store.store import ResultStore
 
 __all__ = [
-    "BEATS_PER_LEASE",
+    "HEARTBEATS_PER_LEASE",
+    "NO_SECRETS",
     "PATIENCE",
     "RESULTS",
     "RUN_RESULTS",
     "SECRET_OPTIONS",
+    "SECRET_VARIABLES",
     "TILE_BLOCKS",
     "VIEWS",
     "BlockRow",
@@ -36,8 +46,11 @@ __all__ = [
     "Tile",
     "View",
     "block_rows",
-    "credentials",
+    "check_not_on_command_line",
     "database_exists",
+    "database_of_environment",
+    "database_of_head",
+    "hidden_secrets",
     "is_run_id",
     "is_sqlite",
     "list_views",

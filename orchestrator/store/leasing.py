@@ -1,7 +1,7 @@
-"""Who may measure what, where several drivers share a PostgreSQL database; every clock here is the server's.
+"""Leases on tiles, where several drivers use one PostgreSQL database; all times are by the clock of the server.
 
-A driver that lives says so every :data:`BEATS_PER_LEASE`-th part of its lease. Rows are locked in one order, and rows
-that another holds are skipped, so that drivers never wait for one another in a circle.
+A driver sends :data:`HEARTBEATS_PER_LEASE` heartbeats during the time that a lease lasts. Rows are locked in one order,
+and rows that another driver has locked are skipped, so that drivers never wait for one another in a circle.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, text
 
-BEATS_PER_LEASE = 6
+HEARTBEATS_PER_LEASE = 6
 _INTRODUCTION = 0.25
-"""Share of a lease for which a newcomer waits until the drivers that live have noticed it."""
-_FORGOTTEN_AFTER = "1 day"
+"""Part of the lease time for which a new driver waits, so that the living drivers notice it before it gets a lease."""
+_REMOVED_AFTER = "1 day"
 
 
 class Tile(NamedTuple):
-    """A fixed, aligned range of blocks of an attack group: what is leased as a whole."""
+    """A fixed, aligned range of blocks of an attack group, which is leased as a whole."""
 
     attack_group: str
     number: int
@@ -27,14 +27,14 @@ class Tile(NamedTuple):
 
 @dataclass(frozen=True)
 class DriverRecord:
-    """A process that carries out a run.
+    """A process that drives a run.
 
     Attributes:
-        id: a new one for every process.
+        id: new for every process.
         run: the run's id.
-        machine: where ``pid`` is the number of a process.
-        pid: its process.
-        lease_seconds: how long after its last sign of life it counts as dead.
+        machine: on which ``pid`` is the number of its process.
+        pid: number of its process.
+        lease_seconds: how long after its last heartbeat it counts as dead.
     """
 
     id: str
@@ -51,18 +51,18 @@ _REGISTER = text("""
     VALUES (:id, :run, :machine, :pid, :lease_seconds, clock_timestamp(), clock_timestamp())
     ON CONFLICT (id) DO UPDATE SET heartbeat_at = clock_timestamp()""")
 
-_FORGET = text(f"DELETE FROM driver WHERE heartbeat_at < clock_timestamp() - interval '{_FORGOTTEN_AFTER}'")
+_REMOVE_OLD = text(f"DELETE FROM driver WHERE heartbeat_at < clock_timestamp() - interval '{_REMOVED_AFTER}'")
 
 _OTHERS = text(f"SELECT count(*) FROM driver o WHERE o.id <> :id AND {_ALIVE}")
 
-_STRANGERS = text(f"""
+_NOT_NOTICED_BY = text(f"""
     SELECT count(*) FROM driver o, driver me
     WHERE me.id = :id AND o.id <> :id AND o.id <> ALL(:dead) AND {_ALIVE} AND o.heartbeat_at < me.registered_at
         AND clock_timestamp() < me.registered_at + {_INTRODUCTION} * o.lease_seconds * interval '1 second'""")
 
 _WANTED = "unnest(CAST(:groups AS text[]), CAST(:tiles AS integer[])) AS w (attack_group, tile)"
 
-_CLAIM = text(f"""
+_ACQUIRE = text(f"""
     INSERT INTO lease (attack_group, tile, driver_id)
     SELECT w.attack_group, w.tile, :id FROM {_WANTED} ORDER BY 1, 2
     ON CONFLICT (attack_group, tile) DO NOTHING""")
@@ -72,11 +72,11 @@ _TAKE_OVER = text(f"""
         SELECT l.attack_group, l.tile
         FROM {_WANTED} JOIN lease l ON l.attack_group = w.attack_group AND l.tile = w.tile
         JOIN driver o ON o.id = l.driver_id
-        WHERE o.id = ANY(:dead) OR (:patient AND NOT {_ALIVE})
+        WHERE o.id = ANY(:dead) OR (:take_expired AND NOT {_ALIVE})
         ORDER BY 1, 2 FOR UPDATE OF l SKIP LOCKED) AS dead
     WHERE lease.attack_group = dead.attack_group AND lease.tile = dead.tile""")
 
-_MINE = text(f"""
+_HELD = text(f"""
     SELECT l.attack_group, l.tile FROM {_WANTED} JOIN lease l ON l.attack_group = w.attack_group AND l.tile = w.tile
     WHERE l.driver_id = :id""")
 
@@ -84,53 +84,58 @@ _RELEASE = text(f"""
     DELETE FROM lease l USING {_WANTED}
     WHERE l.attack_group = w.attack_group AND l.tile = w.tile AND l.driver_id = :id""")
 
-_LEAVE = text("DELETE FROM driver WHERE id = :id")
+_REMOVE = text("DELETE FROM driver WHERE id = :id")
 
-_NEIGHBOURS = text("SELECT id, pid FROM driver WHERE machine = :machine AND id <> :id")
+_ON_MACHINE = text("SELECT id, pid FROM driver WHERE machine = :machine AND id <> :id")
 
 
-def beat(connection: Connection, driver: DriverRecord) -> int:
-    """Say that a driver lives, which makes it known at the first time; return how many others do."""
-    connection.execute(_FORGET)
+def driver_heartbeat(connection: Connection, driver: DriverRecord) -> int:
+    """Note that a driver lives, and register it at the first call; return how many other drivers live."""
+    connection.execute(_REMOVE_OLD)
     connection.execute(_REGISTER, vars(driver))
     return int(connection.execute(_OTHERS, {"id": driver.id}).scalar_one())
 
 
-def claim(
-    connection: Connection, driver: DriverRecord, tiles: Sequence[Tile], *, dead: Collection[str] = (), patient: bool
+def acquire_leases(
+    connection: Connection,
+    driver: DriverRecord,
+    tiles: Sequence[Tile],
+    *,
+    dead: Collection[str] = (),
+    take_expired: bool,
 ) -> set[Tile]:
-    """Lease those of ``tiles`` that nobody holds, or a dead driver; return those that are the driver's own now.
+    """Lease those of ``tiles`` that no driver or a dead one holds; return those whose lease the driver holds now.
 
     Args:
         connection: in a transaction.
-        driver: who asks; it gets nothing until every driver that lives had the time to notice it.
-        tiles: what it asks for.
+        driver: gets nothing until every living driver had the time to notice it.
+        tiles: to lease.
         dead: ids of drivers that are known to be dead.
-        patient: whether to take over from drivers whose lease has expired.
+        take_expired: whether to take over from drivers whose last heartbeat is older than their lease.
     """
     known_dead = list(dead)
-    if connection.execute(_STRANGERS, {"id": driver.id, "dead": known_dead}).scalar_one():
+    if connection.execute(_NOT_NOTICED_BY, {"id": driver.id, "dead": known_dead}).scalar_one():
         return set()
     wanted = {"id": driver.id, **_columns(tiles)}
-    connection.execute(_CLAIM, wanted)
-    if known_dead or patient:
-        connection.execute(_TAKE_OVER, {**wanted, "dead": known_dead, "patient": patient})
-    return {Tile(*row) for row in connection.execute(_MINE, wanted)}
+    connection.execute(_ACQUIRE, wanted)
+    if known_dead or take_expired:
+        connection.execute(_TAKE_OVER, {**wanted, "dead": known_dead, "take_expired": take_expired})
+    return {Tile(*row) for row in connection.execute(_HELD, wanted)}
 
 
-def release(connection: Connection, driver: DriverRecord, tiles: Sequence[Tile]) -> None:
-    """Give leases back; what is no longer the driver's stays with whom it is."""
+def release_leases(connection: Connection, driver: DriverRecord, tiles: Sequence[Tile]) -> None:
+    """Release the leases of a driver on ``tiles``; a lease that another driver has taken over stays."""
     connection.execute(_RELEASE, {"id": driver.id, **_columns(tiles)})
 
 
-def leave(connection: Connection, driver: DriverRecord) -> None:
-    """Forget a driver, with everything that it has leased."""
-    connection.execute(_LEAVE, {"id": driver.id})
+def remove_driver(connection: Connection, driver: DriverRecord) -> None:
+    """Remove a driver and its leases."""
+    connection.execute(_REMOVE, {"id": driver.id})
 
 
-def neighbours(connection: Connection, driver: DriverRecord) -> dict[str, int]:
-    """Return the processes of the other drivers on the same machine, by their ids; they need not live."""
-    rows = connection.execute(_NEIGHBOURS, {"machine": driver.machine, "id": driver.id})
+def drivers_on_machine(connection: Connection, driver: DriverRecord) -> dict[str, int]:
+    """Return the process numbers of the other drivers on the same machine, by the drivers' ids; some may be dead."""
+    rows = connection.execute(_ON_MACHINE, {"machine": driver.machine, "id": driver.id})
     return {row.id: row.pid for row in rows}
 
 

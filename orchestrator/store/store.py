@@ -339,35 +339,35 @@ class ResultStore:
                 rows = connection.execute(query, {"run": find_run(connection, run_id)})
             return view_frame(view, rows.all())
 
-    def beat(self, driver: DriverRecord) -> int:
-        """Say that a driver of this database lives, first of all that it is there; return how many others live.
+    def driver_heartbeat(self, driver: DriverRecord) -> int:
+        """Note that a driver lives, and register it at the first call; return how many other drivers live.
 
-        This and what follows is for PostgreSQL, where drivers share a database.
+        This and the next four methods are for PostgreSQL, where several drivers use one database.
         """
         with self._database.writing() as connection:
-            return leasing.beat(connection, driver)
+            return leasing.driver_heartbeat(connection, driver)
 
-    def claim(
-        self, driver: DriverRecord, tiles: Sequence[Tile], *, dead: Collection[str] = (), patient: bool = False
+    def acquire_leases(
+        self, driver: DriverRecord, tiles: Sequence[Tile], *, dead: Collection[str] = (), take_expired: bool = False
     ) -> set[Tile]:
-        """Lease tiles for a driver, and return those that are its own now; see :func:`leasing.claim`."""
+        """Lease tiles for a driver, and return those it holds now; see :func:`leasing.acquire_leases`."""
         with self._database.writing() as connection:
-            return leasing.claim(connection, driver, tiles, dead=dead, patient=patient)
+            return leasing.acquire_leases(connection, driver, tiles, dead=dead, take_expired=take_expired)
 
-    def release(self, driver: DriverRecord, tiles: Sequence[Tile]) -> None:
-        """Give leases of a driver back."""
+    def release_leases(self, driver: DriverRecord, tiles: Sequence[Tile]) -> None:
+        """Release leases of a driver."""
         with self._database.writing() as connection:
-            leasing.release(connection, driver, tiles)
+            leasing.release_leases(connection, driver, tiles)
 
-    def leave(self, driver: DriverRecord) -> None:
-        """Forget a driver, with everything that it has leased."""
+    def remove_driver(self, driver: DriverRecord) -> None:
+        """Remove a driver and its leases."""
         with self._database.writing() as connection:
-            leasing.leave(connection, driver)
+            leasing.remove_driver(connection, driver)
 
-    def neighbours(self, driver: DriverRecord) -> dict[str, int]:
-        """Return the processes of the other drivers on the same machine by their ids; they need not live."""
+    def drivers_on_machine(self, driver: DriverRecord) -> dict[str, int]:
+        """Return the process numbers of the other drivers on a driver's machine, by their ids; some may be dead."""
         with self._database.reading() as connection:
-            return leasing.neighbours(connection, driver)
+            return leasing.drivers_on_machine(connection, driver)
 
     def _update_run(self, run_id: str, **values: object) -> None:
         with self._database.writing() as connection:

@@ -1,3 +1,3 @@
-"""One writer: results go to the database, or wait on this machine's disk while it is away."""
+"""Writing results: to the database, or to this machine's disk while the database is down."""
 
-__all__ = ["driver_lock", "reconnect", "spool", "writer"]
+__all__ = ["driver_lock", "reconnect", "spool", "spool_records", "writer"]

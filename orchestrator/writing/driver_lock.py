@@ -1,4 +1,4 @@
-"""One driver at a time on an SQLite file: a lock that dies with its process, however that ends."""
+"""The driver lock: one driver at a time on an SQLite file. The kernel releases it when its process ends."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _SUFFIX = "-driver"
 
 
 @contextmanager
-def sole_driver(store: ResultStore) -> Iterator[None]:
-    """Keep every other driver from an SQLite file for as long as this lasts; do nothing on PostgreSQL.
+def driver_lock(store: ResultStore) -> Iterator[None]:
+    """Hold the lock on an SQLite file, so that no other driver uses it; do nothing on PostgreSQL.
 
     Raises:
-        UserError: another driver is at work there.
+        UserError: another driver holds the lock.
     """
     if not is_sqlite(store.url):
         yield
@@ -37,8 +37,6 @@ def sole_driver(store: ResultStore) -> Iterator[None]:
             ) from None
         except OSError as error:
             raise UserError(f"{path} cannot be written: {error.strerror}") from None
-        this_process = (
-            f"process {os.getpid()} on {socket.gethostname()} since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
-        )
-        os.pwrite(file, this_process.encode(), 0)
+        started = f"since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
+        os.pwrite(file, f"process {os.getpid()} on {socket.gethostname()} {started}".encode(), 0)
         yield

@@ -1,9 +1,10 @@
-"""Whether the database can be reached: noticed by whoever fails, asked again on a thread, told to the user once."""
+"""The state of the connection to the database: whoever fails reports it, a thread asks again, the user is told once."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from enum import Enum
 from threading import Event, Thread
 
 from orchestrator.store import ResultStore, StoreUnavailableError
@@ -15,17 +16,28 @@ Say = Callable[[str], None]
 """Prints one line for the user."""
 
 
-class Contact:
+class ConnectionState(Enum):
+    """Whether the database takes results."""
+
+    UP = "up"
+    """It does."""
+    DOWN = "down"
+    """It does not answer."""
+    RECOVERING = "recovering"
+    """It answers again, but lacks what was measured while it was down."""
+
+
+class DatabaseConnection:
     """The state of the connection to a database.
 
     Args:
         store: the database.
         say: prints one line for the user.
-        meanwhile: what happens while it is away, for the end of that line.
+        meanwhile: what happens while it is down, for the end of that line.
         clock: in seconds.
 
     Attributes:
-        since: the time by ``clock`` from which on the database was never away.
+        up_since: the time by ``clock`` since which the database was never down.
     """
 
     def __init__(
@@ -35,61 +47,58 @@ class Contact:
         self._say = say
         self._meanwhile = meanwhile
         self._clock = clock
-        self._probe: _Probe | None = None
+        self._ping: _Ping | None = None
         self._pause = _FIRST_PAUSE
-        self.since = clock()
+        self.up_since = clock()
 
     @property
-    def away(self) -> bool:
-        """Whether the database is away, or was and is not known to be back with everything that it missed."""
-        return self._probe is not None
+    def state(self) -> ConnectionState:
+        """Return the state of this moment; DOWN becomes RECOVERING by itself, when the database answers a ping."""
+        if self._ping is None:
+            return ConnectionState.UP
+        return ConnectionState.RECOVERING if self._ping.answered.is_set() else ConnectionState.DOWN
 
     @property
-    def answering(self) -> bool:
-        """Whether the database answers again, so that what it missed may be tried."""
-        return self._probe is not None and self._probe.answered
+    def is_up(self) -> bool:
+        """Whether the state is UP, so that the database may be used."""
+        return self._ping is None
 
-    def lose(self, error: StoreUnavailableError) -> None:
-        """Note that the database is away."""
-        if self._probe is None:
+    def lost(self, error: StoreUnavailableError) -> None:
+        """Note that a call failed because the database is down; tell the user if it was up, and start to ping it."""
+        if self.state is ConnectionState.UP:
             self._say(f"{error}; {self._meanwhile}")
-        if self._probe is None or self._probe.answered:
-            self._probe = _Probe(self._store, self._pause)
+        if self.state is not ConnectionState.DOWN:
+            self._ping = _Ping(self._store, self._pause)
             self._pause = min(2 * self._pause, _LONGEST_PAUSE)
 
     def wait(self, seconds: float) -> bool:
         """Wait until the database answers; return whether it does."""
-        return self._probe is None or self._probe.wait(seconds)
+        return self._ping is None or self._ping.answered.wait(seconds)
 
-    def progress(self) -> None:
-        """Note that the database takes what it is given, so that a loss from now on is a new one."""
+    def reset_pause(self) -> None:
+        """Note that the database takes what it is given, so that it is pinged soon after the next loss."""
         self._pause = _FIRST_PAUSE
 
-    def regain(self) -> None:
-        """Note that the database is back and has all that it missed."""
-        self._probe, self.since = None, self._clock()
-        self.progress()
+    def restored(self) -> None:
+        """Note that the database has everything that was measured while it was down."""
+        self._ping, self.up_since = None, self._clock()
+        self.reset_pause()
 
 
-class _Probe:
-    """Asks, on a thread of its own, whether the database can be written: a dead network answers after minutes."""
+class _Ping:
+    """Asks repeatedly whether the database can be written, on a thread, since a dead network answers after minutes.
+
+    Attributes:
+        answered: is set once the database could be written.
+    """
 
     def __init__(self, store: ResultStore, pause: float) -> None:
+        self.answered = Event()
         self._store = store
         self._pause = pause
-        self._answered = Event()
-        Thread(target=self._ask, name="database probe", daemon=True).start()
+        Thread(target=self._run, name="database ping", daemon=True).start()
 
-    @property
-    def answered(self) -> bool:
-        """Whether the database could be written."""
-        return self._answered.is_set()
-
-    def wait(self, seconds: float) -> bool:
-        """Wait for the answer; return whether it came."""
-        return self._answered.wait(seconds)
-
-    def _ask(self) -> None:
+    def _run(self) -> None:
         while True:
             time.sleep(self._pause)
             self._pause = min(2 * self._pause, _LONGEST_PAUSE)
@@ -97,5 +106,5 @@ class _Probe:
                 self._store.ping()
             except StoreUnavailableError:
                 continue
-            self._answered.set()
+            self.answered.set()
             return

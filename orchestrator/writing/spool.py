@@ -1,30 +1,25 @@
-"""The spool: what a database that is away could not take yet, on the driver's own disk, in the order that it came.
+"""The spool: what the database could not take while it was down, on the driver's own disk, in the order that it came.
 
-A spool is a file of lines, each the CRC-32 of a JSON record and the record. A line counts once it is on the disk as a
-whole: what a crash or a full disk left of one is cut off. Replaying records is harmless, however often it happens.
+A spool is a file of lines, each with a record and its checksum. A line counts once it is on the disk as a whole; the
+part of a line that a crash or a full disk left is cut off. A record may be written to the database any number of times.
 """
 
 from __future__ import annotations
 
-import base64
-import json
 import os
-import zlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import URL
 
-from orchestrator.store import PATIENCE, SECRET_OPTIONS, BlockRow
+from orchestrator.store import PATIENCE, SECRET_OPTIONS
+from orchestrator.writing.spool_records import Record, decode_record, encode_record
 from scc_core.errors import SccBenchError
 from scc_core.machine import settings
 from scc_core.machine.file_lock import FileHeldError, acquire, acquire_existing, release
 from scc_core.machine.folders import cache_folder
-from scc_core.outcomes import Failure
 
 _SUFFIX = ".spool"
 
@@ -33,30 +28,20 @@ class SpoolError(SccBenchError):
     """Nothing more can be put into the spool; the text says why."""
 
 
-@dataclass(frozen=True)
-class Record:
-    """What one write to the database holds: blocks, or cells that failed.
-
-    Attributes:
-        blocks: measured blocks.
-        failures: why cells failed, by their keys.
-    """
-
-    blocks: tuple[BlockRow, ...] = ()
-    failures: Mapping[str, Failure] = field(default_factory=dict)
-
-
 class _Line(NamedTuple):
     record: Record
     stop: int
 
 
 class Spool:
-    """The spool of one run. Its file is there only while something waits in it, and locked by the process that owns it.
+    """The spool of one run. Its file exists only while a record waits in it, and is locked by the process that owns it.
 
     Args:
         path: of the file, which need not exist; its stem is the run's id.
-        limit_bytes: from this size on it is :attr:`full`.
+        limit_bytes: the size from which on the spool is :attr:`full`; None takes it from the environment.
+
+    Attributes:
+        blocks: how many blocks wait in it.
     """
 
     def __init__(self, path: Path, limit_bytes: float | None = None) -> None:
@@ -66,12 +51,12 @@ class Spool:
         self._file: int | None = None
         self._read = 0
         self._size = 0
-        self._at_hand: _Line | None = None
+        self._oldest: _Line | None = None
         self.blocks = 0
 
     @property
     def empty(self) -> bool:
-        """Whether nothing waits."""
+        """Whether no record waits."""
         return self._read == self._size
 
     @property
@@ -79,8 +64,8 @@ class Spool:
         """Whether no more should be put into it for now."""
         return self._size >= self._limit
 
-    def claim(self) -> bool:
-        """Take over what an earlier process left; return False if a process that lives owns it or there is none."""
+    def take_over(self) -> bool:
+        """Become the owner of what an earlier process left; return False if its process lives or there is no file."""
         file = acquire_existing(self.path)
         if file is None:
             return False
@@ -96,11 +81,14 @@ class Spool:
         Raises:
             SpoolError: the disk does not take it.
         """
-        line = _encode(record)
+        line = encode_record(record)
         try:
-            file = self._opened()
+            file = self._open()
             try:
-                _write(file, line, self._size)
+                view, position = memoryview(line), self._size
+                while view:
+                    written = os.pwrite(file, view, position)
+                    view, position = view[written:], position + written
                 os.fsync(file)
             except BaseException:
                 os.ftruncate(file, self._size)
@@ -112,15 +100,15 @@ class Spool:
 
     def oldest(self) -> Record | None:
         """Return the record that waits longest; None if none waits."""
-        self._at_hand = next(self._lines(self._read), None)
-        return None if self._at_hand is None else self._at_hand.record
+        self._oldest = next(self._lines(self._read), None)
+        return None if self._oldest is None else self._oldest.record
 
     def drop_oldest(self) -> None:
-        """Forget what :meth:`oldest` has returned; it is in the database."""
-        if self._at_hand is not None:
-            self._read = self._at_hand.stop
-            self.blocks -= len(self._at_hand.record.blocks)
-            self._at_hand = None
+        """Forget the record that :meth:`oldest` returned; it is in the database."""
+        if self._oldest is not None:
+            self._read = self._oldest.stop
+            self.blocks -= len(self._oldest.record.blocks)
+            self._oldest = None
 
     def clear(self) -> None:
         """Delete the file; everything in it is in the database."""
@@ -130,19 +118,25 @@ class Spool:
         self._read = self._size = self.blocks = 0
 
     def close(self) -> None:
-        """Leave the file to the next process, if there is one."""
+        """Leave the file, if there is one, to the next process."""
         if self._file is not None:
             release(self._file)
             self._file = None
 
-    def _opened(self) -> int:
+    def _open(self) -> int:
+        """Return the file, and make it when the first record comes."""
         if self._file is None:
             try:
                 self._file = acquire(self.path, wait=False, mode=0o600)
             except FileHeldError:
                 raise SpoolError(f"{self.path} belongs to another process") from None
             os.ftruncate(self._file, self._size)
-            _sync_folder(self.path.parent)
+            # A new file's name is on the disk only once its folder is.
+            folder = os.open(self.path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
         return self._file
 
     def _lines(self, start: int) -> Iterator[_Line]:
@@ -152,7 +146,7 @@ class Spool:
             file.seek(start)
             stop = start
             for line in file:
-                record = _decode(line)
+                record = decode_record(line)
                 if record is None:
                     return
                 stop += len(line)
@@ -164,59 +158,16 @@ def spool_of(database: URL, run: str) -> Spool:
     return Spool(spool_folder(database) / f"{run}{_SUFFIX}")
 
 
-def left_spools(database: URL) -> Iterator[Spool]:
-    """Give every spool of a database that an earlier process left, taken over."""
+def leftover_spools(database: URL) -> Iterator[Spool]:
+    """Yield every spool of a database that an earlier process left; the caller owns it."""
     for path in sorted(spool_folder(database).glob(f"*{_SUFFIX}")):
         spool = Spool(path)
-        if spool.claim():
+        if spool.take_over():
             yield spool
 
 
 def spool_folder(database: URL) -> Path:
     """Return the folder of the spools of a database on this machine; it need not exist."""
-    # What says how to connect, and not to what, may change between two runs.
+    # The options that say how to connect, and not to which database, may change between two runs.
     name = database.set(password=None).difference_update_query([*PATIENCE, *SECRET_OPTIONS]).render_as_string()
     return cache_folder() / "spool" / sha256(name.encode()).hexdigest()[:16]
-
-
-def _encode(record: Record) -> bytes:
-    failures = {key: vars(failure) for key, failure in record.failures.items()}
-    value = {"blocks": [_plain(block) for block in record.blocks], "failures": failures}
-    text = json.dumps(value, separators=(",", ":")).encode()
-    return b"%08x %b\n" % (zlib.crc32(text), text)
-
-
-def _decode(line: bytes) -> Record | None:
-    """Return the record of a line, None for one that was not written to its end."""
-    checksum, _, text = line[:-1].partition(b" ")
-    if not line.endswith(b"\n") or checksum != b"%08x" % zlib.crc32(text):
-        return None
-    value = json.loads(text)
-    failures = {key: Failure(**failure) for key, failure in value["failures"].items()}
-    return Record(tuple(_row(block) for block in value["blocks"]), failures)
-
-
-def _plain(row: BlockRow) -> dict[str, Any]:
-    outcomes = base64.b64encode(row.outcomes).decode()
-    return {**row._asdict(), "created_at": row.created_at.isoformat(), "outcomes": outcomes}
-
-
-def _row(value: dict[str, Any]) -> BlockRow:
-    created_at = datetime.fromisoformat(value.pop("created_at"))
-    return BlockRow(**{**value, "created_at": created_at, "outcomes": base64.b64decode(value["outcomes"])})
-
-
-def _write(file: int, data: bytes, position: int) -> None:
-    view = memoryview(data)
-    while view:
-        written = os.pwrite(file, view, position)
-        view, position = view[written:], position + written
-
-
-def _sync_folder(folder: Path) -> None:
-    """Put a new file's name on the disk, too."""
-    file = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)

@@ -1,57 +1,59 @@
-"""The one writer of a run: results in portions to the database, by way of the spool while the database is away."""
+"""The writer of a run: it writes results to the database, and to the spool while the database is down."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from typing import Protocol, TypeVar
 
 from orchestrator.store import BlockRow, ResultStore, StoreUnavailableError, block_rows
-from orchestrator.writing.reconnect import Contact, Say
-from orchestrator.writing.spool import Record, Spool, SpoolError, left_spools
+from orchestrator.writing.reconnect import ConnectionState, DatabaseConnection, Say
+from orchestrator.writing.spool import Spool, SpoolError, leftover_spools
+from orchestrator.writing.spool_records import Record
 from scc_core.outcomes import BlockResult, Failure
 
 T = TypeVar("T")
 
-PORTION = 512
+TRANSACTION_BLOCKS = 512
 """Blocks of one transaction at most."""
-_PORTION_SECONDS = 1.0
-"""For how long blocks are collected."""
+_COLLECT_SECONDS = 1.0
+"""How long blocks are collected before they are written."""
 _DRAIN_SECONDS = 2.0
-"""For how long the spool is emptied before the workers are looked after again."""
+"""How long the spool is drained before the scheduler gets its turn."""
 _WAKE_SECONDS = 0.5
 
 
-class Watch(Protocol):
-    """Told what becomes of results."""
+class WriteListener(Protocol):
+    """Is told what the writer does with the database."""
 
-    def settle(self, rows: Sequence[BlockRow]) -> None:
+    def blocks_written(self, rows: Sequence[BlockRow]) -> None:
         """Blocks are in the database."""
 
-    def returned(self) -> None:
-        """The database answers again; what waits for it comes next."""
+    def database_returned(self) -> None:
+        """The database answers again; the spool is written next."""
 
 
-class NoWatch:
-    """Does not care."""
+class NoListener:
+    """Ignores everything."""
 
-    def settle(self, rows: Sequence[BlockRow]) -> None:
+    def blocks_written(self, rows: Sequence[BlockRow]) -> None:
         """Do nothing."""
 
-    def returned(self) -> None:
+    def database_returned(self) -> None:
         """Do nothing."""
 
 
 class Writer:
-    """Writes what it is given, in order, and each thing once; the database may come and go.
+    """Writes results in the order that they come, each once, while the database may go down and return.
 
     Args:
         run: the run's id.
         store: where results go.
-        spool: where they wait while the database is away.
-        contact: knows whether it is.
+        spool: where they wait while the database is down.
+        connection: tells whether the database is up.
         say: prints one line for the user.
-        watch: told what is written.
+        listener: is told what was written.
         clock: in seconds.
     """
 
@@ -60,66 +62,65 @@ class Writer:
         run: str,
         store: ResultStore,
         spool: Spool,
-        contact: Contact,
+        connection: DatabaseConnection,
         say: Say,
-        watch: Watch | None = None,
+        listener: WriteListener | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._run = run
         self._store = store
         self._spool = spool
-        self._contact = contact
+        self._connection = connection
         self._say = say
-        self._watch = watch or NoWatch()
+        self._listener = listener or NoListener()
         self._clock = clock
         self._collected: list[BlockRow] = []
-        self._since = 0.0
-        self._late = 0
+        self._collected_since = 0.0
+        self._drained_blocks = 0
 
     @property
-    def waiting(self) -> int:
+    def unwritten_blocks(self) -> int:
         """Return how many blocks are not in the database yet."""
         return len(self._collected) + self._spool.blocks
 
-    def measured(self, results: Sequence[BlockResult]) -> None:
-        """Take blocks. Returns late while the spool is full, so that no more is computed than can be kept.
+    def add(self, results: Sequence[BlockResult]) -> None:
+        """Take blocks. While the spool is full this blocks, so that no more is computed than can be kept.
 
         Raises:
-            SpoolError: the database is away, and the disk does not take any more.
+            SpoolError: the database is down, and the disk does not take any more.
         """
         if not self._collected:
-            self._since = self._clock()
+            self._collected_since = self._clock()
         self._collected += block_rows(results)
-        if len(self._collected) >= PORTION:
+        if len(self._collected) >= TRANSACTION_BLOCKS:
             self.flush()
-        while self._contact.away and self._spool.full:
+        while self._spool.full and not self._connection.is_up:
             self._wait()
 
-    def failed(self, failures: Mapping[str, Failure]) -> None:
-        """Take cells that are given up."""
+    def add_failures(self, failures: Mapping[str, Failure]) -> None:
+        """Take cells that failed for good."""
         self.flush()
-        self._put(Record(failures=failures))
+        self._write_or_spool(Record(failures=failures))
 
     def tick(self) -> None:
-        """Write what was collected long enough, and what waits if the database is back; called about once a second."""
-        if self._collected and self._clock() - self._since >= _PORTION_SECONDS:
+        """Write what was collected long enough, and drain the spool if the database answers; called once a second."""
+        if self._collected and self._clock() - self._collected_since >= _COLLECT_SECONDS:
             self.flush()
-        if self._contact.answering:
+        if self._connection.state is ConnectionState.RECOVERING:
             self._drain()
 
     def flush(self) -> None:
         """Write what was collected, or put it into the spool."""
         while self._collected:
-            self._put(Record(tuple(self._collected[:PORTION])))
-            del self._collected[:PORTION]
+            self._write_or_spool(Record(tuple(self._collected[:TRANSACTION_BLOCKS])))
+            del self._collected[:TRANSACTION_BLOCKS]
 
     def finish(self) -> None:
-        """Write everything; wait for the database if it is away."""
+        """Write everything; wait for the database if it is down."""
         self.flush()
-        if self._contact.away:
-            self._say(f"everything is computed; {self.waiting} blocks wait for the database (Ctrl-C is safe)")
-        while self._contact.away:
-            self._wait()
+        if not self._connection.is_up:
+            self._say(f"everything is computed; {self.unwritten_blocks} blocks wait for the database (Ctrl-C is safe)")
+        self._wait_until_up()
 
     def stop(self) -> int:
         """Write everything or leave it in the spool, without waiting; return how many blocks are left there."""
@@ -127,23 +128,22 @@ class Writer:
         self._spool.close()
         return self._spool.blocks
 
-    def insist(self, action: Callable[[], T]) -> T:
-        """Return what ``action`` does with the database, and repeat it for as long as the database is away."""
+    def retry(self, action: Callable[[], T]) -> T:
+        """Return the result of ``action``, which uses the database; wait and repeat it while the database is down."""
         while True:
             try:
                 return action()
             except StoreUnavailableError as error:
-                self._contact.lose(error)
-            while self._contact.away:
-                self._wait()
+                self._connection.lost(error)
+            self._wait_until_up()
 
-    def _put(self, record: Record) -> None:
+    def _write_or_spool(self, record: Record) -> None:
         reason = ""
-        if not self._contact.away:
+        if self._connection.is_up:
             try:
                 self._write(record)
             except StoreUnavailableError as error:
-                self._contact.lose(error)
+                self._connection.lost(error)
                 reason = f"{error}, and "
             else:
                 return
@@ -154,64 +154,63 @@ class Writer:
 
     def _write(self, record: Record) -> None:
         write_record(self._store, self._run, record)
-        self._watch.settle(record.blocks)
+        self._listener.blocks_written(record.blocks)
+
+    def _wait_until_up(self) -> None:
+        while not self._connection.is_up:
+            self._wait()
 
     def _wait(self) -> None:
-        if self._contact.wait(_WAKE_SECONDS):
+        if self._connection.wait(_WAKE_SECONDS):
             self._drain()
 
     def _drain(self) -> None:
-        """Write what waits, for a while; whatever time it takes, one record is written."""
+        """Write what waits in the spool for a limited time; at least one record is written."""
         deadline = self._clock() + _DRAIN_SECONDS
-        self._watch.returned()
+        self._listener.database_returned()
         try:
             while (record := self._spool.oldest()) is not None:
                 self._write(record)
                 self._spool.drop_oldest()
-                self._contact.progress()
-                self._late += len(record.blocks)
+                self._connection.reset_pause()
+                self._drained_blocks += len(record.blocks)
                 if self._clock() >= deadline:
                     return
         except StoreUnavailableError as error:
-            self._contact.lose(error)
+            self._connection.lost(error)
         else:
             self._spool.clear()
-            self._contact.regain()
-            self._say(f"the database {self._store.name} is back; {self._late} blocks that waited for it are stored")
-            self._late = 0
+            self._connection.restored()
+            blocks = f"{self._drained_blocks} blocks that waited for it are stored"
+            self._say(f"the database {self._store.name} is back; {blocks}")
+            self._drained_blocks = 0
 
 
 def write_record(store: ResultStore, run: str, record: Record) -> None:
-    """Write a record; what is stored already stays as it is.
+    """Write a record; blocks that are in the database stay as they are.
 
     Raises:
-        StoreUnavailableError: the database is away; the record can be written again.
+        StoreUnavailableError: the database is down; the record can be written again.
     """
     store.write_rows(run, record.blocks)
     for cell, failure in record.failures.items():
         store.fail_cells(run, [cell], failure.error, failure.traceback)
 
 
-def replay(store: ResultStore, say: Say) -> None:
+def write_leftover_spools(store: ResultStore, say: Say) -> None:
     """Write what earlier processes of this machine left in their spools of a database.
 
     Raises:
-        StoreUnavailableError: the database is away; the spools stay.
+        StoreUnavailableError: the database is down; the spools stay.
     """
-    for spool in left_spools(store.url):
-        try:
-            _replay_one(store, spool, say)
-        finally:
-            spool.close()
-
-
-def _replay_one(store: ResultStore, spool: Spool, say: Say) -> None:
-    blocks = spool.blocks
-    if not store.run_cells(spool.run):
-        say(f"{spool.path} holds {blocks} blocks of a run that {store.name} does not know; it is left alone")
-        return
-    while (record := spool.oldest()) is not None:
-        write_record(store, spool.run, record)
-        spool.drop_oldest()
-    spool.clear()
-    say(f"{blocks} blocks of run {spool.run} that waited for the database are stored")
+    for leftover in leftover_spools(store.url):
+        with closing(leftover) as spool:
+            blocks = spool.blocks
+            if not store.run_cells(spool.run):
+                say(f"{spool.path} holds {blocks} blocks of a run that {store.name} does not know; it is left alone")
+                continue
+            while (record := spool.oldest()) is not None:
+                write_record(store, spool.run, record)
+                spool.drop_oldest()
+            spool.clear()
+            say(f"{blocks} blocks of run {spool.run} that waited for the database are stored")

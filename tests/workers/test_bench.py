@@ -128,15 +128,15 @@ def _place(result):
     return result.cell, result.block
 
 
-def test_a_worker_that_is_told_to_leave_finishes_its_blocks_and_hands_the_others_back(monkeypatch):
+def test_a_worker_that_drains_finishes_its_blocks_and_returns_the_others(monkeypatch):
     bench = Bench("cpu", batch_size=50)
-    monkeypatch.setattr(FitsTwelve, "classify", lambda self, model, images, noise: bench.leave() or model(images))
+    monkeypatch.setattr(FitsTwelve, "classify", lambda self, model, images, noise: bench.drain() or model(images))
     told = {"n": NONE, "h": HUNGRY}
     report = bench.run(replace(SHARD, defenses=told, blocks=(4, 5, 6)))
     assert [(result.cell, result.block) for result in report.results] == [("n", 4), ("h", 4)]
-    assert (report.unfinished, report.leaving) == ((5, 6), True)
+    assert (report.unfinished, report.draining) == ((5, 6), True)
     late = bench.run(SHARD)
-    assert (late.results, late.failures, late.unfinished, late.leaving) == ([], {}, SHARD.blocks, True)
+    assert (late.results, late.failures, late.unfinished, late.draining) == ([], {}, SHARD.blocks, True)
 
 
 def test_a_cell_that_fails_in_the_middle_of_a_shard_brings_none_of_its_blocks(monkeypatch):

@@ -32,7 +32,7 @@ def test_a_report_arrives_as_it_was(report):
 
 
 def test_a_report_without_results_arrives():
-    empty = Report(unfinished=(1, 2), leaving=True)
+    empty = Report(unfinished=(1, 2), draining=True)
     assert pickle.loads(pickle.dumps(empty)) == empty
 
 

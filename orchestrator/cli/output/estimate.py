@@ -8,7 +8,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from orchestrator.driver.progress import format_seconds
+from orchestrator.driver.display import format_seconds
 from orchestrator.grid.schema import Grid
 from orchestrator.plan.device_figures import tower_of
 from orchestrator.plan.effort import Effort, effort

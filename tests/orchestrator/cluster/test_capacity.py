@@ -1,11 +1,11 @@
-"""The pool: room by kind of device, for clusters of many kinds, and what is refused before a run."""
+"""The capacity: slots by kind of device, for clusters of many kinds, and what is refused before a run."""
 
 from __future__ import annotations
 
 import pytest
 
-from orchestrator.cluster import capacity as pool
-from orchestrator.cluster.capacity import Node, Pool, make_pool
+from orchestrator.cluster import capacity
+from orchestrator.cluster.capacity import ClusterCapacity, Node, cluster_capacity
 from orchestrator.cluster.options import Devices, RunOptions
 from scc_core.errors import UserError
 from tests.orchestrator.scheduler.fake_executor import Clock
@@ -13,8 +13,8 @@ from tests.orchestrator.scheduler.fake_executor import Clock
 HEAD, CPU, SMALL, BIG = Node("h", 0, 0), Node("c", 16, 0), Node("s", 8, 1), Node("b", 64, 4)
 
 
-def room(nodes, **options):
-    return {one.kind: one.count for one in Pool(RunOptions(**options), True, lambda: nodes).seats()}
+def slots_by_kind(nodes, **options):
+    return {one.kind: one.count for one in ClusterCapacity(RunOptions(**options), True, lambda: nodes).slots()}
 
 
 @pytest.mark.parametrize(
@@ -34,37 +34,37 @@ def room(nodes, **options):
         ([HEAD], {"devices": Devices.CPU}, {"cpu": 0}),
     ],
 )
-def test_room_by_kind(nodes, options, expected):
-    assert room(nodes, **options) == expected
+def test_slots_by_kind(nodes, options, expected):
+    assert slots_by_kind(nodes, **options) == expected
 
 
-def test_a_worker_on_a_gpu_uses_its_share_of_the_cores_but_fits_smaller_nodes():
-    (seats,) = Pool(RunOptions(gpus_per_worker=0.5), True, lambda: [SMALL, BIG]).seats()
-    assert (seats.resources.num_cpus, seats.resources.num_gpus, seats.resources.threads) == (1.0, 0.5, 4)
-    (few,) = Pool(RunOptions(gpus_per_worker=0.25), True, lambda: [Node("n", 2, 1)]).seats()
+def test_a_worker_on_a_gpu_uses_its_part_of_the_cores_but_fits_smaller_nodes():
+    (slots,) = ClusterCapacity(RunOptions(gpus_per_worker=0.5), True, lambda: [SMALL, BIG]).slots()
+    assert (slots.resources.num_cpus, slots.resources.num_gpus, slots.resources.threads) == (1.0, 0.5, 4)
+    (few,) = ClusterCapacity(RunOptions(gpus_per_worker=0.25), True, lambda: [Node("n", 2, 1)]).slots()
     assert (few.resources.num_cpus, few.resources.threads) == (0.5, 1)
 
 
 def test_a_worker_beside_gpus_is_bound_to_its_node():
-    gpu, cpu = Pool(RunOptions(devices=Devices.ALL), True, lambda: [SMALL, CPU]).seats()
+    gpu, cpu = ClusterCapacity(RunOptions(devices=Devices.ALL), True, lambda: [SMALL, CPU]).slots()
     assert (gpu.resources.node, cpu.resources.node) == (None, "c")
     assert (cpu.resources.num_cpus, cpu.resources.threads, cpu.resources.num_gpus) == (16, 16, 0)
 
 
 def test_fewer_workers_than_cores_get_more_threads_each_as_far_as_one_node_goes():
-    (seats,) = Pool(RunOptions(num_workers=3), True, lambda: [CPU]).seats()
-    assert seats.resources.threads == 5
-    (seats,) = Pool(RunOptions(num_workers=1), True, lambda: [CPU, CPU]).seats()
-    assert seats.resources.threads == 16
+    (slots,) = ClusterCapacity(RunOptions(num_workers=3), True, lambda: [CPU]).slots()
+    assert slots.resources.threads == 5
+    (slots,) = ClusterCapacity(RunOptions(num_workers=1), True, lambda: [CPU, CPU]).slots()
+    assert slots.resources.threads == 16
 
 
 def test_nodes_are_read_again_after_some_seconds():
     clock, nodes = Clock(), [CPU]
-    growing = Pool(RunOptions(), True, lambda: nodes, clock)
+    changing = ClusterCapacity(RunOptions(), True, lambda: nodes, clock)
     nodes.append(CPU)
-    assert growing.seats()[0].count == 16
+    assert changing.slots()[0].count == 16
     clock.now += 5.0
-    assert growing.seats()[0].count == 32
+    assert changing.slots()[0].count == 32
 
 
 @pytest.mark.parametrize(
@@ -81,14 +81,14 @@ def test_nodes_are_read_again_after_some_seconds():
     ],
 )
 def test_what_a_cluster_lacks_is_said_before_a_run(monkeypatch, nodes, options, message):
-    monkeypatch.setattr(pool, "living_nodes", lambda: nodes)
+    monkeypatch.setattr(capacity, "living_nodes", lambda: nodes)
     with pytest.raises(UserError, match=message):
-        make_pool(RunOptions(**options))
+        cluster_capacity(RunOptions(**options))
 
 
 def test_a_cluster_of_a_bare_head_is_waited_for(monkeypatch):
-    """Its autoscaler adds nodes once somebody asks."""
-    monkeypatch.setattr(pool, "living_nodes", lambda: [HEAD])
-    made = make_pool(RunOptions(address="head:6379"))
-    assert made.grows
-    assert made.seats()[0].resources.num_gpus == 1.0
+    """Its autoscaler adds nodes once workers are requested."""
+    monkeypatch.setattr(capacity, "living_nodes", lambda: [HEAD])
+    made = cluster_capacity(RunOptions(address="head:6379"))
+    assert made.can_grow
+    assert made.slots()[0].resources.num_gpus == 1.0

@@ -1,4 +1,4 @@
-"""Whole runs whose database goes away: computing goes on, and the results are those of an undisturbed run."""
+"""Whole runs whose database goes down: computing goes on, and the results are those of an undisturbed run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Workers and nodes that fail in real Ray, each in its own way: block for block the results of an undisturbed run."""
+"""Workers and nodes fail in real Ray, each in its own way; the results are those of an undisturbed run."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def hits(folder) -> pl.DataFrame:
     return frame.select("model", "defense", "position", "prediction", "margin")
 
 
-def test_a_worker_that_is_told_to_go_hands_back_its_block_and_another_does_the_rest(tmp_path, undisturbed):
+def test_a_worker_that_drains_returns_its_blocks_and_another_measures_them(tmp_path, undisturbed):
     """SIGTERM, as before a spot machine is taken away."""
     process = run_to_the_gate(tmp_path)
     first = at_the_gate(tmp_path)[0]
@@ -44,14 +44,14 @@ def test_a_worker_that_is_told_to_go_hands_back_its_block_and_another_does_the_r
     assert process.returncode == 0, text
     assert not alive(first)
     assert outcomes(tmp_path).equals(undisturbed)
-    shares = worker_of_blocks(tmp_path)
-    assert len(shares) == 2
-    # Of the group at the gate, which has two cells, it handed back the one or two blocks of its batch.
-    assert before < shares[str(first)] <= before + 4
+    delivered = worker_of_blocks(tmp_path)
+    assert len(delivered) == 2
+    # The group at the gate has two cells, and the worker finished the one or two blocks of its batch.
+    assert before < delivered[str(first)] <= before + 4
 
 
-def test_a_late_shard_at_the_end_is_measured_by_another_worker_and_counts_once(tmp_path):
-    """One of two workers hangs, and far from its deadline; the other, without work, does it a second time."""
+def test_a_straggler_at_the_end_gets_a_duplicate_and_counts_once(tmp_path):
+    """One of two workers hangs, far from its deadline; the other, which is idle, measures the shard as well."""
     os.mkfifo(tmp_path / "gate")
     grid = write_grid(tmp_path, {**ONE_DEFENSE, "defenses": "[none, 'tests.components:HangsOnce']"})
     done = sccbench("run", str(grid), "--workers", "2", folder=tmp_path)
@@ -93,7 +93,7 @@ def test_a_model_that_runs_out_of_memory_is_measured_in_smaller_batches(tmp_path
 
 
 @pytest.mark.slow
-def test_a_node_that_joins_gets_a_worker_and_one_that_is_lost_is_survived(tmp_path, undisturbed):
+def test_a_node_that_joins_gets_a_worker_and_a_run_survives_the_loss_of_one(tmp_path, undisturbed):
     head = RayNode(tmp_path, 0)
     first = RayNode(tmp_path, 1, head.address)
     try:
@@ -116,7 +116,7 @@ def test_a_node_that_joins_gets_a_worker_and_one_that_is_lost_is_survived(tmp_pa
 
 @pytest.mark.slow
 def test_a_run_outlives_its_head_by_being_resumed(tmp_path, undisturbed):
-    """The driver on a head that is taken away ends by itself, and says nothing that is not so."""
+    """The driver of a head that is killed ends by itself, and does not say that all cells are done."""
     head = RayNode(tmp_path, 1)
     process = run_to_the_gate(tmp_path, "--address", head.address)
     head.kill()

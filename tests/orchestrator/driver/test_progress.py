@@ -9,15 +9,10 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from orchestrator.driver.progress import (
-    LiveReporter,
-    PlainReporter,
-    Progress,
-    format_seconds,
-    make_reporter,
-    summary_line,
-)
+from orchestrator.driver.display import ConsoleDisplay, LiveReporter, PlainReporter, format_seconds, summary_line
+from orchestrator.driver.progress import Progress
 from orchestrator.plan.plan import make_plan
+from orchestrator.scheduler.worker_pool import WorkerCounts
 from scc_core.cost import Cost
 from scc_core.outcomes import BlockResult, Outcomes
 from tests.orchestrator.conftest import cell, component
@@ -64,9 +59,9 @@ def test_short_blocks_and_blocks_told_twice_make_no_more_work_than_there_is(cloc
     progress.add(0, "m", [result(short.key, block, 1.0) for block in (0, 1)])
     assert progress.remaining_work == pytest.approx(plan.cell_work()[TTC.key])
     progress.add(0, "m", [result(short.key, 1, 1.0)])
-    progress.elsewhere(short.key, 1)
+    progress.count_blocks(short.key, 1)
     assert progress.remaining_work == pytest.approx(plan.cell_work()[TTC.key])
-    progress.elsewhere(TTC.key, 2)
+    progress.count_blocks(TTC.key, 2)
     assert (progress.cells_done, progress.fraction, progress.remaining_work) == (2, 1.0, 0.0)
 
 
@@ -109,21 +104,21 @@ def test_a_line_comes_when_the_first_worker_is_ready_and_when_the_first_result_i
     console = Console(file=io.StringIO(), width=200)
     with PlainReporter(console, progress) as reporter:
         for clock.now, counts in ((1.0, (0, 1, 2)), (2.0, (1, 0, 2)), (3.0, (2, 0, 0))):
-            progress.staffed(*counts)
+            progress.worker_counts = WorkerCounts(*counts)
             reporter.refresh()
         progress.add(0, "m", [result(NONE.key, 0, 2.0)])
         reporter.refresh()
     lines = console.file.getvalue().splitlines()
-    assert [line.split(", ")[2] for line in lines] == ["1 worker (2 asked for)", "2 workers"]
+    assert [line.split(", ")[2] for line in lines] == ["1 worker (2 requested)", "2 workers"]
     # Two workers at the speed of the one that has delivered.
     assert "50.0 images/s" in lines[1]
-    progress.staffed(0, 1, 2)
-    assert "0 workers (1 getting ready; 2 asked for)" in summary_line(progress)
+    progress.worker_counts = WorkerCounts(ready=0, starting=1, requested=2)
+    assert "0 workers (1 starting; 2 requested)" in summary_line(progress)
 
 
 def test_a_terminal_gets_a_table_with_every_worker(progress):
     console = Console(file=io.StringIO(), width=120, force_terminal=True)
-    reporter = make_reporter(console, progress)
+    reporter = ConsoleDisplay(console).reporter(progress)
     assert isinstance(reporter, LiveReporter)
     progress.add(3, "demo-clip", [result(NONE.key, 0, 2.0)])
     with reporter:
@@ -131,7 +126,7 @@ def test_a_terminal_gets_a_table_with_every_worker(progress):
     text = console.file.getvalue()
     for expected in ("0 of 2 cells done", "3 host:1", "cpu x 1", "demo-clip", "25.0"):
         assert expected in text
-    assert isinstance(make_reporter(Console(file=io.StringIO()), progress), PlainReporter)
+    assert isinstance(ConsoleDisplay(Console(file=io.StringIO())).reporter(progress), PlainReporter)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Whole runs in real Ray: whoever dies, the results are those of an undisturbed run."""
+"""Whole runs in real Ray: whichever process dies, the results are those of an undisturbed run."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_an_interrupted_run_says_so_and_resumes_to_the_same_results(tmp_path, un
     assert outcomes(tmp_path).equals(undisturbed)
 
 
-def test_a_killed_worker_is_replaced_and_its_shard_repeated(tmp_path, undisturbed):
+def test_a_killed_worker_is_replaced_and_its_shard_requeued(tmp_path, undisturbed):
     process = run_to_the_gate(tmp_path)
     worker = at_the_gate(tmp_path)[0]
     os.kill(worker, signal.SIGKILL)
@@ -100,7 +100,7 @@ def test_components_that_fail_fail_their_cells_and_nothing_else(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_defense_that_kills_every_worker_is_given_up(tmp_path):
+def test_a_defense_that_kills_every_worker_fails(tmp_path):
     grid = write_grid(
         tmp_path, {"defenses": "['tests.components:KillsItsWorker', flip]", "epsilons": "[0]", "max_samples": "50"}
     )

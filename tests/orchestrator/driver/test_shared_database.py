@@ -1,4 +1,4 @@
-"""Two real drivers on one PostgreSQL database: what they share is computed once, whoever of them dies."""
+"""Two real drivers on one PostgreSQL database: the cells that both ask for are computed once, even if one dies."""
 
 from __future__ import annotations
 

@@ -9,9 +9,9 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from orchestrator.cluster import address_check as probe
+from orchestrator.cluster import address_check
 from orchestrator.cluster.address_check import check_cluster, check_versions
-from orchestrator.jobs import connection as access
+from orchestrator.jobs import connection
 from orchestrator.jobs.connection import connect
 from scc_core.errors import UserError
 from tests.orchestrator.console import sccbench, write_grid
@@ -32,7 +32,7 @@ ray._private.utils.compute_version_info = lambda: ("2.1.0", "3.9.1")
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch) -> None:
     """What never answers as Ray does is waited for in vain, however long."""
-    for module in (probe, access):
+    for module in (address_check, connection):
         monkeypatch.setattr(module, "PATIENCE_SECONDS", 1.0)
 
 

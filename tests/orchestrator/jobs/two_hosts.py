@@ -42,8 +42,8 @@ def refusal() -> str | None:
     if made.returncode:
         return f"network namespaces are refused: {made.stderr.strip()}"
     _ip("netns", "delete", name)
-    probe = ["unshare", "--mount", "--uts", "sh", "-c", "hostname probe && mount -t tmpfs tmpfs /mnt"]
-    done = subprocess.run(probe, capture_output=True, text=True, timeout=_PATIENCE, check=False)
+    command = ["unshare", "--mount", "--uts", "sh", "-c", "hostname probe && mount -t tmpfs tmpfs /mnt"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE, check=False)
     return f"mounts in a namespace are refused: {done.stderr.strip()}" if done.returncode else None
 
 

@@ -1,4 +1,4 @@
-"""Workers without processes, in a time of their own: a script says what every call comes to and how long it takes."""
+"""An executor without processes, in simulated time: a script says how each call ends and how long it takes."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from orchestrator.cluster.capacity import Node, Pool
+from orchestrator.cluster.capacity import ClusterCapacity, Node
 from orchestrator.cluster.executor import WorkerLostError
 from orchestrator.plan.plan import make_plan
 from orchestrator.scheduler.task_queue import Task
+from orchestrator.scheduler.worker_pool import WorkerCounts
 from scc_core.cost import Cost
 from scc_core.outcomes import BlockResult, Failure, Measurement, Outcomes
 from workers.actor import WorkerResources
-from workers.report import Introduction, Report
+from workers.report import Report, WorkerInfo
 from workers.shard import Shard
 
 NEVER = math.inf
@@ -34,14 +35,14 @@ class Clock:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a call comes to after some seconds; None is what a healthy worker answers."""
+    """How a call ends after some seconds; None is the answer of a healthy worker."""
 
     seconds: float = 1.0
     answer: Report | Exception | None = None
 
 
 @dataclass(eq=False)
-class Ticket:
+class Future:
     handle: Handle
     shard: Shard | None
     healthy: Any
@@ -52,7 +53,7 @@ class Ticket:
 @dataclass(eq=False)
 class Handle:
     resources: WorkerResources
-    calls: deque[Ticket] = field(default_factory=deque)
+    calls: deque[Future] = field(default_factory=deque)
     alive: bool = True
     stopped: bool = False
     placed: bool = False
@@ -67,13 +68,13 @@ def answered(shard: Shard, blocks: Sequence[int], **changes: Any) -> Report:
     return Report(results, **{"seconds": float(len(blocks)), "batch_size": 50, **changes})
 
 
-class FakeCrew:
+class FakeExecutor:
     """Runs the calls of a worker one after another; whatever is not scripted succeeds in a second a block.
 
     Args:
         clock: moved on by waiting.
-        script: what a shard comes to on a worker; None is a success.
-        room: whether there is a place for a worker.
+        script: how a shard ends on a worker; None is a success.
+        room: whether the cluster has a place for a worker.
     """
 
     def __init__(
@@ -92,82 +93,82 @@ class FakeCrew:
     def working(self) -> list[Handle]:
         return [handle for handle in self.handles if handle.alive and not handle.stopped]
 
-    def start(self, resources: WorkerResources) -> Handle:
+    def start_worker(self, resources: WorkerResources) -> Handle:
         self.handles.append(Handle(resources))
         return self.handles[-1]
 
-    def arrive(self, handle: Handle) -> Ticket:
-        return self._call(Ticket(handle, None, None))
+    def placed(self, handle: Handle) -> Future:
+        return self._call(Future(handle, None, None))
 
-    def introduce(self, handle: Handle) -> Ticket:
-        return self._call(Ticket(handle, None, Introduction("host:1", "fake")))
+    def ready(self, handle: Handle) -> Future:
+        return self._call(Future(handle, None, WorkerInfo("host:1", "fake")))
 
-    def run(self, handle: Handle, shard: Shard, batch_size: int | None) -> Ticket:
+    def submit(self, handle: Handle, shard: Shard, batch_size: int | None) -> Future:
         self.shards.append((handle, shard, batch_size))
-        return self._call(Ticket(handle, shard, answered(shard, shard.blocks)))
+        return self._call(Future(handle, shard, answered(shard, shard.blocks)))
 
-    def wait(self, tickets: Sequence[Ticket], seconds: float) -> list[Ticket]:
-        ready = self._ready(tickets)
+    def wait(self, futures: Sequence[Future], seconds: float) -> list[Future]:
+        ready = self._ready(futures)
         if not ready:
-            soonest = min((ticket.done_at for ticket in tickets), default=NEVER)
+            soonest = min((future.done_at for future in futures), default=NEVER)
             self.clock.now = min(self.clock.now + seconds, soonest)
-            ready = self._ready(tickets)
+            ready = self._ready(futures)
         return ready
 
-    def answer(self, ticket: Ticket) -> Any:
-        handle = ticket.handle
+    def result(self, future: Future) -> Any:
+        handle = future.handle
         if handle.stopped or not handle.alive:
             raise WorkerLostError(handle.reason)
-        assert handle.calls.popleft() is ticket
-        answer = ticket.outcome.answer if ticket.outcome and ticket.outcome.answer is not None else ticket.healthy
+        assert handle.calls.popleft() is future
+        answer = future.outcome.answer if future.outcome and future.outcome.answer is not None else future.healthy
         if isinstance(answer, WorkerLostError):
             handle.alive = False
         if isinstance(answer, Exception):
             raise answer
         return answer
 
-    def stop(self, handle: Handle) -> None:
+    def stop_worker(self, handle: Handle) -> None:
         handle.stopped = True
 
-    def _call(self, ticket: Ticket) -> Ticket:
-        ticket.handle.calls.append(ticket)
-        return ticket
+    def _call(self, future: Future) -> Future:
+        future.handle.calls.append(future)
+        return future
 
-    def _ready(self, tickets: Sequence[Ticket]) -> list[Ticket]:
-        for ticket in tickets:
-            handle = ticket.handle
+    def _ready(self, futures: Sequence[Future]) -> list[Future]:
+        for future in futures:
+            handle = future.handle
             handle.placed = handle.placed or self.room(handle)
-            if handle.placed and handle.calls and handle.calls[0] is ticket and ticket.outcome is None:
-                ticket.outcome = self._outcome(ticket)
-                ticket.done_at = self.clock.now + ticket.outcome.seconds
-        return [ticket for ticket in tickets if not ticket.handle.alive or ticket.done_at <= self.clock.now]
+            if handle.placed and handle.calls and handle.calls[0] is future and future.outcome is None:
+                future.outcome = self._outcome(future)
+                future.done_at = self.clock.now + future.outcome.seconds
+        return [future for future in futures if not future.handle.alive or future.done_at <= self.clock.now]
 
-    def _outcome(self, ticket: Ticket) -> Outcome:
-        if ticket.shard is None:
+    def _outcome(self, future: Future) -> Outcome:
+        if future.shard is None:
             return Outcome(0.0)
-        return self.script(ticket.handle, ticket.shard) or Outcome(float(len(ticket.shard.blocks)))
+        return self.script(future.handle, future.shard) or Outcome(float(len(future.shard.blocks)))
 
 
 class Ledger:
-    """A sink that refuses a block that it was given before."""
+    """A result handler that refuses a block that it was given before."""
 
     def __init__(self) -> None:
         self.delivered: set[tuple[str, int]] = set()
-        self.given_up: dict[str, Failure] = {}
-        self.staff: list[tuple[int, int, int]] = []
+        self.failures: dict[str, Failure] = {}
+        self.counts: list[WorkerCounts] = []
         self.ticks = 0
 
-    def measured(self, worker: int, task: Task, measurement: Measurement) -> None:
+    def shard_measured(self, worker: int, task: Task, measurement: Measurement) -> None:
         for result in measurement.results:
             assert (result.cell, result.block) not in self.delivered
             self.delivered.add((result.cell, result.block))
 
-    def failed(self, failures: dict[str, Failure]) -> None:
-        self.given_up.update(failures)
+    def cells_failed(self, failures: dict[str, Failure]) -> None:
+        self.failures.update(failures)
 
-    def staffed(self, ready: int, loading: int, wished: int) -> None:
-        if not self.staff or self.staff[-1] != (ready, loading, wished):
-            self.staff.append((ready, loading, wished))
+    def workers_counted(self, counts: WorkerCounts) -> None:
+        if not self.counts or self.counts[-1] != counts:
+            self.counts.append(counts)
 
     def tick(self) -> None:
         self.ticks += 1
@@ -178,6 +179,8 @@ def plan_of(*cells: Any, samples: int):
     return make_plan(dict.fromkeys(cells, samples), lambda _keys: {})
 
 
-def pool_of(options: Any, nodes: Callable[[], Sequence[Node]], clock: Clock, *, grows: bool = True) -> Pool:
-    """A pool over nodes that the test chooses."""
-    return Pool(options, grows, nodes, clock)
+def capacity_of(
+    options: Any, nodes: Callable[[], Sequence[Node]], clock: Clock, *, can_grow: bool = True
+) -> ClusterCapacity:
+    """The capacity of nodes that the test chooses."""
+    return ClusterCapacity(options, can_grow, nodes, clock)

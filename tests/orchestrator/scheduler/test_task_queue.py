@@ -1,8 +1,8 @@
-"""The queue: own model first, bounded attempts, a failed cell costs no more work, second answers are ignored."""
+"""The queue: own model first, bounded attempts, a failed cell costs no more work, duplicates are discarded."""
 
 from __future__ import annotations
 
-from orchestrator.scheduler.task_queue import MAX_DEATHS, WorkQueue
+from orchestrator.scheduler.task_queue import MAX_LOST_WORKERS, TaskQueue
 from scc_core.identity import ModelSpec
 from scc_core.outcomes import Failure
 from tests.orchestrator.conftest import cell, component
@@ -14,11 +14,11 @@ def cells(model: str, *defenses: str):
 
 
 def queue_of(*given, samples=1200):
-    return WorkQueue(plan_of(*given, samples=samples))
+    return TaskQueue(plan_of(*given, samples=samples))
 
 
-def take(queue, model="a", holders={}, size=8):  # noqa: B006
-    return queue.take(model, holders, lambda _piece: size)
+def take(queue, model="a", workers_by_model={}, size=8):  # noqa: B006
+    return queue.take(model, workers_by_model, lambda _profile: size)
 
 
 def drain(queue, model=None):
@@ -28,7 +28,7 @@ def drain(queue, model=None):
     return taken
 
 
-def test_a_worker_gets_its_own_model_first_and_then_the_one_with_most_work_for_each_holder():
+def test_a_worker_gets_its_own_model_first_and_then_the_one_with_most_work_per_worker():
     queue = queue_of(*cells("a", "none"), *cells("b", "none"), *cells("c", "none", "ttc"))
     assert take(queue, "b").shard.model.name == "b"
     assert take(queue, None).shard.model.name == "c"
@@ -39,97 +39,97 @@ def test_a_worker_gets_its_own_model_first_and_then_the_one_with_most_work_for_e
 
 def test_every_block_is_handed_out_once_in_shards_of_the_size_asked_for():
     queue = queue_of(*cells("a", "none", "flip"))
-    assert queue.waiting_blocks == 24
+    assert queue.queued_blocks == 24
     sizes = iter([1, 5, 100])
-    tasks = [queue.take("a", {}, lambda _piece: next(sizes)) for _ in range(3)]
+    tasks = [queue.take("a", {}, lambda _profile: next(sizes)) for _ in range(3)]
     assert [len(task.shard.blocks) for task in tasks] == [1, 5, 18]
     assert sorted(block for task in tasks for block in task.shard.blocks) == list(range(24))
-    assert (queue.waiting_blocks, queue.waiting_work) == (0, 0.0)
+    assert (queue.queued_blocks, queue.queued_work) == (0, 0.0)
 
 
 def test_the_heaviest_attack_group_comes_first_and_its_size_is_asked_for_by_what_it_is():
     light, heavy = cell(attack=None), cell()
-    pieces = []
+    profiles = []
     queue = queue_of(light, heavy, samples=50)
     for _ in range(2):
-        queue.take("demo-clip", {}, lambda piece: pieces.append(piece) or 1)
-    assert [piece.work for piece in pieces] == [50 * 31.0, 50.0]
-    assert pieces[0].group != pieces[1].group
+        queue.take("demo-clip", {}, lambda profile: profiles.append(profile) or 1)
+    assert [profile.work for profile in profiles] == [50 * 31.0, 50.0]
+    assert profiles[0].span_number != profiles[1].span_number
 
 
-def test_a_task_whose_worker_died_returns_and_is_given_up_in_the_end():
+def test_a_task_whose_worker_died_is_requeued_and_fails_in_the_end():
     queue = queue_of(*cells("a", "none"), samples=50)
-    for attempt in range(1, MAX_DEATHS + 1):
+    for attempt in range(1, MAX_LOST_WORKERS + 1):
         task = take(queue)
-        assert task.deaths == attempt - 1
-        failures = queue.worker_died(task, running=True, reason="killed")
-        assert bool(failures) == (attempt == MAX_DEATHS)
+        assert task.lost_workers == attempt - 1
+        failures = queue.worker_lost(task, running=True, reason="killed")
+        assert bool(failures) == (attempt == MAX_LOST_WORKERS)
     assert "3 workers died" in next(iter(failures.values())).error
     assert take(queue) is None
 
 
 def test_a_task_that_only_waited_at_a_dead_worker_is_not_blamed():
     queue = queue_of(*cells("a", "none"), samples=50)
-    for _ in range(2 * MAX_DEATHS):
-        assert queue.worker_died(take(queue), running=False, reason="killed") == {}
-    assert take(queue).deaths == 0
+    for _ in range(2 * MAX_LOST_WORKERS):
+        assert queue.worker_lost(take(queue), running=False, reason="killed") == {}
+    assert take(queue).lost_workers == 0
 
 
-def test_a_task_that_took_too_much_memory_comes_back_with_a_smaller_batch():
+def test_a_task_that_took_too_much_memory_is_requeued_with_a_smaller_batch_size():
     queue = queue_of(*cells("a", "none"), samples=50)
     sizes = []
     while (task := take(queue)) is not None:
         sizes.append(task.shard.max_batch_size)
-        failures = queue.worker_died(task, running=True, reason="memory", out_of_memory=True)
+        failures = queue.worker_lost(task, running=True, reason="memory", out_of_memory=True)
     assert sizes == [None, 4, 1]
     assert "3 workers died" in next(iter(failures.values())).error
 
 
-def test_a_task_that_only_waited_when_memory_ran_out_keeps_its_batch():
+def test_a_task_that_only_waited_when_memory_ran_out_keeps_its_batch_size():
     queue = queue_of(*cells("a", "none"), samples=50)
-    queue.worker_died(take(queue), running=False, reason="memory", out_of_memory=True)
+    queue.worker_lost(take(queue), running=False, reason="memory", out_of_memory=True)
     assert take(queue).shard.max_batch_size is None
 
 
-def test_what_a_leaving_worker_did_not_begin_returns_without_blame():
+def test_what_a_draining_worker_did_not_begin_is_requeued_without_blame():
     queue = queue_of(*cells("a", "none", "flip"), samples=400)
     task = take(queue)
-    report = answered(task.shard, task.shard.blocks[:3], unfinished=task.shard.blocks[3:], leaving=True)
+    report = answered(task.shard, task.shard.blocks[:3], unfinished=task.shard.blocks[3:], draining=True)
     accepted = queue.accept(task, report)
     assert {result.block for result in accepted.results} == {0, 1, 2}
-    assert queue.waiting_blocks == 5
+    assert queue.queued_blocks == 5
     again = take(queue)
-    assert (again.shard.blocks, len(again.shard.defenses), again.deaths) == ((3, 4, 5, 6, 7), 2, 0)
+    assert (again.shard.blocks, len(again.shard.defenses), again.lost_workers) == ((3, 4, 5, 6, 7), 2, 0)
 
 
-def test_a_second_answer_counts_for_nothing():
+def test_the_answer_of_a_duplicate_is_discarded():
     queue = queue_of(*cells("a", "none"), samples=400)
     task = take(queue)
-    task.copies += 1
+    task.holders += 1
     shard = task.shard
     assert len(queue.accept(task, answered(shard, shard.blocks)).results) == 8
-    assert task.settled
+    assert task.done
     assert queue.accept(task, answered(shard, shard.blocks)).results == []
     assert take(queue) is None
 
 
-def test_a_copy_goes_on_with_what_the_other_left_and_delivers_only_that():
+def test_a_duplicate_delivers_only_what_the_first_worker_left():
     queue = queue_of(*cells("a", "none"), samples=400)
     task = take(queue)
-    task.copies += 1
+    task.holders += 1
     shard = task.shard
     queue.accept(task, answered(shard, shard.blocks[:6], unfinished=shard.blocks[6:]))
-    assert queue.waiting_blocks == 0
-    assert queue.worker_died(task, running=True, reason="killed") == {}
+    assert queue.queued_blocks == 0
+    assert queue.worker_lost(task, running=True, reason="killed") == {}
     again = take(queue)
-    assert (again.shard.blocks, again.deaths) == ((6, 7), 1)
-    again.copies += 1
+    assert (again.shard.blocks, again.lost_workers) == ((6, 7), 1)
+    again.holders += 1
     assert [result.block for result in queue.accept(again, answered(shard, shard.blocks)).results] == [6, 7]
-    assert queue.worker_died(again, running=True, reason="killed") == {}
-    assert queue.waiting_blocks == 0
+    assert queue.worker_lost(again, running=True, reason="killed") == {}
+    assert queue.queued_blocks == 0
 
 
-def test_a_failing_component_is_tried_once_more_alone_and_then_never_again():
+def test_a_failing_component_is_retried_once_alone_and_then_never_again():
     bad, good = cells("a", "ttc", "none")
     queue = queue_of(bad, good)
     first = take(queue)
@@ -139,11 +139,11 @@ def test_a_failing_component_is_tried_once_more_alone_and_then_never_again():
     report.failures = dict(failure)
     report.results = [result for result in report.results if result.cell == good.key]
     accepted = queue.accept(first, report)
-    assert (len(accepted.results), accepted.given_up) == (8, {})
+    assert (len(accepted.results), accepted.failures) == (8, {})
     again = take(queue)
     assert (set(again.shard.defenses), again.shard.blocks) == ({bad.key}, shard.blocks)
     report.results = []
-    assert queue.accept(again, report).given_up == failure
+    assert queue.accept(again, report).failures == failure
     rest = drain(queue)
     assert rest
     assert {key for task in rest for key in task.shard.defenses} == {good.key}

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from orchestrator.store import block_rows
 from orchestrator.store.engine import parse_url
-from orchestrator.writing.spool import Record, Spool, SpoolError, left_spools, spool_folder, spool_of
+from orchestrator.writing.spool import Spool, SpoolError, leftover_spools, spool_folder, spool_of
+from orchestrator.writing.spool_records import Record
 from scc_core.errors import UserError
 from scc_core.machine.settings import CACHE
 from scc_core.outcomes import BlockResult, Failure
@@ -80,7 +81,7 @@ def test_a_torn_end_is_cut_off_and_the_rest_stays(records, data):
         path.write_bytes(path.read_bytes()[:cut])
         whole = sum(end <= cut for end in ends) - 1
         again = Spool(path)
-        assert again.claim()
+        assert again.take_over()
         again.append(records[0])
         assert drain(again) == [*records[:whole], records[0]]
 
@@ -98,7 +99,7 @@ def test_a_damaged_byte_never_comes_back_as_a_result(records, data):
         raw[data.draw(st.integers(0, len(raw) - 1))] ^= data.draw(st.integers(1, 255))
         path.write_bytes(raw)
         again = Spool(path)
-        assert again.claim()
+        assert again.take_over()
         found = drain(again)
         assert len(found) < len(records)
         assert found == records[: len(found)]
@@ -110,7 +111,7 @@ def test_a_spool_belongs_to_one_process(tmp_path):
     spool.append(record_of(BLOCKS[0]))
     program = (
         "from orchestrator.writing.spool import Spool; from pathlib import Path; "
-        f"print(Spool(Path({str(path)!r})).claim())"
+        f"print(Spool(Path({str(path)!r})).take_over())"
     )
     ask = lambda: subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout  # noqa: E731
     assert ask() == "False\n"
@@ -125,7 +126,7 @@ def test_what_was_left_is_found_by_the_database(tmp_path, monkeypatch):
         spool = spool_of(url, run)
         spool.append(record_of(*BLOCKS[:2]))
         spool.close()
-    assert [(spool.run, spool.blocks) for spool in left_spools(database)] == [("a", 2), ("b", 2)]
+    assert [(spool.run, spool.blocks) for spool in leftover_spools(database)] == [("a", 2), ("b", 2)]
     assert spool_folder(database) != spool_folder(other)
     assert spool_folder(database) == spool_folder(parse_url("postgresql://me:changed@host/one?connect_timeout=3"))
 

@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.store import ResultStore, StoreUnavailableError
-from orchestrator.writing.reconnect import Contact
+from orchestrator.writing.reconnect import ConnectionState, DatabaseConnection
 from orchestrator.writing.spool import Spool, SpoolError, spool_of
-from orchestrator.writing.writer import PORTION, Writer, replay
+from orchestrator.writing.writer import TRANSACTION_BLOCKS, Writer, write_leftover_spools
 from scc_core.machine.settings import CACHE
 from scc_core.outcomes import BlockResult, Failure
 from tests.disks import fill, small_disk
@@ -56,42 +56,42 @@ class Said(list[str]):
 
 
 def make_writer(store: ResultStore, spool: Spool, said: Said, **options: Any) -> Writer:
-    contact = Contact(store, said, f"results wait in {spool.path.parent} until it is back")
-    return Writer(spool.run, store, spool, contact, said, **options)
+    connection = DatabaseConnection(store, said, f"results wait in {spool.path.parent} until it is back")
+    return Writer(spool.run, store, spool, connection, said, **options)
 
 
 def a_run(store: ResultStore) -> str:
     return start(store, CELL, 10_000 * 50)
 
 
-class Watched:
+class Listener:
     """Remembers how many blocks were written at a time."""
 
     def __init__(self) -> None:
-        self.settled: list[int] = []
+        self.written: list[int] = []
 
-    def settle(self, rows) -> None:
-        self.settled.append(len(rows))
+    def blocks_written(self, rows) -> None:
+        self.written.append(len(rows))
 
-    def returned(self) -> None:
+    def database_returned(self) -> None:
         """The database is back."""
 
 
-def test_blocks_are_written_in_portions_and_when_they_are_old(store):
+def test_blocks_are_written_in_transactions_of_limited_size_and_when_they_are_old(store):
     now = [0.0]
-    watch = Watched()
-    writer = make_writer(store, spool_of(store.url, a_run(store)), Said(), watch=watch, clock=lambda: now[0])
-    writer.measured(blocks(range(10)))
+    listener = Listener()
+    writer = make_writer(store, spool_of(store.url, a_run(store)), Said(), listener=listener, clock=lambda: now[0])
+    writer.add(blocks(range(10)))
     writer.tick()
-    assert (watch.settled, writer.waiting) == ([], 10)
+    assert (listener.written, writer.unwritten_blocks) == ([], 10)
     now[0] = 1.0
     writer.tick()
-    assert (watch.settled, stored(store)) == ([10], list(range(10)))
-    writer.measured(blocks(range(10, 10 + PORTION + 1)))
-    assert watch.settled == [10, PORTION, 1]
-    writer.measured(blocks(range(5)))
+    assert (listener.written, stored(store)) == ([10], list(range(10)))
+    writer.add(blocks(range(10, 10 + TRANSACTION_BLOCKS + 1)))
+    assert listener.written == [10, TRANSACTION_BLOCKS, 1]
+    writer.add(blocks(range(5)))
     writer.finish()
-    assert stored(store) == list(range(10 + PORTION + 1))
+    assert stored(store) == list(range(10 + TRANSACTION_BLOCKS + 1))
 
 
 def test_a_locked_file_makes_results_wait_and_then_takes_them_in_order(store, cache):
@@ -100,17 +100,17 @@ def test_a_locked_file_makes_results_wait_and_then_takes_them_in_order(store, ca
     other = sqlite3.connect(store.name, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     for number in range(3):
-        writer.measured(blocks(range(number, number + 1)))
+        writer.add(blocks(range(number, number + 1)))
         writer.flush()
-    writer.failed({CELL.key: Failure("it broke", "somewhere")})
-    assert (writer._contact.away, writer.waiting, stored(store)) == (True, 3, [])
+    writer.add_failures({CELL.key: Failure("it broke", "somewhere")})
+    assert (writer._connection.is_up, writer.unwritten_blocks, stored(store)) == (False, 3, [])
     assert said == [
         f"the database {store.name} does not work: database is locked; results wait in "
         f"{spool_of(store.url, run).path.parent} until it is back"
     ]
     other.execute("ROLLBACK")
     writer.finish()
-    assert (writer._contact.away, writer.waiting, stored(store)) == (False, 0, [0, 1, 2])
+    assert (writer._connection.is_up, writer.unwritten_blocks, stored(store)) == (True, 0, [0, 1, 2])
     assert store.run(run).cells_failed == 1
     assert said[1:] == [
         "everything is computed; 3 blocks wait for the database (Ctrl-C is safe)",
@@ -123,14 +123,14 @@ def test_a_server_that_stops_and_starts_loses_nothing(stoppable_postgresql: Serv
     with ResultStore.open(stoppable_postgresql.url) as store:
         run, said = a_run(store), Said()
         writer = make_writer(store, spool_of(store.url, run), said)
-        writer.measured(blocks(range(PORTION)))
+        writer.add(blocks(range(TRANSACTION_BLOCKS)))
         for mode in ("fast", "immediate"):
             stoppable_postgresql.stop(mode)
-            writer.measured(blocks(range(PORTION, 3 * PORTION)))
-            assert writer._contact.away
+            writer.add(blocks(range(TRANSACTION_BLOCKS, 3 * TRANSACTION_BLOCKS)))
+            assert writer._connection.state is not ConnectionState.UP
             stoppable_postgresql.start()
             writer.finish()
-        assert stored(store) == list(range(3 * PORTION))
+        assert stored(store) == list(range(3 * TRANSACTION_BLOCKS))
         words = ["results wait in", "is back"] * 2
         assert all(
             word in line for word, line in zip(words, [line for line in said if "Ctrl-C" not in line], strict=True)
@@ -142,18 +142,18 @@ def test_what_a_dead_process_left_is_written_by_the_next(store, cache):
     writer = make_writer(store, spool_of(store.url, run), Said())
     other = sqlite3.connect(store.name, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    writer.measured(blocks(range(PORTION)))
-    writer.measured(blocks(range(PORTION, PORTION + 7)))
-    replay(store, said)
+    writer.add(blocks(range(TRANSACTION_BLOCKS)))
+    writer.add(blocks(range(TRANSACTION_BLOCKS, TRANSACTION_BLOCKS + 7)))
+    write_leftover_spools(store, said)
     assert said == [], "a spool of a process that lives is not touched"
-    assert writer.stop() == PORTION + 7
+    assert writer.stop() == TRANSACTION_BLOCKS + 7
     with pytest.raises(StoreUnavailableError):
-        replay(store, said)
+        write_leftover_spools(store, said)
     other.execute("ROLLBACK")
-    replay(store, said)
-    replay(store, said)
-    assert stored(store) == list(range(PORTION + 7))
-    assert said == [f"{PORTION + 7} blocks of run {run} that waited for the database are stored"]
+    write_leftover_spools(store, said)
+    write_leftover_spools(store, said)
+    assert stored(store) == list(range(TRANSACTION_BLOCKS + 7))
+    assert said == [f"{TRANSACTION_BLOCKS + 7} blocks of run {run} that waited for the database are stored"]
     assert list(cache.rglob("*.spool")) == []
 
 
@@ -161,11 +161,13 @@ def test_a_spool_of_a_run_that_is_unknown_is_left_alone(store):
     said = Said()
     spool = spool_of(store.url, "20260101-000000-000000")
     writer = make_writer(store, spool, Said())
-    writer._contact.lose(StoreUnavailableError("away"))
-    writer.measured(blocks(range(PORTION)))
+    writer._connection.lost(StoreUnavailableError("away"))
+    writer.add(blocks(range(TRANSACTION_BLOCKS)))
     writer.stop()
-    replay(store, said)
-    assert said == [f"{spool.path} holds {PORTION} blocks of a run that {store.name} does not know; it is left alone"]
+    write_leftover_spools(store, said)
+    assert said == [
+        f"{spool.path} holds {TRANSACTION_BLOCKS} blocks of a run that {store.name} does not know; it is left alone"
+    ]
     assert spool.path.exists()
 
 
@@ -184,9 +186,9 @@ def test_a_full_spool_holds_the_run_up_until_the_database_is_back(store, tmp_pat
                 other.execute("ROLLBACK")
                 released.append(len(stored(store)))
 
-    writer._contact._say = Released()
-    writer.measured(blocks(range(PORTION)))
-    assert (released, writer._contact.away, stored(store)) == ([0], False, list(range(PORTION)))
+    writer._connection._say = Released()
+    writer.add(blocks(range(TRANSACTION_BLOCKS)))
+    assert (released, writer._connection.is_up, stored(store)) == ([0], True, list(range(TRANSACTION_BLOCKS)))
 
 
 @pytest.fixture
@@ -200,16 +202,16 @@ def test_a_full_disk_makes_results_wait_until_there_is_room(tiny_disk):
     with ResultStore.open(str(tiny_disk / "results.db")) as store:
         run, said = a_run(store), Said()
         writer = make_writer(store, spool_of(store.url, run), said)
-        writer.measured(blocks(range(10)))
+        writer.add(blocks(range(10)))
         writer.flush()
         fill(ballast)
-        writer.measured(blocks(range(10, 10 + PORTION)))
+        writer.add(blocks(range(10, 10 + TRANSACTION_BLOCKS)))
         assert "database or disk is full" in said[0]
         assert stored(store)[:10] == list(range(10))
         ballast.unlink()
         # What was deleted makes room for part of what waits, so that the disk fills up once more.
-        wait_for(lambda: (writer.tick(), writer._contact.away)[1] is False or len(said) > 1, "the disk")
-        assert stored(store) == list(range(10 + PORTION))
+        wait_for(lambda: (writer.tick(), writer._connection.is_up)[1] or len(said) > 1, "the disk")
+        assert stored(store) == list(range(10 + TRANSACTION_BLOCKS))
 
 
 def test_when_the_spool_s_disk_is_full_too_the_run_ends_with_one_line(tiny_disk):
@@ -217,11 +219,11 @@ def test_when_the_spool_s_disk_is_full_too_the_run_ends_with_one_line(tiny_disk)
         run = a_run(store)
         spool = Spool(tiny_disk / "spool" / f"{run}.spool")
         writer = make_writer(store, spool, Said())
-        writer.measured(blocks(range(10)))
+        writer.add(blocks(range(10)))
         writer.flush()
         fill(tiny_disk / "ballast")
         with pytest.raises(SpoolError) as caught:
-            writer.measured(blocks(range(10, 10 + 2 * PORTION)))
+            writer.add(blocks(range(10, 10 + 2 * TRANSACTION_BLOCKS)))
         message = str(caught.value)
         assert "\n" not in message
         for words in ("database or disk is full", "spool takes no more results: No space left", f"resume {run}"):
@@ -271,7 +273,7 @@ def test_every_order_of_losses_deaths_and_returns_stores_all_that_was_handed_ove
         writer = make_writer(store, spool_of(store.url, run), said)
         for step in steps:
             if step == "measure":
-                writer.measured(blocks(range(given, given + 3)))
+                writer.add(blocks(range(given, given + 3)))
                 given += 3
                 writer.flush()
             elif step == "tick":
@@ -279,9 +281,9 @@ def test_every_order_of_losses_deaths_and_returns_stores_all_that_was_handed_ove
             else:
                 writer.stop()
                 try:
-                    replay(store, said)
+                    write_leftover_spools(store, said)
                 except StoreUnavailableError:
-                    replay(FickleStore.open(store.name), said)
+                    write_leftover_spools(FickleStore.open(store.name), said)
                 writer = make_writer(store, spool_of(store.url, run), said)
         store.weather = Weather([])
         writer.finish()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.batch import BatchSize
+from workers.batch_size import BatchSize
 
 
 def settle(size: BatchSize, rate, batches=20):

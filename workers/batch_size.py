@@ -6,14 +6,14 @@ from scc_core.blocks import BLOCK_SIZE
 
 FIRST = {"cpu": BLOCK_SIZE // 2, "cuda": BLOCK_SIZE}
 LARGEST = {"cpu": 2 * BLOCK_SIZE, "cuda": 64 * BLOCK_SIZE}
-"""On a CPU larger batches gain little, and their memory is that of the whole machine, which no error guards."""
+"""Larger batches gain little on a CPU, and no error protects the memory of the machine that they take."""
 
 _GAIN = 1.1
 """A doubled batch that is not faster by this factor is not worth its memory."""
 
 
 class BatchSize:
-    """Images at a time for one model on one device; none of it changes a result.
+    """Images at a time for one model on one device; it changes no result.
 
     Args:
         size: images at a time to begin with.
@@ -21,7 +21,7 @@ class BatchSize:
 
     Attributes:
         size: images at a time to take now.
-        growing: whether a larger size is being tried, or still to be tried.
+        growing: whether larger sizes are still to be tried.
     """
 
     def __init__(self, size: int, largest: int) -> None:
@@ -36,7 +36,7 @@ class BatchSize:
         """Take the speed of a full batch of this size.
 
         Args:
-            profile: what was computed; only speeds of the same are compared.
+            profile: of what was computed; only speeds of the same profile are compared.
             rate: forward and backward passes of an image per second.
         """
         if not self.growing:
@@ -53,7 +53,7 @@ class BatchSize:
             self.size *= 2
 
     def out_of_memory(self, tried: int) -> int:
-        """Take that ``tried`` images did not fit; return how many to try next, and never try more again."""
+        """Note that ``tried`` images did not fit the memory, which ends the growth; return how many to try next."""
         self._settle(max(1, min(self.size, tried // 2)))
         return self.size
 

@@ -1,0 +1,55 @@
+"""What one write to the database holds, and its form as a line of a spool: a CRC-32, then JSON."""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from orchestrator.store import BlockRow
+from scc_core.outcomes import Failure
+
+
+@dataclass(frozen=True)
+class Record:
+    """What one write to the database holds: blocks, or cells that failed.
+
+    Attributes:
+        blocks: measured blocks.
+        failures: why cells failed, by their keys.
+    """
+
+    blocks: tuple[BlockRow, ...] = ()
+    failures: Mapping[str, Failure] = field(default_factory=dict)
+
+
+def encode_record(record: Record) -> bytes:
+    """Return the line of a record."""
+    blocks = [
+        {
+            **row._asdict(),
+            "created_at": row.created_at.isoformat(),
+            "outcomes": base64.b64encode(row.outcomes).decode(),
+        }
+        for row in record.blocks
+    ]
+    failures = {key: vars(failure) for key, failure in record.failures.items()}
+    text = json.dumps({"blocks": blocks, "failures": failures}, separators=(",", ":")).encode()
+    return b"%08x %b\n" % (zlib.crc32(text), text)
+
+
+def decode_record(line: bytes) -> Record | None:
+    """Return the record of a line; None for a line that was not written to its end."""
+    checksum, _, text = line[:-1].partition(b" ")
+    if not line.endswith(b"\n") or checksum != b"%08x" % zlib.crc32(text):
+        return None
+    value = json.loads(text)
+    blocks = []
+    for row in value["blocks"]:
+        created_at, outcomes = datetime.fromisoformat(row["created_at"]), base64.b64decode(row["outcomes"])
+        blocks.append(BlockRow(**{**row, "created_at": created_at, "outcomes": outcomes}))
+    failures = {key: Failure(**failure) for key, failure in value["failures"].items()}
+    return Record(tuple(blocks), failures)

@@ -1,0 +1,81 @@
+"""The calls under the commands: one preparation for new and resumed runs, shown on whatever display is passed in."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+
+from orchestrator.cluster.options import RunOptions
+from orchestrator.driver.api import resume_run, run_grid
+from orchestrator.driver.display import Reporter
+from orchestrator.driver.progress import Progress
+from orchestrator.grid.schema import parse_grid
+from orchestrator.store import ResultStore
+from scc_core.errors import UserError
+from tests.orchestrator.measuring import evaluate_grid
+
+TEXT = """
+name: test
+models: [tests.components:tiny]
+datasets: [tests.components:noise_images]
+attacks: [{pgd: {num_steps: 1}}]
+epsilons: [0, 4/255]
+defenses: [none]
+max_samples: 50
+"""
+
+
+class Lines:
+    """A display that remembers what was said."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.noticed: list[str] = []
+
+    def say(self, line: str) -> None:
+        self.said.append(line)
+
+    def notice(self, line: str) -> None:
+        self.noticed.append(line)
+
+    def reporter(self, progress: Progress) -> AbstractContextManager[Reporter]:
+        raise AssertionError("nothing is to be measured")
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> str:
+    """A database in which every cell of the grid is measured."""
+    url = f"sqlite:///{tmp_path}/results.db"
+    with ResultStore.open(url) as store:
+        evaluate_grid(store, TEXT)
+    return url
+
+
+def test_a_new_and_a_resumed_run_say_the_same_and_store_what_they_were_asked_for(database):
+    first, second = Lines(), Lines()
+    result = run_grid(parse_grid(TEXT, "the test"), TEXT, database, RunOptions(), first)
+    assert (result.failed, result.measured) == (0, 0)
+    assert resume_run(result.run, database, RunOptions(), second) == result
+    assert first.said == [
+        f"run {result.run}: all 2 cells are measured already; nothing to compute",
+        f"run {result.run}: all cells done",
+    ]
+    assert second.said == first.said
+    assert first.noticed == second.noticed == []
+    with ResultStore.open(database, create=False) as store:
+        summary = store.run(result.run)
+    assert (summary.name, summary.grid_text, summary.state) == ("test", TEXT, "complete")
+
+
+def test_a_wrong_grid_leaves_no_database_behind(tmp_path):
+    text = TEXT.replace("tests.components:tiny", "tests.components:absent")
+    with pytest.raises(UserError, match="absent"):
+        run_grid(parse_grid(text, "the test"), text, f"sqlite:///{tmp_path}/results.db", RunOptions(), Lines())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_only_a_run_that_exists_is_resumed(database):
+    with pytest.raises(UserError, match="no run '2020'"):
+        resume_run("2020", database, RunOptions(), Lines())
