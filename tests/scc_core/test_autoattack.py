@@ -11,6 +11,8 @@ from pyautoattack.autoattack import AutoAttack as Published
 from scc_core.attacks import APGD, AutoAttack, losses
 from tests.scc_core.attack_setting import EPSILON, correct_setting, oracle_setting
 
+pytestmark = [pytest.mark.numerics, pytest.mark.usefixtures("float64")]
+
 
 @pytest.mark.parametrize(
     ("attacks", "classes", "ran"),

@@ -16,6 +16,8 @@ from scc_core.evaluation import Adaptive, evaluate
 from scc_core.outcomes import Cost
 from tests.scc_core.conftest import ConvTower
 
+pytestmark = [pytest.mark.numerics, pytest.mark.usefixtures("float64")]
+
 
 @dataclass(frozen=True)
 class ScriptedAttack(Attack):
