@@ -206,11 +206,12 @@ class KillsItsWorker(OneForward):
 
 @dataclass(frozen=True)
 class WaitsForGate(OneForward):
-    """Reports that it runs, then waits until the test opens the gate: a way to stop a run at a known place."""
+    """Notes its samples, then waits until the test opens the gate: a way to stop a run at a known place."""
 
     def classify(self, model, images, noise):
         folder = Path(os.environ[FOLDER])
-        (folder / f"waiting-{os.getpid()}").touch()
+        with (folder / f"waiting-{os.getpid()}").open("a") as log:
+            log.write(" ".join(map(str, noise.sample_ids.tolist())) + "\n")
         with _fifo(folder / "gate") as gate:
             gate.read()
         return model(images)
