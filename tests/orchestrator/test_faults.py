@@ -79,7 +79,7 @@ def test_a_worker_that_hangs_is_ended_and_replaced(tmp_path):
     process = start_sccbench("run", str(grid), "--workers", "1", "--hang-seconds", "1", folder=tmp_path)
     wait_for(lambda: at_the_gate(tmp_path) or process.poll() is not None, "a worker that hangs")
     (hung,) = at_the_gate(tmp_path)
-    text, _ = process.communicate(timeout=240)
+    text, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, text
     assert not alive(hung)
     frame = hits(tmp_path).sort("position").partition_by("defense", include_key=False)
@@ -113,7 +113,7 @@ def test_a_node_that_joins_gets_a_worker_and_one_that_is_lost_is_survived(tmp_pa
         first.kill()
         wait_for(lambda: not alive(lost), "the end of the lost node's worker")
         open_gate(tmp_path)
-        text, _ = process.communicate(timeout=240)
+        text, _ = process.communicate(timeout=PATIENCE)
         assert process.returncode == 0, text
         assert outcomes(tmp_path).equals(undisturbed)
         assert lost in deliveries(tmp_path)["process"]
@@ -129,7 +129,7 @@ def test_a_run_outlives_its_head_by_being_resumed(tmp_path, undisturbed):
     head = RayNode(tmp_path, 1)
     process = run_to_the_gate(tmp_path, "--address", head.address)
     head.kill()
-    text, _ = process.communicate(timeout=240)
+    text, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode not in (0, 2), text
     assert "all cells done" not in text
     open_gate(tmp_path)
