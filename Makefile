@@ -34,16 +34,16 @@ unit: $(READY)
 slow: $(READY)
 	$(BIN)/pytest -m slow
 
-# Other instruction sets, kernels and numbers of threads round otherwise, as other processors do. The last arithmetic is an
-# imitation: the tests' models round by the size of the batch (tests/rounding.py).
+# Other instruction sets, kernels and numbers of threads round otherwise, as other processors do. The last run imitates a
+# processor on which the tests' models round by the size of the batch (tests/rounding.py).
 numerics: $(READY)
-	set -e; for threads in 1 2; do \
-	  for arithmetic in '' 'ATEN_CPU_CAPABILITY=default DNNL_MAX_CPU_ISA=SSE41' 'MKL_CBWR=COMPATIBLE' \
-	      'SCCBENCH_TEST_ROUNDING=16'; do \
+	set -e; for arithmetic in '' 'ATEN_CPU_CAPABILITY=default DNNL_MAX_CPU_ISA=SSE41' 'MKL_CBWR=COMPATIBLE'; do \
+	  for threads in 1 2; do \
 	    echo "numerics: OMP_NUM_THREADS=$$threads $$arithmetic"; \
 	    env OMP_NUM_THREADS=$$threads $$arithmetic $(BIN)/pytest -m numerics --quiet; \
 	  done; \
 	done
+	SCCBENCH_TEST_ROUNDING=16 OMP_NUM_THREADS=1 $(BIN)/pytest -m numerics --quiet
 
 $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

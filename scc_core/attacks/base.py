@@ -33,7 +33,8 @@ class Attack(Component, ABC):
 
     An attack is trusted with nothing: the evaluation checks its budget and decides success.
 
-    Per-image semantics hold everywhere: what happens to an image never depends on the others of its batch.
+    Per-image semantics hold everywhere: but for rounding, what happens to an image never depends on the others of its
+    batch.
 
     Attributes:
         name: how errors and :meth:`composition` call the attack; the class's name if it sets none.

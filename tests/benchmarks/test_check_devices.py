@@ -11,7 +11,6 @@ from benchmarks.agreement import Comparison
 CPU = torch.device("cpu")
 
 
-@pytest.mark.numerics
 def test_a_device_agrees_with_itself(capsys: pytest.CaptureFixture[str]):
     assert check_devices.report(CPU, CPU, num_samples=4)
     lines = capsys.readouterr().out.splitlines()
