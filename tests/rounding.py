@@ -2,8 +2,8 @@
 
 With ``SCCBENCH_TEST_ROUNDING=16`` the towers of the tests answer as they would where every batch size has a kernel of
 its own: embeddings, and the gradients that reach the pixels, move by up to 16 units of rounding of their image's
-typical entry, by an amount that is a function of the batch size and of the image's place in it. Without the variable
-nothing changes.
+typical entry, by an amount that the batch size and the image's place in it decide. Without the variable nothing
+changes.
 """
 
 from __future__ import annotations
@@ -33,7 +33,9 @@ def _rounded(values: Tensor, units: float) -> Tensor:
     generator = torch.Generator().manual_seed(len(values))
     draw = 2 * torch.rand(values.shape, generator=generator, dtype=values.dtype) - 1
     typical = values.reshape(len(values), -1).square().mean(dim=1).sqrt().reshape(-1, *[1] * (values.dim() - 1))
-    return values + units * torch.finfo(values.dtype).eps * typical * draw
+    # Half precision rounds coarsely, but its products are summed in float32.
+    unit = min(torch.finfo(values.dtype).eps, torch.finfo(torch.float32).eps)
+    return values + units * unit * typical * draw
 
 
 def rounded_input(pixels: Tensor) -> Tensor:
