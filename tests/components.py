@@ -22,6 +22,14 @@ from tests.scc_core.conftest import ConvTower
 FOLDER = "SCCBENCH_TEST_FOLDER"
 
 
+class TinyTower(ConvTower):
+    """A random convolution in float64, so that an image's embedding is the same in every batch on every processor."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kernel, self.head = self.kernel.double(), self.head.double()
+
+
 class TinyEntry:
     """A model entry: a random convolution that needs no file."""
 
@@ -31,12 +39,12 @@ class TinyEntry:
         return "00" * 32
 
     def load(self, device: torch.device) -> ConvTower:
-        tower = ConvTower()
+        tower = TinyTower()
         tower.name = self.card.name
         return tower
 
 
-class MirroredTower(ConvTower):
+class MirroredTower(TinyTower):
     """Another model: the same convolution of the mirrored image."""
 
     def encode_image(self, pixels):
@@ -53,7 +61,7 @@ class MirroredEntry(TinyEntry):
         return MirroredTower()
 
 
-class LargeTower(ConvTower):
+class LargeTower(TinyTower):
     """The same convolution of larger images."""
 
     def __init__(self) -> None:
@@ -64,7 +72,7 @@ class LargeTower(ConvTower):
         return super().encode_image(pixels[..., ::2, ::2])
 
 
-class TightTower(ConvTower):
+class TightTower(TinyTower):
     """Raises torch's own error above twelve images, as a full GPU does."""
 
     def encode_image(self, pixels):
@@ -225,11 +233,12 @@ class KillsItsWorker(Defense):
 
 @dataclass(frozen=True)
 class WaitsForGate(Defense):
-    """Reports that it runs, then waits until the test opens the gate: a way to stop a run at a known place."""
+    """Notes its samples, then waits until the test opens the gate: a way to stop a run at a known place."""
 
     def classify(self, model, images, noise):
         folder = Path(os.environ[FOLDER])
-        (folder / f"waiting-{os.getpid()}").touch()
+        with (folder / f"waiting-{os.getpid()}").open("a") as log:
+            log.write(" ".join(map(str, noise.sample_ids.tolist())) + "\n")
         with _fifo(folder / "gate") as gate:
             gate.read()
         return model(images)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,8 +19,11 @@ settings.load_profile("any-speed")
 
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread() -> None:
-    """One thread per process, as workers compute: several busy processes on few cores are far slower otherwise."""
-    torch.set_num_threads(1)
+    """One thread per process, as workers compute: several busy processes on few cores are far slower otherwise.
+
+    OMP_NUM_THREADS asks for another number, as `make numerics` does.
+    """
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
 
 
 @pytest.fixture

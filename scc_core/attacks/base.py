@@ -33,7 +33,8 @@ class Attack(Parametrised, ABC):
 
     The evaluation, not the attack, checks the budget and decides success.
 
-    Per-image semantics hold everywhere: what happens to an image never depends on the others of its batch.
+    Per-image semantics hold everywhere: but for rounding, what happens to an image never depends on the others of its
+    batch.
 
     Attributes:
         name: the attack's name in errors and in :meth:`composition`; the class's name if it sets none.

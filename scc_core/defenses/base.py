@@ -54,7 +54,8 @@ class Defense(Parametrised):
     gradients of its own; :meth:`classify` turns the result into logits and is differentiable, so that an adaptive
     attacker can pass through it and skip over the correction (BPDA).
 
-    Per-image semantics hold everywhere: what happens to an image never depends on the others of its batch.
+    Per-image semantics hold everywhere: but for rounding, what happens to an image never depends on the others of its
+    batch.
 
     Attributes:
         gradients: the ways in which an adaptive attacker may differentiate through the defense.

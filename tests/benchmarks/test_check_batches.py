@@ -8,6 +8,7 @@ from benchmarks import check_batches
 from benchmarks.agreement import Comparison
 
 
+@pytest.mark.numerics
 def test_predictions_do_not_depend_on_the_batch_size(capsys: pytest.CaptureFixture[str]):
     assert check_batches.main(["--samples", "9", "--defenses", "none", "scc"]) == 0
     lines = capsys.readouterr().out.splitlines()

@@ -43,7 +43,7 @@ class Opened:
     page: Any
     problems: list[str] = field(default_factory=list)
 
-    def wait_until(self, condition: str, seconds: float = 30) -> None:
+    def wait_until(self, condition: str, seconds: float = 300) -> None:
         """Poll a JavaScript condition from outside: the pages' own security policy forbids evaluating it inside."""
         end = time.monotonic() + seconds
         while not self.page.evaluate(condition):

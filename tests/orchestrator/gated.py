@@ -65,6 +65,12 @@ def at_the_gate(folder: Path) -> list[int]:
     return [int(path.name.removeprefix("waiting-")) for path in folder.glob("waiting-*")]
 
 
+def brought_to_the_gate(folder: Path, pid: int) -> list[list[int]]:
+    """Return the samples of every batch that a process brought to the gate, in order."""
+    lines = (folder / f"waiting-{pid}").read_text(encoding="utf-8").splitlines()
+    return [[int(sample) for sample in line.split()] for line in lines]
+
+
 def alive(pid: int) -> bool:
     """Whether the process runs; a zombie does not."""
     try:

@@ -12,6 +12,8 @@ from scipy import stats
 
 from scc_core.noise import Noise, normal_quantiles, philox
 
+pytestmark = pytest.mark.numerics
+
 SHAPE = (3, 5, 7)
 
 

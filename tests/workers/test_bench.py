@@ -66,6 +66,7 @@ def test_the_model_is_loaded_once(monkeypatch):
     assert len(loads) == 1
 
 
+@pytest.mark.numerics
 def test_running_out_of_memory_halves_the_batch_for_good_and_changes_no_prediction():
     bench = Bench("cpu", batch_size=50)
     hungry = replace(SHARD, defenses={"h": HUNGRY})
@@ -113,6 +114,7 @@ def _second_block_is_large(seen):
     return classify
 
 
+@pytest.mark.numerics
 def test_the_batch_is_found_by_doubling_and_changes_no_prediction():
     bench = Bench("cpu")
     many = replace(SHARD, blocks=tuple(range(16)))
@@ -208,6 +210,7 @@ def test_the_next_block_is_read_while_one_is_measured(monkeypatch, tmp_path):
     assert [result.block for result in report.results] == [2, 3]
 
 
+@pytest.mark.numerics
 def test_images_are_decoded_once_for_all_shards_and_benches(monkeypatch, tmp_path):
     monkeypatch.setenv("SCCBENCH_CACHE", str(tmp_path))
     reads = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.orchestrator.console import wait_for
+from tests.orchestrator.console import PATIENCE, wait_for
 from tests.orchestrator.gated import open_gate, outcomes, run_to_the_gate
 from tests.orchestrator.ray_nodes import RayNode
 
@@ -18,7 +18,7 @@ def test_an_empty_cluster_grows_with_a_run_and_shrinks_after_it(tmp_path, undist
         process = run_to_the_gate(tmp_path, "--address", head.address, "--devices", "cpu")
         assert head.raylets >= 2
         open_gate(tmp_path)
-        text, _ = process.communicate(timeout=240)
+        text, _ = process.communicate(timeout=PATIENCE)
         assert process.returncode == 0, text
         assert outcomes(tmp_path).equals(undisturbed)
         wait_for(lambda: head.raylets == 1, "the end of the idle nodes")

@@ -8,7 +8,7 @@ import re
 import pytest
 
 from orchestrator.store import ResultStore
-from tests.orchestrator.console import sccbench, start_sccbench, wait_for, write_grid
+from tests.orchestrator.console import PATIENCE, sccbench, start_sccbench, wait_for, write_grid
 from tests.orchestrator.driver.test_runs import GATE
 
 
@@ -23,10 +23,10 @@ def test_a_run_stops_when_it_is_cancelled_through_its_database(tmp_path):
         watched = start_sccbench("status", "--watch", folder=tmp_path)
         cancelled = sccbench("cancel", folder=tmp_path)
         assert re.search(r"run \S+: cancelled; its driver stops within seconds; what was measured is", cancelled.stdout)
-        text, _ = process.communicate(timeout=120)
+        text, _ = process.communicate(timeout=PATIENCE)
         assert process.returncode == 130, text
         assert re.search(r"run \S+ was cancelled; what was measured is stored, `sccbench resume \S+` continues", text)
-        shown, _ = watched.communicate(timeout=120)
+        shown, _ = watched.communicate(timeout=PATIENCE)
         assert watched.returncode == 130, shown
     finally:
         process.kill()

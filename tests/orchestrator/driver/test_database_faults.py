@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from orchestrator.store import ResultStore
-from tests.orchestrator.console import sccbench, start_sccbench, wait_for, write_grid
+from tests.orchestrator.console import PATIENCE, sccbench, start_sccbench, wait_for, write_grid
 from tests.orchestrator.gated import open_gate
 from tests.orchestrator.postgresql import Server
 
@@ -64,7 +64,7 @@ def test_a_second_run_on_an_sqlite_file_is_refused_and_the_first_goes_on(tmp_pat
         assert second.stderr.count("\n") == 1
     assert sccbench("status", folder=tmp_path, **environment_of(tmp_path, url)).returncode == 0
     open_gate(tmp_path)
-    text, _ = process.communicate(timeout=120)
+    text, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, text
     assert outcomes(url).equals(undisturbed)
 
@@ -77,7 +77,7 @@ def test_a_server_that_stops_in_the_middle_costs_nothing(tmp_path, undisturbed, 
     open_gate(tmp_path)
     wait_for(lambda: process.poll() is not None or spooled(tmp_path) >= BLOCKS // 2, "results in the spool")
     server.start()
-    text, _ = process.communicate(timeout=120)
+    text, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, text
     assert text.count("results wait in") == 1
     assert text.count("is back; ") == 1

@@ -10,18 +10,12 @@ import polars as pl
 import pytest
 
 from orchestrator.store import ResultStore
-from tests.orchestrator.console import sccbench, start_sccbench, wait_for, write_grid
-from tests.orchestrator.gated import alive, at_the_gate, open_gate, outcomes, run_to_the_gate
+from scc_core.blocks import BLOCK_SIZE
+from tests.orchestrator.console import PATIENCE, sccbench, start_sccbench, wait_for, write_grid
+from tests.orchestrator.gated import GATE, alive, at_the_gate, brought_to_the_gate, open_gate, outcomes, run_to_the_gate
 from tests.orchestrator.ray_nodes import RayNode
 
 ONE_DEFENSE = {"epsilons": "[0]", "max_samples": "400"}
-
-
-def worker_of_blocks(folder) -> dict[str, int]:
-    """How many blocks each worker's process delivered."""
-    with sqlite3.connect(folder / "sccbench.db") as connection:
-        rows = connection.execute("SELECT worker, count(*) FROM block GROUP BY worker").fetchall()
-    return {worker.rpartition(":")[2]: count for worker, count in rows}
 
 
 def hits(folder) -> pl.DataFrame:
@@ -33,21 +27,36 @@ def hits(folder) -> pl.DataFrame:
     return frame.select("model", "defense", "position", "prediction", "margin")
 
 
+def deliveries(folder) -> pl.DataFrame:
+    """Which process delivered each block of each cell."""
+    query = "SELECT c.defense, c.seed, c.epsilon_255, b.number, b.worker FROM block b JOIN cell c ON c.id = b.cell_id"
+    with sqlite3.connect(folder / "sccbench.db") as connection:
+        frame = pl.read_database(query, connection)
+    return frame.with_columns(process=pl.col("worker").str.split(":").list.last().cast(pl.Int64)).drop("worker")
+
+
 def test_a_worker_that_drains_returns_its_blocks_and_another_measures_them(tmp_path, undisturbed):
-    """SIGTERM, as before a spot machine is taken away."""
+    """SIGTERM, as before a spot machine is taken away, reaches it in the first batch that it brings to the gate."""
     process = run_to_the_gate(tmp_path)
-    first = at_the_gate(tmp_path)[0]
-    before = worker_of_blocks(tmp_path)[str(first)]
+    (first,) = at_the_gate(tmp_path)
     os.kill(first, signal.SIGTERM)
     open_gate(tmp_path)
-    text, _ = process.communicate(timeout=120)
+    text, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, text
-    assert not alive(first)
     assert outcomes(tmp_path).equals(undisturbed)
-    delivered = worker_of_blocks(tmp_path)
-    assert len(delivered) == 2
-    # The group at the gate has two cells, and the worker finished the one or two blocks of its batch.
-    assert before < delivered[str(first)] <= before + 4
+    wait_for(lambda: not alive(first), "the end of the worker that was told to go")
+    block = {sample: place // BLOCK_SIZE for sample, place in undisturbed.select("sample_id", "position").iter_rows()}
+    batches = [{block[sample] for sample in batch} for batch in brought_to_the_gate(tmp_path, first)]
+    # A batch smaller than a block is followed by the rest of its block, and by nothing else.
+    assert set().union(*batches) == batches[0]
+    found = deliveries(tmp_path)
+    (epsilon,) = found.filter(defense=GATE, process=first)["epsilon_255"].unique()
+    group = found.filter(seed=1, epsilon_255=epsilon)
+    assert set(group["defense"]) == {GATE, "none"}
+    for share in group.partition_by("defense"):
+        assert set(share.filter(process=first)["number"]) == batches[0]
+        assert share["number"].sort().to_list() == list(range(16))
+    assert len(group["process"].unique()) == 2
 
 
 def test_a_straggler_at_the_end_gets_a_duplicate_and_counts_once(tmp_path):
@@ -70,7 +79,7 @@ def test_a_worker_that_hangs_is_ended_and_replaced(tmp_path):
     process = start_sccbench("run", str(grid), "--workers", "1", "--hang-seconds", "1", folder=tmp_path)
     wait_for(lambda: at_the_gate(tmp_path) or process.poll() is not None, "a worker that hangs")
     (hung,) = at_the_gate(tmp_path)
-    text, _ = process.communicate(timeout=240)
+    text, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, text
     assert not alive(hung)
     frame = hits(tmp_path).sort("position").partition_by("defense", include_key=False)
@@ -104,10 +113,10 @@ def test_a_node_that_joins_gets_a_worker_and_a_run_survives_the_loss_of_one(tmp_
         first.kill()
         wait_for(lambda: not alive(lost), "the end of the lost node's worker")
         open_gate(tmp_path)
-        text, _ = process.communicate(timeout=240)
+        text, _ = process.communicate(timeout=PATIENCE)
         assert process.returncode == 0, text
         assert outcomes(tmp_path).equals(undisturbed)
-        assert str(lost) in worker_of_blocks(tmp_path)
+        assert lost in deliveries(tmp_path)["process"]
         second.stop()
     finally:
         first.stop()
@@ -120,7 +129,7 @@ def test_a_run_outlives_its_head_by_being_resumed(tmp_path, undisturbed):
     head = RayNode(tmp_path, 1)
     process = run_to_the_gate(tmp_path, "--address", head.address)
     head.kill()
-    text, _ = process.communicate(timeout=240)
+    text, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode not in (0, 2), text
     assert "all cells done" not in text
     open_gate(tmp_path)

@@ -10,7 +10,7 @@ import sqlite3
 import pytest
 
 from orchestrator.store import ResultStore
-from tests.orchestrator.console import sccbench, wait_for, write_grid
+from tests.orchestrator.console import PATIENCE, sccbench, wait_for, write_grid
 from tests.orchestrator.gated import GATE as GATE
 from tests.orchestrator.gated import alive, at_the_gate, committed_blocks, open_gate, outcomes, run_to_the_gate
 from tests.orchestrator.ray_nodes import RayNode
@@ -37,7 +37,7 @@ def test_a_killed_driver_leaves_no_worker_and_resumes_to_the_same_results(tmp_pa
 def test_an_interrupted_run_says_so_and_resumes_to_the_same_results(tmp_path, undisturbed, sent):
     process = run_to_the_gate(tmp_path)
     process.send_signal(sent)
-    text, _ = process.communicate(timeout=60)
+    text, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
     assert re.search(r"run \S+ was interrupted; what was measured is stored, `sccbench resume \S+` continues", text)
     assert "interrupted" in sccbench("status", folder=tmp_path).stdout
@@ -51,7 +51,7 @@ def test_a_killed_worker_is_replaced_and_its_shard_requeued(tmp_path, undisturbe
     worker = at_the_gate(tmp_path)[0]
     os.kill(worker, signal.SIGKILL)
     open_gate(tmp_path)
-    text, _ = process.communicate(timeout=120)
+    text, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, text
     assert outcomes(tmp_path).equals(undisturbed)
 
@@ -59,7 +59,7 @@ def test_a_killed_worker_is_replaced_and_its_shard_requeued(tmp_path, undisturbe
 def test_three_workers_of_a_cluster_give_the_results_of_one(tmp_path, undisturbed, ray_head):
     process = run_to_the_gate(tmp_path, "--address", ray_head.address, "--batch-size", "7", waiting=3)
     open_gate(tmp_path)
-    text, _ = process.communicate(timeout=120)
+    text, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, text
     assert outcomes(tmp_path).equals(undisturbed)
     with ResultStore.open(f"sqlite:///{tmp_path}/sccbench.db", create=False) as store:

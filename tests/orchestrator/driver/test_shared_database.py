@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.store import ResultStore, read_only_query
-from tests.orchestrator.console import start_sccbench, wait_for, write_grid
+from tests.orchestrator.console import PATIENCE, start_sccbench, wait_for, write_grid
 from tests.orchestrator.gated import alive, open_gate
 
 SHARED = "tests.components:LogsItsSamples"
@@ -52,7 +52,7 @@ def test_two_runs_share_a_cell_and_compute_each_of_its_samples_once(tmp_path, po
         wait_for(lambda: sum(map(alive, waiting_workers(tmp_path))) == 1, "the death of the orphaned worker")
     open_gate(tmp_path)
     for process in (second,) if dies else (first, second):
-        text, _ = process.communicate(timeout=200)
+        text, _ = process.communicate(timeout=PATIENCE)
         assert process.returncode == 0, text
         assert "all cells done" in text
     classified = Counter((tmp_path / "classified").read_text().split())

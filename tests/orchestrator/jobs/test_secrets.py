@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.orchestrator.console import sccbench, start_sccbench, wait_for, write_grid
+from tests.orchestrator.console import PATIENCE, sccbench, start_sccbench, wait_for, write_grid
 from tests.orchestrator.driver.test_runs import GATE
 from tests.orchestrator.jobs.ray_head import RayHead, release, start_head
 from tests.orchestrator.postgresql import Server
@@ -61,7 +61,7 @@ def files_with(secret: str, folder: Path) -> list[str]:
 def page(head: RayHead, name: str) -> str:
     token = head.token_file.read_text(encoding="utf-8")
     request = urllib.request.Request(f"{head.jobs}/{name}", headers={"Authorization": f"Bearer {token}"})
-    with urllib.request.urlopen(request, timeout=60) as answer:
+    with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
         return str(answer.read().decode())
 
 
@@ -112,7 +112,7 @@ def test_a_local_run_gives_the_secret_to_no_process_that_it_starts(tmp_path, sec
         assert processes_with(secret, "cmdline") == {}
     finally:
         process.terminate()
-        text, _ = process.communicate(timeout=60)
+        text, _ = process.communicate(timeout=PATIENCE)
     assert secret not in text
 
 

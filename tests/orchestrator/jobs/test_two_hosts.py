@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.store import ResultStore
-from tests.orchestrator.console import SCRIPT, environment, sccbench, wait_for, write_grid
+from tests.orchestrator.console import PATIENCE, SCRIPT, environment, sccbench, wait_for, write_grid
 from tests.orchestrator.driver.test_runs import GATE, outcomes
 from tests.orchestrator.jobs.ray_head import BIN, TOKEN, release
 from tests.orchestrator.jobs.two_hosts import Host, joined_namespaces, refusal
@@ -109,7 +109,7 @@ def check(first: Host, second: Host, port: str, folder: Path, names: set[str]) -
         # Both hosts hold a shard of the gated defense before the gate opens.
         wait_for(lambda: run.poll() is not None or len(list(folder.glob("waiting-*"))) == 2, "a worker on each host")
         release(folder)
-        text, _ = run.communicate(timeout=240)
+        text, _ = run.communicate(timeout=PATIENCE)
     assert run.returncode == 0, text
     with sqlite3.connect(folder / "sccbench.db") as connection:
         workers = {row[0].rpartition(":")[0] for row in connection.execute("SELECT DISTINCT worker FROM block")}

@@ -63,6 +63,10 @@ class Driver:
         self.leases = DatabaseLeases(store, self.run, self._count, self.connection, clock)
         self.computed: Counter[tuple[str, int]] = Counter()
 
+    @property
+    def lease_seconds(self) -> float:
+        return self.leases._driver.lease_seconds
+
     def _count(self, cell: str, blocks: int) -> None:
         self.elsewhere[cell] += blocks
 
@@ -158,26 +162,28 @@ def test_two_drivers_never_compute_a_block_twice_and_leave_none_out(postgresql: 
 _SCHEMAS = iter(range(10**6))
 
 
-def test_what_a_dead_driver_held_goes_to_the_other_when_its_lease_is_over(store, clock, monkeypatch):
-    monkeypatch.setenv("SCCBENCH_LEASE_SECONDS", "0.5")
+def test_what_a_dead_driver_held_goes_to_the_other_when_its_lease_is_over(store, clock):
     first, second = (Driver(store, {NONE: TILE_BLOCKS}, clock) for _ in range(2))
     exchange_heartbeats(first, second)
     held = first.begin()
     assert len(held) == TILE_BLOCKS
     assert second.begin() == []
-    wait_for_expiry(store, first)
-    clock.now += 0.3
+    silence(store, first)
+    clock.now += 0.6 * first.lease_seconds
     assert second.begin() == [], "its own connection is up for less than the time of a lease"
-    clock.now += 10
+    clock.now += 20 * first.lease_seconds
     assert len(second.begin()) == TILE_BLOCKS
 
 
-def wait_for_expiry(store: ResultStore, driver: Driver) -> None:
-    """Wait by the server's clock."""
+def silence(store: ResultStore, driver: Driver) -> None:
+    """Put a driver's last sign of life so far back that its lease is over by the server's clock."""
     from sqlalchemy import text
 
-    with Database(store.url).reading() as connection:
-        connection.execute(text("SELECT pg_sleep(:s)"), {"s": driver.leases._driver.lease_seconds + 0.05})
+    back = text(
+        "UPDATE driver SET heartbeat_at = heartbeat_at - 2 * interval '1 second' * lease_seconds WHERE id = :id"
+    )
+    with Database(store.url).writing() as connection:
+        assert connection.execute(back, {"id": driver.leases._driver.id}).rowcount == 1
 
 
 def test_a_driver_whose_process_is_gone_is_not_waited_for(store, clock):

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
+from pyautoattack.fab_pt import FABAttack_PT
 from torch import Tensor
 
 from scc_core.models.base import ZeroShotModel
 from scc_core.noise import Noise
-from tests.scc_core.conftest import ConvTower, LinearTower, prompts
+from tests.scc_core.conftest import ConvTower, LinearTower, drawn, prompts
 
 EPSILON = 4 / 255
 
@@ -31,7 +32,7 @@ class Setting(NamedTuple):
 def oracle_setting() -> Setting:
     """Return a small network and 200 images, 10 of which it misclassifies; about a third survive 4/255."""
     model = ZeroShotModel(ConvTower(), prompts(4))
-    pixels = torch.rand(200, 3, 8, 8, generator=torch.Generator().manual_seed(1))
+    pixels = drawn(torch.rand, 200, 3, 8, 8, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         labels = model(pixels).argmax(dim=1)
     labels[:10] = (labels[:10] + 1) % 4
@@ -52,12 +53,18 @@ def linear_setting() -> tuple[Setting, Tensor, Tensor]:
     lie far from the edges of the box.
     """
     generator = torch.Generator().manual_seed(5)
-    direction = torch.randn(192, generator=generator)
+    direction = drawn(torch.randn, 192, generator=generator)
     tower = LinearTower(torch.stack([direction, torch.zeros(192)]), bias=torch.tensor([19.5, 20.0]), scale=30.0)
-    pixels = 0.4 + 0.2 * torch.rand(200, 3, 8, 8, generator=generator)
+    pixels = 0.4 + 0.2 * drawn(torch.rand, 200, 3, 8, 8, generator=generator)
     excess = (pixels - 0.5).flatten(1) @ direction - 0.5
     rows = (excess > 0.1).nonzero().squeeze(-1)[:12]
     setting = Setting(
         ZeroShotModel(tower, prompts(2)), pixels[rows], torch.zeros(12, dtype=torch.long), Noise(0, torch.arange(12))
     )
     return setting, direction.reshape(3, 8, 8), excess[rows] / direction.abs().sum()
+
+
+def published_fab(setting: Setting, epsilon: float, num_steps: int) -> Tensor:
+    """Return the images of the published FAB-T, against all three wrong classes."""
+    oracle = FABAttack_PT(setting.model, eps=epsilon, targeted=True, n_iter=num_steps, n_target_classes=3)
+    return oracle.perturb(setting.pixels, setting.labels)

@@ -15,6 +15,8 @@ from scc_core.attacks.optimisation import losses
 from scc_core.attacks.problem import Point, Problem
 from tests.scc_core.attacks.attack_setting import EPSILON, correct_setting, linear_setting, oracle_setting
 
+pytestmark = [pytest.mark.numerics, pytest.mark.usefixtures("float64")]
+
 PARTS = {"ce": {"loss": "ce"}, "dlr": {"loss": "dlr"}, "targeted": {"loss": "dlr-targeted"}}
 
 
@@ -31,7 +33,7 @@ def test_apgd_agrees_with_the_published_code(part):
         published = oracle.perturb(setting.pixels, setting.labels)
     assert 20 < setting.robust(published) < 120
     assert abs(setting.robust(found) - setting.robust(published)) <= 1
-    assert float((found - setting.pixels).abs().max()) == pytest.approx(EPSILON, abs=1e-6)
+    assert float((found - setting.pixels).abs().max()) == pytest.approx(EPSILON, abs=1e-9)
 
 
 def test_checkpoints_are_the_papers():
@@ -44,7 +46,7 @@ def test_apgd_reaches_the_optimum_of_a_linear_boundary_that_it_cannot_cross():
     epsilon = 0.9 * float(distance.min())
     found = APGD(num_steps=30)(setting.model, setting.pixels, setting.labels, epsilon, setting.noise).images
     assert setting.robust(found) == 12
-    assert torch.allclose(found, setting.pixels - epsilon * direction.sign(), atol=1e-6)
+    assert torch.allclose(found, setting.pixels - epsilon * direction.sign(), atol=1e-9)
 
 
 def test_apgd_breaks_what_a_linear_boundary_lets_it_break():
@@ -99,7 +101,6 @@ def restated_apgd(model, image, label, start, epsilon, num_steps, rho=0.75):
 
 
 def test_apgd_is_its_algorithm():
-    """A slope next to 0 may change its sign with the batch size, and one pixel with it; no more may differ."""
     model, pixels, labels, noise = correct_setting()
     draw = noise.fold("target-1/restart-0").fold("start").uniform((3, 8, 8), -1, 1)
     start = (pixels + EPSILON * draw / draw.abs().amax(dim=(1, 2, 3), keepdim=True)).clamp(0, 1)
@@ -107,7 +108,7 @@ def test_apgd_is_its_algorithm():
     for row in range(12):
         one = slice(row, row + 1)
         expected = restated_apgd(model, pixels[one], labels[one], start[one], EPSILON, 50)
-        assert int(((found[one] - expected).abs() > 1e-5).sum()) <= 2
+        assert torch.allclose(found[one], expected, atol=1e-9)
 
 
 def stepped(losses_at_steps, progress):
@@ -144,14 +145,13 @@ def test_the_first_checkpoint_does_not_ask_for_a_better_loss():
 
 
 def test_images_come_back_with_a_smaller_margin_and_misclassified_ones_untouched():
-    """On one image the cross-entropy is 0 in float32, so that it has no slope."""
     setting = oracle_setting()
     found = APGD(num_steps=20)(setting.model, setting.pixels, setting.labels, EPSILON, setting.noise).images
     assert torch.equal(found[:10], setting.pixels[:10])
     with torch.no_grad():
         before, after = (losses.margin(setting.model(x), setting.labels)[10:] for x in (setting.pixels, found))
     assert bool((after <= before).all())
-    assert int((after < before).sum()) == 189
+    assert int((after < before).sum()) == 190
 
 
 def test_targets_beyond_k_minus_one_are_dropped():

@@ -6,8 +6,12 @@ import pytest
 import torch
 
 from scc_core.attacks import APGD, FABT, FGSM, PGD, AutoAttack, CWLinf, Square, ViewEOT, attacks
+from scc_core.attacks.base import input_gradient, project
+from scc_core.attacks.optimisation import losses
 from scc_core.noise import Noise
 from tests.scc_core.attacks.attack_setting import EPSILON, correct_setting
+
+pytestmark = [pytest.mark.numerics, pytest.mark.usefixtures("float64")]
 
 ATTACKS = {
     "fgsm": FGSM(),
@@ -39,13 +43,38 @@ def test_the_budget_holds(attack):
         assert float(found.max()) <= 1
 
 
+def moved_by_another_batch(attack):
+    """How far any pixel moves when its image is attacked in other batches, in another order, than that of all."""
+    model, pixels, labels, noise = correct_setting(24)
+    whole = attack(model, pixels, labels, EPSILON, noise).images
+    parts = torch.arange(24).flip(0).split([9, 8, 6, 1])
+    found = [attack(model, pixels[rows], labels[rows], EPSILON, noise.select(rows)).images for rows in parts]
+    return float((torch.cat(found) - whole[torch.cat(parts)]).abs().max())
+
+
 @pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS.keys())
 def test_an_image_does_not_depend_on_its_batch(attack):
-    model, pixels, labels, noise = correct_setting(12)
-    whole = attack(model, pixels, labels, EPSILON, noise).images
-    for rows in (torch.arange(5), torch.tensor([11, 2, 7]), torch.tensor([4])):
-        part = attack(model, pixels[rows], labels[rows], EPSILON, noise.select(rows)).images
-        assert torch.allclose(part, whole[rows], atol=1e-6)
+    assert moved_by_another_batch(attack) < 1e-9
+
+
+class LessTheMean(FGSM):
+    """Steps along what an image's gradient has beyond the mean gradient of its batch."""
+
+    def perturb(self, model, pixels, labels, epsilon, noise):
+        gradient = input_gradient(lambda leaf: losses.cross_entropy(model(leaf), labels), pixels)
+        return project(pixels + epsilon * (gradient - gradient.mean(dim=0)).sign(), pixels, epsilon)
+
+
+class DrawsByPlace(PGD):
+    """Draws the start by an image's place in the batch instead of its sample id."""
+
+    def perturb(self, model, pixels, labels, epsilon, noise):
+        return super().perturb(model, pixels, labels, epsilon, Noise(noise.seed, torch.arange(len(pixels))))
+
+
+@pytest.mark.parametrize("attack", [LessTheMean(), DrawsByPlace(num_steps=1)], ids=lambda attack: attack.name)
+def test_an_attack_that_depends_on_the_batch_is_caught(attack):
+    assert moved_by_another_batch(attack) > 1 / 255
 
 
 @pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS.keys())

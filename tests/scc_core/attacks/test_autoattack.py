@@ -12,6 +12,8 @@ from scc_core.attacks import APGD, AutoAttack
 from scc_core.attacks.optimisation import losses
 from tests.scc_core.attacks.attack_setting import EPSILON, correct_setting, oracle_setting
 
+pytestmark = [pytest.mark.numerics, pytest.mark.usefixtures("float64")]
+
 
 @pytest.mark.parametrize(
     ("attacks", "classes", "ran"),

@@ -9,6 +9,8 @@ import torch
 
 from scc_core.attacks.optimisation import losses
 
+pytestmark = pytest.mark.numerics
+
 LOGITS = torch.tensor([[4.0, 1.0, 0.0, -2.0], [1.0, 3.0, 2.5, 0.0]])
 LABELS = torch.tensor([0, 2])
 TARGETS = torch.tensor([1, 0])

@@ -11,6 +11,8 @@ from scc_core.models.base import ZeroShotModel
 from scc_core.noise import Noise
 from tests.scc_core.conftest import LinearTower, prompts
 
+pytestmark = [pytest.mark.numerics, pytest.mark.usefixtures("float64")]
+
 
 class LinearLogits(LinearTower):
     """Two classes whose logit difference rises with ``w . x`` above -100: the optimum is a corner of the ball."""
@@ -34,7 +36,7 @@ def test_pgd_reaches_the_closed_form_optimum_of_a_linear_model(linear, noise):
     found = PGD(num_steps=40, step_size=1 / 255)(linear, pixels, labels, epsilon, noise).images
     sign = linear.model.weight[0].sign().reshape(3, 8, 8)
     optimum = (pixels - epsilon * sign).clamp(0, 1)
-    assert torch.allclose(found, optimum, atol=1e-6)
+    assert torch.allclose(found, optimum, atol=1e-9)
 
 
 def restated_pgd(model, pixels, labels, epsilon, noise, num_steps, step_size):
@@ -53,7 +55,7 @@ def restated_pgd(model, pixels, labels, epsilon, noise, num_steps, step_size):
 def test_pgd_is_its_definition(conv_model, images, labels, noise, epsilon):
     ours = PGD()(conv_model, images, labels, epsilon, noise)
     theirs = restated_pgd(conv_model, images, labels, epsilon, noise, 10, 1 / 255)
-    assert torch.allclose(ours.images, theirs, atol=1e-6)
+    assert torch.allclose(ours.images, theirs, atol=1e-9)
     assert (ours.cost.forwards, ours.cost.backwards) == (120, 120)
 
 
@@ -61,7 +63,7 @@ def test_the_budget_is_exact_and_used(conv_model, images, labels, noise):
     for epsilon in (1 / 255, 4 / 255, 16 / 255):
         found = PGD(num_steps=30)(conv_model, images, labels, epsilon, noise).images
         distance = (found - images).abs().amax(dim=(1, 2, 3))
-        assert torch.allclose(distance, torch.full((12,), epsilon), atol=1e-6)
+        assert torch.allclose(distance, torch.full((12,), epsilon), atol=1e-9)
         assert float(found.min()) >= 0
         assert float(found.max()) <= 1
 

@@ -12,6 +12,8 @@ from scc_core.attacks.view_eot import MeanOfViews
 from scc_core.noise import Noise
 from tests.scc_core.attacks.attack_setting import EPSILON, correct_setting, linear_setting
 
+pytestmark = [pytest.mark.numerics, pytest.mark.usefixtures("float64")]
+
 
 def test_the_defaults_are_ten_steps_of_one_255th():
     given = PGD(step_size="1/255").parameters()
@@ -31,7 +33,7 @@ def test_fgsm_is_one_step_of_epsilon_from_the_image(conv_model, images, labels, 
     torch.nn.functional.cross_entropy(conv_model(leaf), labels, reduction="sum").backward()
     expected = (images + EPSILON * leaf.grad.sign()).clamp(0, 1)
     found = FGSM()(conv_model, images, labels, EPSILON, noise)
-    assert torch.allclose(found.images, expected, atol=1e-6)
+    assert torch.allclose(found.images, expected, atol=1e-9)
     assert (found.cost.forwards, found.cost.backwards) == (12, 12)
 
 
@@ -49,7 +51,7 @@ def test_an_l2_projection_shrinks_only_what_is_outside():
     offset[:, 0, 0, 0], offset[:, 0, 0, 1] = torch.tensor([0.3, 0.03]), torch.tensor([0.4, 0.04])
     found = project_euclidean(centre + offset, centre, 0.1) - centre
     assert found[0, 0, 0, :2].tolist() == pytest.approx([0.06, 0.08], abs=1e-6)
-    assert torch.allclose(found[1], offset[1], atol=1e-6)
+    assert torch.allclose(found[1], offset[1], atol=1e-9)
 
 
 def test_an_l2_start_is_uniform_in_the_ball():
@@ -90,7 +92,7 @@ def test_a_targeted_attack_is_its_definition(loss):
         moved = current.detach() + current.grad.sign() / 255
         current = torch.max(torch.min(moved, pixels + EPSILON), pixels - EPSILON).clamp(0, 1)
     found = PGD(num_steps=5, loss=loss, targeted=True)(model, pixels, labels, EPSILON, noise).images
-    assert torch.allclose(found, current, atol=1e-6)
+    assert torch.allclose(found, current, atol=1e-9)
 
 
 def test_the_margin_loss_lets_images_alone_once_they_are_misclassified_by_kappa():
@@ -141,14 +143,14 @@ def test_view_eot_reaches_the_optimum_for_the_mean_of_both_views():
     both = direction + direction.flip(-1)
     clear = both.abs() > 0.7 * direction.abs().maximum(direction.flip(-1).abs())
     expected = -EPSILON * both.sign().expand_as(found.images)
-    assert torch.allclose((found.images - setting.pixels)[:, clear], expected[:, clear], atol=1e-6)
+    assert torch.allclose((found.images - setting.pixels)[:, clear], expected[:, clear], atol=1e-9)
     assert (found.cost.forwards, found.cost.backwards) == (12 * 60, 12 * 60)
 
 
 def test_view_eot_sees_the_mean_of_both_views():
     model, pixels, _, _ = correct_setting()
     expected = torch.stack([model(pixels), model(pixels.flip(-1))]).mean(dim=0)
-    assert torch.allclose(MeanOfViews(model)(pixels), expected, atol=1e-6)
+    assert torch.allclose(MeanOfViews(model)(pixels), expected, atol=1e-9)
 
 
 def test_view_eot_survives_a_flip_better_than_pgd():

@@ -13,6 +13,8 @@ from scc_core.models.base import ZeroShotModel
 from tests.components import MirroredTower
 from tests.scc_core.conftest import prompts
 
+pytestmark = [pytest.mark.numerics, pytest.mark.usefixtures("float64")]
+
 EPSILON = 4 / 255
 MIRRORED = "tests.components:mirrored"
 

@@ -43,6 +43,7 @@ def test_corrected_images_are_images(name, conv_model, images, noise):
     assert float(corrected.max()) <= 1
 
 
+@pytest.mark.numerics
 @pytest.mark.parametrize("name", NAMES)
 def test_what_is_declared_randomised_is_and_nothing_else(name, conv_model, images):
     defense, ids = build(name), torch.arange(12)
@@ -59,6 +60,7 @@ def test_no_defense_changes_the_images_it_is_given_or_the_global_generator(name,
     assert torch.equal(torch.get_rng_state(), state)
 
 
+@pytest.mark.numerics
 @pytest.mark.parametrize("name", [name for name in NAMES if "unrolled" in defenses.get(name).gradients])
 def test_an_unrolled_gradient_is_the_slope_of_the_whole_defense(name, images, noise):
     model = ZeroShotModel(ConvTower(scale=1.0), prompts(4))

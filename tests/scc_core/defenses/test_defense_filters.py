@@ -15,6 +15,8 @@ from scc_core.defenses.tte import random_crops
 from scc_core.noise import Noise
 from tests.scc_core.defenses.test_defenses import one_by_one
 
+pytestmark = [pytest.mark.numerics, pytest.mark.usefixtures("float64")]
+
 
 def restated_views_logits(model, pixels, noise, views=4, sigma=0.02):
     total = 0
@@ -30,7 +32,7 @@ def restated_views_logits(model, pixels, noise, views=4, sigma=0.02):
 def test_views_is_its_definition(conv_model, images, noise, options):
     names = {"views": "num_views", "sigma": "sigma"}
     ours = ViewAverage(**{names[key]: value for key, value in options.items()})(conv_model, images, noise)
-    assert torch.allclose(ours, one_by_one(restated_views_logits, conv_model, images, noise, **options), atol=1e-5)
+    assert torch.allclose(ours, one_by_one(restated_views_logits, conv_model, images, noise, **options), atol=1e-9)
 
 
 def test_views_is_what_scc_does_after_its_correction(conv_model, images, noise):
@@ -62,7 +64,7 @@ def test_low_pass_takes_a_radius_per_image(images):
     radii = torch.linspace(0.5, 6, len(images))
     together = low_pass(images, radii.reshape(-1, 1, 1, 1))
     apart = torch.cat([low_pass(image[None], float(radius)) for image, radius in zip(images, radii, strict=True)])
-    assert torch.allclose(together, apart, atol=1e-6)
+    assert torch.allclose(together, apart, atol=1e-9)
 
 
 def test_low_pass_stays_in_the_range():
@@ -108,7 +110,7 @@ def restated_tte_logits(model, pixels, noise, crops=4, padding=0.125):
 def test_tte_is_its_definition(conv_model, images, noise, options):
     names = {"crops": "num_crops", "padding": "padding"}
     ours = TTE(**{names[key]: value for key, value in options.items()})(conv_model, images, noise)
-    assert torch.allclose(ours, one_by_one(restated_tte_logits, conv_model, images, noise, **options), atol=1e-5)
+    assert torch.allclose(ours, one_by_one(restated_tte_logits, conv_model, images, noise, **options), atol=1e-9)
 
 
 def test_tte_draws_every_window(images):

@@ -8,10 +8,13 @@ import pytest
 import torch
 from torch.nn import functional
 
-from scc_core.defenses import RTPT, SCC, TTC, Flip, NoDefense, RandomNoise, Shift, defenses
+from scc_core.defenses import RTPT, SCC, TTC, CLIPureCos, Flip, NoDefense, RandomNoise, Shift, defenses
+from scc_core.defenses.clipure import null_texts
 from scc_core.models.base import ZeroShotModel
 from scc_core.noise import Noise
 from tests.scc_core.conftest import ConvTower, prompts
+
+pytestmark = [pytest.mark.numerics, pytest.mark.usefixtures("float64")]
 
 EPSILON, STEP = 4 / 255, 1 / 255
 
@@ -94,7 +97,7 @@ def gated_model() -> ZeroShotModel:
 
 def test_ttc_is_its_definition(conv_model, images, noise):
     corrected = TTC().correct(conv_model, images, noise)
-    assert torch.allclose(corrected, one_by_one(restated_ttc_image, conv_model, images, noise), atol=1e-6)
+    assert torch.allclose(corrected, one_by_one(restated_ttc_image, conv_model, images, noise), atol=1e-9)
 
 
 def test_ttc_s_gate_decides_per_image(gated_model, images, noise):
@@ -106,7 +109,7 @@ def test_ttc_s_gate_decides_per_image(gated_model, images, noise):
     assert kept.tolist() == (ratio >= tau).tolist()
     assert 0 < int(kept.sum()) < len(images)
     restated = one_by_one(restated_ttc_image, gated_model, images, noise, tau=tau)
-    assert torch.allclose(corrected, restated, atol=1e-6)
+    assert torch.allclose(corrected, restated, atol=1e-9)
 
 
 def test_ttc_stays_in_its_ball(conv_model, images, noise):
@@ -124,7 +127,7 @@ def test_ttc_stays_in_its_ball(conv_model, images, noise):
 def test_scc_is_its_definition(conv_model, images, noise, switches):
     ours = SCC(**switches)(conv_model, images, noise)
     theirs = one_by_one(restated_scc_logits, conv_model, images, noise, **switches)
-    assert torch.allclose(ours, theirs, atol=2e-4)
+    assert torch.allclose(ours, theirs, atol=1e-9)
 
 
 def test_scc_s_hard_label_is_the_views_or_the_warm_up_s(conv_model):
@@ -189,13 +192,35 @@ def test_shift_moves_down_and_right_and_repeats_the_border(images, noise):
 FEWER_VIEWS = {"r-tpt": {"num_views": 8}}
 
 
+def moved_by_another_batch(defense, model, images):
+    """How far any logit moves when its image is defended in other batches, in another order, than that of all."""
+    ids = torch.arange(12)
+    whole = defense(model, images, Noise(0, ids))
+    parts = ids.flip(0).split([6, 5, 1])
+    logits = [defense(model, images[rows], Noise(0, rows)) for rows in parts]
+    return float((torch.cat(logits) - whole[torch.cat(parts)]).abs().max())
+
+
 @pytest.mark.parametrize("name", list(defenses))
 def test_no_defense_depends_on_the_other_images_of_its_batch(name, conv_model, images):
     defense = defenses.get(name)(**FEWER_VIEWS.get(name, {}))
-    ids = torch.arange(12)
-    whole = defense(conv_model, images, Noise(0, ids))
-    parts = [defense(conv_model, images[rows], Noise(0, ids[rows])) for rows in torch.arange(12).split(5)]
-    assert torch.allclose(whole, torch.cat(parts), atol=1e-4)
+    assert moved_by_another_batch(defense, conv_model, images) < 1e-9
+
+
+class WholeBatchSteps(CLIPureCos):
+    """CLIPure-Cos as published: the step is divided by the length of the whole batch's gradient."""
+
+    def classify(self, model, images, noise):
+        null = model.embed_texts(null_texts(self.templates))
+        direction = functional.normalize(model.features(images), dim=-1)
+        for _ in range(self.num_steps):
+            gradient = null - (direction * null).sum(dim=-1, keepdim=True) * direction
+            direction = functional.normalize(direction + self.step_size * gradient / gradient.norm(), dim=-1)
+        return model.logits(direction)
+
+
+def test_a_defense_that_depends_on_the_batch_is_caught(conv_model, images):
+    assert moved_by_another_batch(WholeBatchSteps(num_steps=3), conv_model, images) > 0.1
 
 
 # Where a gate spares some images, planning assumes that it spares none.

@@ -17,6 +17,8 @@ from scc_core.evaluation.adaptive import DefendedClassifier, choose_gradients
 from scc_core.evaluation.threat import Adaptive
 from tests.scc_core.attacks.attack_setting import EPSILON, correct_setting
 
+pytestmark = [pytest.mark.numerics, pytest.mark.usefixtures("float64")]
+
 
 @dataclass(frozen=True)
 class Quantise(Defense):
@@ -63,7 +65,7 @@ def test_bpda_runs_the_correction_forward_and_skips_it_backward():
 def test_unrolled_gradients_are_those_of_the_defense():
     model, pixels, _, noise = correct_setting()
     flipped = DefendedClassifier(model, Flip(), noise)
-    assert torch.allclose(gradient_of(flipped, pixels), gradient_of(model, pixels.flip(-1)).flip(-1), atol=1e-6)
+    assert torch.allclose(gradient_of(flipped, pixels), gradient_of(model, pixels.flip(-1)).flip(-1), atol=1e-9)
     quantised = DefendedClassifier(model, Quantise(), noise, Adaptive("unrolled"))
     assert float(gradient_of(quantised, pixels).abs().max()) == 0.0
 
@@ -90,7 +92,7 @@ def test_the_logits_are_the_mean_over_the_draws():
         for call in range(2):
             drawn = replace(noise, sample_ids=noise.sample_ids + call * 2**32)
             draws = [defense(model, pixels, drawn.fold(f"eot-{number}")) for number in range(3)]
-            assert torch.allclose(classifier(pixels), sum(draws) / 3, atol=1e-6)
+            assert torch.allclose(classifier(pixels), sum(draws) / 3, atol=1e-9)
 
 
 def test_draws_are_fresh_on_every_call_and_the_same_in_every_process():
@@ -109,11 +111,11 @@ def test_noise_follows_its_sample_through_a_selection():
     with torch.no_grad():
         whole, part = DefendedClassifier(model, RandomNoise(), noise), DefendedClassifier(model, RandomNoise(), noise)
         expected = [whole(pixels), whole(pixels)]
-        assert torch.allclose(part.select(rows)(pixels[rows]), expected[0][rows], atol=1e-6)
+        assert torch.allclose(part.select(rows)(pixels[rows]), expected[0][rows], atol=1e-9)
         mixed = part(pixels)
-        assert torch.allclose(mixed[rows], expected[1][rows], atol=1e-6)
+        assert torch.allclose(mixed[rows], expected[1][rows], atol=1e-9)
         others = torch.tensor([0, 1, 3])
-        assert torch.allclose(mixed[others], expected[0][others], atol=1e-6)
+        assert torch.allclose(mixed[others], expected[0][others], atol=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -136,7 +138,7 @@ def test_a_randomised_defense_is_attacked_independently_of_the_batch(attack):
 
     whole = attacked(torch.arange(12))
     for rows in (torch.arange(5), torch.tensor([11, 2, 7]), torch.tensor([4])):
-        assert torch.allclose(attacked(rows), whole[rows], atol=1e-6)
+        assert torch.allclose(attacked(rows), whole[rows], atol=1e-9)
 
 
 def test_passes_of_the_defense_count_as_the_attackers():

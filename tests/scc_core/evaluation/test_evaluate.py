@@ -18,6 +18,8 @@ from scc_core.evaluation.evaluate import evaluate
 from scc_core.evaluation.threat import Adaptive, Threat
 from tests.scc_core.conftest import ConvTower
 
+pytestmark = [pytest.mark.numerics, pytest.mark.usefixtures("float64")]
+
 
 @dataclass(frozen=True)
 class ScriptedAttack(Attack):

@@ -40,6 +40,7 @@ def expected_tokens(folder: Path) -> torch.Tensor:
     return tokenizer(PROMPTS, **options).input_ids
 
 
+@pytest.mark.numerics
 @pytest.mark.parametrize("safetensors", [False, True], ids=["bin", "safetensors"])
 def test_its_embeddings_are_those_of_the_module_that_was_saved(module, hub_cache, tmp_path, safetensors):
     files = biomedclip.model_files(module, safetensors=safetensors)
@@ -111,6 +112,7 @@ def test_a_configuration_that_contradicts_the_card_is_refused_before_anything_is
         get_model(biomedclip.NAME).digest()
 
 
+@pytest.mark.numerics
 def test_a_copied_folder_is_held_to_the_card_of_its_repository(module, hub_cache, tmp_path):
     config = json.loads(json.dumps(biomedclip.CONFIG))
     config["preprocess_cfg"]["mean"] = [0.5, 0.5, 0.5]

@@ -59,6 +59,7 @@ def checkpoint(path: Path, architecture: str = "tiny") -> str:
     return f"checkpoint:{architecture}:{path}"
 
 
+@pytest.mark.numerics
 @pytest.mark.filterwarnings("ignore::scc_core.errors.SccBenchWarning")
 @pytest.mark.parametrize("ending", [".safetensors", ".pt", ".bin", ".pth"])
 @pytest.mark.parametrize("form", ["plain", "training", "distributed"])

@@ -11,6 +11,8 @@ from scc_core.models import get_model
 from scc_core.models.base import ZeroShotModel
 from tests.scc_core.conftest import ConvTower, prompts
 
+pytestmark = pytest.mark.numerics
+
 
 def test_logits_are_scaled_cosines(conv_model, images):
     features = conv_model.features(images)

@@ -14,7 +14,7 @@ from scc_core.errors import ComponentError, UserError
 from scc_core.models import get_model
 from scc_core.models.registry import ModelEntry
 from scc_core.models.user_models import as_entry
-from tests.components import TinyEntry
+from tests.components import TinyEntry, TinyTower
 from tests.scc_core.conftest import ConvTower
 
 
@@ -34,8 +34,8 @@ class WithoutCard:
     def digest(self) -> str:
         return "00"
 
-    def load(self, device: torch.device) -> ConvTower:
-        return ConvTower()
+    def load(self, device: torch.device) -> TinyTower:
+        return TinyTower()
 
 
 class WithoutMethods:
@@ -59,7 +59,7 @@ def test_an_object_a_class_and_a_function_are_models(path):
     model = entry.load(torch.device("cpu"))
     assert model.name == path
     pixels = torch.rand(2, 3, 8, 8)
-    assert torch.equal(model.encode_image(pixels), ConvTower().encode_image(pixels))
+    assert torch.equal(model.encode_image(pixels), TinyTower().encode_image(pixels))
 
 
 @pytest.mark.parametrize(
