@@ -7,6 +7,7 @@ the key, the label of the attack, the threat model, the label of the defense and
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -41,12 +42,20 @@ def renamed(text: str, quote: str = "") -> str:
     return text.replace(f"{quote}{FORMER}{quote}", f"{quote}{TODAY}{quote}")
 
 
-def test_every_attack_and_defense_is_pinned():
-    pinned = {(renamed(label).partition("(")[0], threat) for one in PINNED for _, label, threat, _, _ in one["cells"]}
-    assert pinned >= {(name, threat) for name in attacks for threat in ("transfer", "adaptive")}
-    adaptive = {name for name in defenses if defenses.get(name).gradients != ("none",)}
+def test_everything_of_version_0_1_0_is_pinned_and_still_there():
+    pinned = {
+        (re.split(r"[ (]", renamed(label))[0], threat) for one in PINNED for _, label, threat, _, _ in one["cells"]
+    }
+    names = {name for name, _ in pinned}
+    assert len(names) == 10
+    assert names - {"none"} <= set(attacks)
+    assert pinned >= {(name, threat) for name in names - {"none"} for threat in ("transfer", "adaptive")}
     pinned = {(threat, label.partition("(")[0]) for one in PINNED for _, _, threat, label, _ in one["cells"]}
-    assert pinned >= {("transfer", name) for name in defenses} | {("adaptive", name) for name in adaptive - {"none"}}
+    names = {name for _, name in pinned}
+    assert len(names) == 18
+    assert names <= set(defenses)
+    adaptive = {name for name in names - {"none"} if defenses.get(name).gradients != ("none",)}
+    assert pinned >= {("transfer", name) for name in names} | {("adaptive", name) for name in adaptive}
 
 
 @pytest.mark.parametrize("pattern", ["transfer", "surrogate", "transfer(source=*)", "surrogate*"])
