@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import signal
-from dataclasses import dataclass
-from functools import cached_property
+import sys
+from dataclasses import dataclass, field
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import ray
+import ray.cloudpickle
 from ray.actor import ActorHandle
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from workers.report import Introduction, Report
-from workers.shard import Shard
+from scc_core.machine.packages import plugin_folders
 
 if TYPE_CHECKING:
     from workers.bench import Bench
+    from workers.report import Introduction, Report
+    from workers.shard import Shard
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class WorkerResources:
         batch_size: images at a time; None finds the best size.
         threads: CPU threads of the process.
         node: id of the node to be on; None takes any, and makes an autoscaler add one where there is no room.
+        plugin_folders: where the user's own code lies; searched after everything that is installed.
     """
 
     num_cpus: float
@@ -36,6 +39,7 @@ class WorkerResources:
     batch_size: int | None = None
     threads: int = 1
     node: str | None = None
+    plugin_folders: tuple[str, ...] = field(default_factory=plugin_folders)
 
 
 class BenchWorker:
@@ -45,8 +49,14 @@ class BenchWorker:
     """
 
     def __init__(self, resources: WorkerResources) -> None:
+        # Ray puts the driver's folders first, where a user's package may have the name of one of this project's.
+        for folder in resources.plugin_folders:
+            if folder in sys.path:
+                sys.path.remove(folder)
+                sys.path.append(folder)
         self._resources = resources
         self._busy = False
+        self._made: Bench | None = None
         self._die = signal.signal(signal.SIGTERM, self._terminate)
 
     def arrive(self) -> None:
@@ -56,15 +66,17 @@ class BenchWorker:
         """Get ready, and say so."""
         return self._bench.introduce()
 
-    @cached_property
+    @property
     def _bench(self) -> Bench:
-        # Imported here, so that the driver creates actors without importing torch's and open_clip's machinery.
-        from workers.bench import Bench
+        if self._made is None:
+            # Imported here, so that the driver creates actors without importing torch's and open_clip's machinery.
+            from workers.bench import Bench
 
-        resources = self._resources
-        device = "cuda" if resources.num_gpus else "cpu"
-        share = resources.num_gpus if 0 < resources.num_gpus < 1 else 1.0
-        return Bench(device, resources.batch_size, threads=resources.threads, memory_fraction=share)
+            resources = self._resources
+            device = "cuda" if resources.num_gpus else "cpu"
+            share = resources.num_gpus if 0 < resources.num_gpus < 1 else 1.0
+            self._made = Bench(device, resources.batch_size, threads=resources.threads, memory_fraction=share)
+        return self._made
 
     def run(self, shard: Shard, batch_size: int | None = None) -> Report:
         """Measure a shard."""
@@ -97,4 +109,6 @@ def start_worker(resources: WorkerResources) -> WorkerHandle:
     return handle
 
 
+# Sent by value: by name, a worker would look for this package before the constructor has settled where it lies.
+ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
 _ACTOR: Any = ray.remote(BenchWorker)

@@ -12,6 +12,7 @@ import yaml
 from orchestrator.jobs.job_spec import GRID_VARIABLE, Order, pack_grid
 from orchestrator.store.credentials import SECRET_VARIABLES
 from scc_core.errors import UserError, unknown_name
+from scc_core.machine.packages import namesakes
 
 _RUNTIME_ENV_KEYS = ("pip", "uv", "conda", "py_modules", "env_vars", "config")
 RUN_METADATA = "sccbench_run"
@@ -66,6 +67,11 @@ class Surroundings:
             return built
         if not self.working_dir.is_dir():
             raise UserError(f"--working-dir {self.working_dir} is no directory")
+        if names := namesakes(self.working_dir):
+            raise UserError(
+                f"--working-dir {self.working_dir} holds {' and '.join(names)}, the name of a package of scc-bench, "
+                "which the head would then not find: rename yours"
+            )
         return {**built, "working_dir": str(self.working_dir.resolve()), "excludes": list(EXCLUDES)}
 
     def _read(self) -> dict[str, Any]:
