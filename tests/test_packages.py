@@ -9,6 +9,7 @@ import pytest
 
 from orchestrator.jobs.submission import Surroundings
 from orchestrator.store import ResultStore
+from scc_core.components.registry import Registry
 from scc_core.errors import UserError
 from scc_core.machine.packages import PACKAGES, check_found_first, namesakes
 from tests.orchestrator.console import ROOT, sccbench
@@ -19,7 +20,7 @@ EXAMPLES = ROOT / "docs" / "examples"
 def write_namesakes(folder: Path) -> None:
     for name in PACKAGES:
         (folder / name).mkdir()
-        (folder / name / "__init__.py").write_text("raise RuntimeError('this is the user's own')")
+        (folder / name / "__init__.py").write_text("raise RuntimeError('a package of the user')")
 
 
 @pytest.fixture
@@ -62,3 +63,8 @@ def test_folders_of_data_and_checkouts_of_this_project_hide_nothing(tmp_path):
     assert namesakes(tmp_path) == []
     assert namesakes(ROOT) == []
     check_found_first()
+
+
+def test_a_component_in_a_namesake_is_told_to_take_another_name():
+    with pytest.raises(UserError, match=r"'workers:Blur' cannot .* workers is a package of scc-bench: give"):
+        Registry("defense", "sccbench.defenses").get("workers:Blur")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +31,6 @@ class WorkerResources:
         batch_size: images at a time; None finds the best size.
         threads: CPU threads of the process.
         node: id of the node to be on; None takes any, and makes an autoscaler add one where there is no room.
-        plugin_folders: where the user's own code lies; searched after everything that is installed.
     """
 
     num_cpus: float
@@ -39,7 +38,6 @@ class WorkerResources:
     batch_size: int | None = None
     threads: int = 1
     node: str | None = None
-    plugin_folders: tuple[str, ...] = field(default_factory=plugin_folders)
 
 
 class BenchWorker:
@@ -48,13 +46,14 @@ class BenchWorker:
     SIGTERM, which a machine that is about to be taken away sends, ends it after the blocks that it measures.
     """
 
-    def __init__(self, resources: WorkerResources) -> None:
+    def __init__(self, plugin_folders: tuple[str, ...], num_gpus: float, batch_size: int | None, threads: int) -> None:
+        # Plain values alone: whatever has a class of this project would be looked for by name, too early.
         # Ray puts the driver's folders first, where a user's package may have the name of one of this project's.
-        for folder in resources.plugin_folders:
+        for folder in plugin_folders:
             if folder in sys.path:
                 sys.path.remove(folder)
                 sys.path.append(folder)
-        self._resources = resources
+        self._num_gpus, self._batch_size, self._threads = num_gpus, batch_size, threads
         self._busy = False
         self._made: Bench | None = None
         self._die = signal.signal(signal.SIGTERM, self._terminate)
@@ -72,10 +71,9 @@ class BenchWorker:
             # Imported here, so that the driver creates actors without importing torch's and open_clip's machinery.
             from workers.bench import Bench
 
-            resources = self._resources
-            device = "cuda" if resources.num_gpus else "cpu"
-            share = resources.num_gpus if 0 < resources.num_gpus < 1 else 1.0
-            self._made = Bench(device, resources.batch_size, threads=resources.threads, memory_fraction=share)
+            device = "cuda" if self._num_gpus else "cpu"
+            share = self._num_gpus if 0 < self._num_gpus < 1 else 1.0
+            self._made = Bench(device, self._batch_size, threads=self._threads, memory_fraction=share)
         return self._made
 
     def run(self, shard: Shard, batch_size: int | None = None) -> Report:
@@ -105,7 +103,7 @@ def start_worker(resources: WorkerResources) -> WorkerHandle:
         max_restarts=0,
         max_task_retries=0,
         scheduling_strategy=place,
-    ).remote(resources)
+    ).remote(plugin_folders(), resources.num_gpus, resources.batch_size, resources.threads)
     return handle
 
 
