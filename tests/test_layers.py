@@ -17,7 +17,8 @@ ROOT = Path(__file__).parent.parent
 LAYERS = ("scc_core", "workers", "orchestrator", "dashboards")
 ROOMS = {
     "scc_core": (
-        ("machine", "components"),
+        ("machine",),
+        ("components",),
         ("datasets", "embedded"),
         ("models",),
         ("attacks",),

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import signal
+import sys
 from dataclasses import dataclass
-from functools import cached_property
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import ray
+import ray.cloudpickle
 from ray.actor import ActorHandle
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from workers.report import Report, WorkerInfo
-from workers.shard import Shard
+from scc_core.machine.packages import plugin_folders
 
 if TYPE_CHECKING:
     from workers.bench import Bench
+    from workers.report import Report, WorkerInfo
+    from workers.shard import Shard
 
 
 @dataclass(frozen=True)
@@ -45,10 +47,17 @@ class BenchWorker:
     hand and begins no others.
     """
 
-    def __init__(self, resources: WorkerResources) -> None:
-        self._resources = resources
+    def __init__(self, plugin_folders: tuple[str, ...], num_gpus: float, batch_size: int | None, threads: int) -> None:
+        # Plain values alone: whatever has a class of this project would be looked for by name, too early.
+        # Ray puts the driver's folders first, where a user's package may have the name of one of this project's.
+        for folder in plugin_folders:
+            if folder in sys.path:
+                sys.path.remove(folder)
+                sys.path.append(folder)
+        self._num_gpus, self._batch_size, self._threads = num_gpus, batch_size, threads
         self._busy = False
         self._default_handler = signal.signal(signal.SIGTERM, self._drain)
+        self._made: Bench | None = None
 
     def placed(self) -> None:
         """Return at once: the answer tells the driver that the worker has a place."""
@@ -57,15 +66,16 @@ class BenchWorker:
         """Load the libraries, and return who the worker is."""
         return self._bench.info()
 
-    @cached_property
+    @property
     def _bench(self) -> Bench:
-        # Imported here, so that the driver creates actors without importing torch and open_clip.
-        from workers.bench import Bench
+        if self._made is None:
+            # Imported here, so that the driver creates actors without importing torch and open_clip.
+            from workers.bench import Bench
 
-        resources = self._resources
-        device = "cuda" if resources.num_gpus else "cpu"
-        memory_fraction = resources.num_gpus if 0 < resources.num_gpus < 1 else 1.0
-        return Bench(device, resources.batch_size, threads=resources.threads, memory_fraction=memory_fraction)
+            device = "cuda" if self._num_gpus else "cpu"
+            memory_fraction = self._num_gpus if 0 < self._num_gpus < 1 else 1.0
+            self._made = Bench(device, self._batch_size, threads=self._threads, memory_fraction=memory_fraction)
+        return self._made
 
     def run(self, shard: Shard, batch_size: int | None = None) -> Report:
         """Measure a shard."""
@@ -94,8 +104,10 @@ def start_worker(resources: WorkerResources) -> WorkerHandle:
         max_restarts=0,
         max_task_retries=0,
         scheduling_strategy=place,
-    ).remote(resources)
+    ).remote(plugin_folders(), resources.num_gpus, resources.batch_size, resources.threads)
     return handle
 
 
+# Sent by value: by name, a worker would look for this package before the constructor has settled where it lies.
+ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
 _ACTOR: Any = ray.remote(BenchWorker)

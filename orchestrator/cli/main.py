@@ -48,9 +48,6 @@ compare.register(app)
 info.register(app)
 fetch.register(app)
 cache.register(app)
-# The packages above this one bring their own commands, so that imports run only downwards.
-for _entry in sorted(entry_points(group="sccbench.commands"), key=lambda entry: entry.name):
-    app.command(_entry.name)(_entry.load())
 
 
 @app.callback(invoke_without_command=True)
@@ -64,10 +61,14 @@ def _root(version: Annotated[bool, typer.Option("--version", help="Print the ver
 
 def main() -> None:
     """Run the command line; what the user can mend is one line on standard error and exit status 2."""
-    # A grid may name components of the user's own by dotted path; they usually lie beside it.
-    sys.path.insert(0, str(Path.cwd()))
+    # A grid may name components of the user's own by dotted path. They usually lie beside it, and are found last: a
+    # package of theirs may have the name of one of this project's.
+    sys.path.append(str(Path.cwd()))
     show_warnings_in_one_line()
     try:
+        # The packages above this one bring their own commands, so that imports run only downwards.
+        for entry in sorted(entry_points(group="sccbench.commands"), key=lambda entry: entry.name):
+            app.command(entry.name)(entry.load())
         app()
     except SccBenchError as error:
         messages().print(f"error: {error}", style="bold red", markup=False, highlight=False, soft_wrap=True)

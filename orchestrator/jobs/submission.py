@@ -13,6 +13,7 @@ from orchestrator.jobs.job_spec import JobSpec, pack_grid
 from orchestrator.store import SECRET_VARIABLES
 from scc_core.errors import UserError, unknown_name
 from scc_core.machine import settings
+from scc_core.machine.packages import namesakes
 
 _RUNTIME_ENV_KEYS = ("pip", "uv", "conda", "py_modules", "env_vars", "config")
 RUN_METADATA = "sccbench_run"
@@ -72,6 +73,11 @@ class RuntimeEnvironment:
             return built
         if not self.working_dir.is_dir():
             raise UserError(f"--working-dir {self.working_dir} is no directory")
+        if names := namesakes(self.working_dir):
+            raise UserError(
+                f"--working-dir {self.working_dir} holds {' and '.join(names)}, the name of a package of scc-bench, "
+                "which the head would then not find: rename yours"
+            )
         return {**built, "working_dir": str(self.working_dir.resolve()), "excludes": list(EXCLUDES)}
 
     def _read_file(self) -> dict[str, Any]:

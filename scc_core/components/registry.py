@@ -14,6 +14,7 @@ from importlib.metadata import entry_points
 from typing import ClassVar, Generic, TypeVar
 
 from scc_core.errors import UserError, unknown_name
+from scc_core.machine.packages import PACKAGES
 
 T = TypeVar("T")
 
@@ -74,7 +75,9 @@ class Registry(Generic[T]):
             try:
                 component: T = getattr(importlib.import_module(module_name), attribute)
             except (ImportError, AttributeError) as error:
-                raise UserError(f"{self.kind} {name!r} cannot be imported: {error}") from None
+                package = module_name.partition(".")[0]
+                hint = f"; {package} is a package of scc-bench: give yours another name" if package in PACKAGES else ""
+                raise UserError(f"{self.kind} {name!r} cannot be imported: {error}{hint}") from None
             return component
         self._load_plugins()
         if name not in self._entries:

@@ -43,14 +43,13 @@ def renamed(text: str, quote: str = "") -> str:
 
 
 def test_everything_of_version_0_1_0_is_pinned_and_still_there():
-    pinned = {
-        (re.split(r"[ (]", renamed(label))[0], threat) for one in PINNED for _, label, threat, _, _ in one["cells"]
-    }
+    pinned_cells = [cell for one in PINNED for cell in one["cells"]]
+    pinned = {(re.split(r"[ (]", renamed(label))[0], threat) for _, label, threat, _, _ in pinned_cells}
     names = {name for name, _ in pinned}
     assert len(names) == 10
     assert names - {"none"} <= set(attacks)
     assert pinned >= {(name, threat) for name in names - {"none"} for threat in ("transfer", "adaptive")}
-    pinned = {(threat, label.partition("(")[0]) for one in PINNED for _, _, threat, label, _ in one["cells"]}
+    pinned = {(threat, label.partition("(")[0]) for _, _, threat, label, _ in pinned_cells}
     names = {name for _, name in pinned}
     assert len(names) == 18
     assert names <= set(defenses)
