@@ -1,3 +1,21 @@
-"""The orchestrator: grid, identity, plan, schedule, store, query and the command line."""
+"""The orchestrator: from a grid to results in a database. ``from orchestrator import run`` measures a grid."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import workers  # noqa: F401 - settles Ray's environment before any module here imports Ray
+
+if TYPE_CHECKING:
+    from orchestrator.driver.library import Run, run
+
+__all__ = ["Run", "run"]
+
+
+def __getattr__(name: str) -> object:
+    # Imported when asked for: whoever reads results only needs neither Ray nor torch.
+    if name in __all__:
+        from orchestrator.driver import library
+
+        return getattr(library, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -15,8 +15,8 @@ from rich.console import Console
 
 from orchestrator.cluster.options import Devices, RunOptions
 from scc_core.machine import settings
+from scc_core.machine.settings import DEFAULT_DATABASE as DEFAULT_DATABASE
 
-DEFAULT_DATABASE = "sqlite:///sccbench.db"
 _PIPE_WIDTH = 200
 
 

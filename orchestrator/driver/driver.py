@@ -7,6 +7,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from threading import current_thread, main_thread
 from types import FrameType
 
 from orchestrator.cluster.capacity import ClusterCapacity, cluster_capacity
@@ -217,6 +218,10 @@ def _sigterm_as_interrupt() -> Iterator[None]:
     def interrupt(_signal: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
+    # Python lets the main thread alone handle signals; a run that another one starts is stopped by its own program.
+    if current_thread() is not main_thread():
+        yield
+        return
     previous = signal.signal(signal.SIGTERM, interrupt)
     try:
         yield

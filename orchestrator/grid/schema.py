@@ -141,6 +141,17 @@ class Grid(BaseModel):
         return _known("precision", value, PRECISIONS)
 
 
+def grid_text(grid: Grid) -> str:
+    """Return a grid as a file would say it: every key that differs from its default, components by name."""
+    document = {key: value for key, value in grid.model_dump(mode="json", exclude_defaults=True).items() if value != []}
+    for axis in ("attacks", "defenses"):
+        given = [(component["name"], component["parameters"]) for component in document.get(axis, ())]
+        document |= {axis: [{name: parameters} if parameters else name for name, parameters in given]} if given else {}
+    threats = [(threat.pop("name"), threat) for threat in document.get("threat_models", ())]
+    document |= {"threat_models": [{name: chosen} if chosen else name for name, chosen in threats]} if threats else {}
+    return yaml.safe_dump(document, sort_keys=False)
+
+
 def load_grid(path: Path) -> tuple[Grid, str]:
     """Read and check a grid file; return it with its text as written.
 

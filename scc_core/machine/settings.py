@@ -97,12 +97,14 @@ PREPARED_GIB: Setting[float | None] = Setting(
     meaning="Bounds the disk cache of decoded and resized images; 0 keeps none.",
     expected="a number of GiB such as 20 or 0.5, or 0 for no disk cache",
 )
+DEFAULT_DATABASE = "sqlite:///sccbench.db"
+"""Taken where no variable names a database: a file in the working folder."""
 DATABASE: Setting[str | None] = Setting(
     "SCCBENCH_DB",
     type="URL",
     parse=str,
     default=None,
-    default_text="the URL in `SCCBENCH_DB_FILE`, else `sqlite:///sccbench.db`",
+    default_text=f"the URL in `SCCBENCH_DB_FILE`, else `{DEFAULT_DATABASE}`",
     meaning="Names the results database, as `--db` does.",
 )
 DATABASE_FILE: Setting[Path | None] = Setting(

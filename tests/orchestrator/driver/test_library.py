@@ -1,0 +1,83 @@
+"""A run as one call from Python: the same cells as the command measures, and errors before any compute."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+import orchestrator
+from orchestrator.driver.library import Run, run
+from orchestrator.grid.expand import expand
+from orchestrator.grid.schema import Grid, grid_text, parse_grid
+from scc_core.errors import UserError
+from tests.orchestrator.console import sccbench
+
+GRID = {
+    "name": "from Python",
+    "models": ("tests.components:tiny",),
+    "datasets": ["tests.components:noise_images"],
+    "attacks": [{"pgd": {"num_steps": 3}}],
+    "epsilons": [0, "4/255"],
+    "threat_models": ["transfer", {"adaptive": {"gradients": "unrolled"}}],
+    "defenses": ["none", "flip", {"shift": {"right": 2}}],
+    "exclude": [{"defense": "shift*", "epsilon": 0}],
+    "max_samples": 100,
+}
+
+
+def as_grid() -> Grid:
+    return parse_grid(yaml.safe_dump({**GRID, "models": list(GRID["models"])}), "the test")
+
+
+def test_a_grid_written_as_text_means_the_same():
+    grid = as_grid()
+    again = parse_grid(grid_text(grid), "its text")
+    assert again == grid
+    assert dict(expand(again)) == dict(expand(grid))
+    assert yaml.safe_load(grid_text(grid))["defenses"] == ["none", "flip", {"shift": {"right": 2}}]
+    assert "seeds" not in yaml.safe_load(grid_text(grid))
+
+
+@pytest.mark.slow
+def test_the_call_measures_what_the_command_measures(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    done = run(GRID, num_workers=1)
+    assert (done.failed, done.database) == (0, "sqlite:///sccbench.db")
+    assert "all cells done" in capsys.readouterr().out
+    assert repr(done) == f"Run({done.id}: all cells done, {done.measured} blocks measured)"
+    path = tmp_path / "grid.yaml"
+    path.write_text(grid_text(as_grid()), encoding="utf-8")
+    commanded = sccbench("run", str(path), "--db", "other.db", "--workers", "1", folder=tmp_path)
+    assert commanded.returncode == 0, commanded.stdout + commanded.stderr
+    other = Run("", f"sqlite:///{tmp_path}/other.db", 0, 0)
+    columns = ["cell", "samples", "correct", "accuracy", "mean_margin", "threat_model"]
+    assert done.results().select(columns).equals(run(as_grid(), other.database, quiet=True).results().select(columns))
+    # What was asked for again, as a Grid, is all there: the keys are the same.
+    assert run(path, quiet=True).measured == 0
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("grid", "options", "message"),
+    [
+        ({**GRID, "modles": []}, {}, "the grid: unknown key 'modles'. Did you mean 'models'"),
+        ({**GRID, "defenses": ["scx"]}, {}, "Did you mean 'scc'"),
+        ({**GRID, "seeds": {0, 1}}, {}, "holds what a grid file cannot say: .* set"),
+        ("nowhere.yaml", {}, "cannot read the grid nowhere.yaml"),
+        (GRID, {"workers": 2}, "unknown option among workers; the options of a run are address, num_workers"),
+        (GRID, {"database": "mysql://x"}, "expected a file, sqlite"),
+    ],
+    ids=["key", "defense", "set", "file", "option", "database"],
+)
+def test_what_is_wrong_is_told_before_any_compute(grid, options, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=message):
+        run(grid, **options)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_package_exports_the_call():
+    assert orchestrator.run is run
+    assert orchestrator.Run is Run
+    with pytest.raises(AttributeError, match="no attribute 'runs'"):
+        orchestrator.runs  # noqa: B018 - the access is the test
