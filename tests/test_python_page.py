@@ -7,13 +7,27 @@ from pathlib import Path
 
 import pytest
 
-PAGE = Path(__file__).parent.parent / "docs" / "python.md"
+ROOT = Path(__file__).parent.parent
+PAGE = ROOT / "docs" / "python.md"
+
+
+def snippets_of(page: Path) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+
+
+@pytest.mark.slow
+def test_the_snippet_of_the_readme_runs(capsys):
+    (snippet,) = snippets_of(ROOT / "README.md")
+    exec(compile(snippet, "README.md", "exec"), {})
+    setting, *results = capsys.readouterr().out.splitlines()
+    assert setting == "demo-clip on demo/shapes, 50 samples, pgd at 4/255 (transfer)"
+    assert [line.split(":")[0].strip() for line in results] == ["none", "shift", "scc"]
 
 
 @pytest.mark.slow
 def test_the_snippets_run_in_order(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    snippets = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), flags=re.DOTALL)
+    snippets = snippets_of(PAGE)
     assert len(snippets) == 6
     names: dict[str, object] = {}
     printed = []

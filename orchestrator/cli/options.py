@@ -104,7 +104,7 @@ _BatchSize = Annotated[
     typer.Option(
         min=1,
         metavar="N",
-        help="Images at a time; changes speed and memory, never a result. Default: what is found to be fastest.",
+        help="Images at a time; changes speed, memory and rounding. Default: what is found to be fastest.",
     ),
 ]
 _Devices = Annotated[

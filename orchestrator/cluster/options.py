@@ -17,7 +17,7 @@ class Devices(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
-    """How a run uses a cluster or this machine; no option changes a result.
+    """How a run uses a cluster or this machine; no option changes what is done to an image.
 
     Attributes:
         address: of a Ray cluster; None starts a local one.

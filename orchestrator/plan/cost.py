@@ -8,15 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from orchestrator.grid.cell import Cell
 from scc_core.attacks import Attack
 from scc_core.components.component import Component
 from scc_core.cost import Cost
 from scc_core.defenses import Defense
+from scc_core.defenses.base import DefenseCost
+from scc_core.errors import UserError
 from scc_core.evaluation.adaptive import choose_gradients
 from scc_core.evaluation.threat import Adaptive
+
+CostT = TypeVar("CostT", Cost, DefenseCost)
 
 
 class CellCost(NamedTuple):
@@ -48,14 +52,25 @@ def cell_cost(cell: Cell) -> CellCost:
 def _cell_cost(
     attack: Component[Attack] | None, adaptive: Adaptive | None, defense: Component[Defense], classes: int
 ) -> CellCost:
-    defending = defense.build()
-    predicted = defending.nominal_cost(classes).total
+    predicted = _declared(defense, DefenseCost, classes).total
     if attack is None:
         return CellCost(Cost(), predicted, 0)
-    attacking = attack.build()
-    undefended = attacking.nominal_cost(classes)
-    made = undefended if adaptive is None else adaptive_attack_cost(attacking, defending, adaptive, classes)
+    undefended = _declared(attack, Cost, classes)
+    made = undefended if adaptive is None else adaptive_attack_cost(attack.build(), defense.build(), adaptive, classes)
     return CellCost(made, predicted, undefended.backwards)
+
+
+def _declared(component: Component[Any], expected: type[CostT], classes: int) -> CostT:
+    """Return the nominal cost of an attack or a defense, which may be a user's own and declare nonsense."""
+    whose = f"{component.kind} {component.name!r}: nominal_cost"
+    built = component.build()
+    try:
+        declared = built.nominal_cost(classes)
+    except Exception as error:
+        raise UserError(f"{whose} is called with the number of classes, and raised {error!r}") from error
+    if not isinstance(declared, expected):
+        raise UserError(f"{whose} returned {declared!r}, expected a scc_core.{expected.__name__}")
+    return declared
 
 
 def adaptive_attack_cost(attack: Attack, defense: Defense, adaptive: Adaptive, classes: int) -> Cost:

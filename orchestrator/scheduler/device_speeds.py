@@ -51,7 +51,7 @@ class _FoundBatchSize:
 
 @dataclass
 class DeviceSpeeds:
-    """What the workers' reports tell of the speed of models on devices; none of it changes a result.
+    """What the workers' reports tell of the speed of models on devices; none of it changes what is done to an image.
 
     Args:
         hang_seconds: a worker that is silent on a shard for less never counts as hung.

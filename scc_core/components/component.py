@@ -90,11 +90,20 @@ class Component(Generic[BuiltT]):
         """The class that is built.
 
         Raises:
-            UserError: no such name; see :meth:`Registry.get`.
+            UserError: no such name, see :meth:`Registry.get`; or what has it is no class of that kind.
         """
         # Attacks and defenses lie above this package and load torch, which reading a grid must not.
         registry = getattr(import_module(f"scc_core.{self.kind}s"), f"{self.kind}s")
         implementation: type[BuiltT] = registry.get(self.name)
+        if not (isinstance(implementation, type) and issubclass(implementation, Parametrised)) or (
+            getattr(implementation, "kind", None) != self.kind
+        ):
+            raise UserError(f"{self.name!r} is no {self.kind}: derive a class from scc_core.{self.kind.capitalize()}")
+        undecorated = any(isinstance(value, dataclasses.Field) for value in vars(implementation).values())
+        if not dataclasses.is_dataclass(implementation) or undecorated:
+            raise UserError(
+                f"{self.kind} {self.name!r} is no dataclass: decorate its class with @dataclass(frozen=True)"
+            )
         return implementation
 
     def build(self) -> BuiltT:

@@ -38,7 +38,7 @@ def measure(
         blocks: numbers of the blocks, see :mod:`scc_core.blocks`.
         threat: what is done to the images; one that is adaptive is made for exactly one defense.
         defenses: by the key of their cell.
-        batch_size: images at a time; changes speed and memory, never a result.
+        batch_size: images at a time; changes speed, memory and rounding, never what is done to an image.
         next_blocks: what the caller will measure after these; their first images are read meanwhile.
 
     Raises:

@@ -16,6 +16,7 @@ from scc_core.batch import Batch
 from scc_core.components.component import Component
 from scc_core.cost import Cost
 from scc_core.defenses import Defense, DefenseCost, defenses
+from scc_core.errors import UserError
 from scc_core.evaluation.adaptive import STRONGEST_FIRST
 from scc_core.evaluation.evaluate import Evaluation, evaluate
 from scc_core.evaluation.threat import Adaptive, Threat
@@ -167,3 +168,30 @@ and one whose correction can be differentiated."""
 @pytest.mark.parametrize(("defended", "adaptive"), ways_through(ELSEWHERE))
 def test_options_that_add_passes_are_priced(name, given, defended, adaptive, model):
     assert_adaptive_fits(model, name, attack_named(name, **given), defended, adaptive)
+
+
+@dataclass(frozen=True)
+class Former(Defense):
+    """Declares its cost as version 0.1.0 asked for it."""
+
+    def nominal_cost(self):
+        return Cost(forwards=1)
+
+
+@dataclass(frozen=True)
+class Vague(Defense):
+    def nominal_cost(self, num_classes):
+        return num_classes
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("Former", r"test_cost:Former': nominal_cost is called with the number of classes, and raised TypeError\("),
+        ("Vague", r"test_cost:Vague': nominal_cost returned \d+, expected a scc_core.DefenseCost"),
+    ],
+)
+def test_a_cost_that_is_none_is_told_in_one_line(name, message):
+    with pytest.raises(UserError, match=message) as error:
+        cell_cost(cell(dataset=DATASET, defense=Component("defense", f"{__name__}:{name}")))
+    assert "\n" not in str(error.value)

@@ -11,12 +11,23 @@ import pytest
 
 from scc_core.attacks import PGD, Surrogate, attacks
 from scc_core.components.component import Component
+from scc_core.components.parameters import parameter
 from scc_core.components.registry import Registry
 from scc_core.cost import Cost
 from scc_core.defenses import TTC, Defense, defenses
 from scc_core.errors import UserError
 
 SOURCE = "tests.components:mirrored"
+
+
+class Plain(Defense):
+    """Lacks the decorator."""
+
+
+class Undecorated(PGD):
+    """Lacks the decorator, too, so that its own parameter would be none."""
+
+    power: float = parameter(1.0, help="unused")
 
 
 @pytest.mark.parametrize("kind", ["attack", "defense"])
@@ -91,6 +102,10 @@ def test_the_former_name_is_read_and_stays_in_keys():
         (Component("attack", "pgd", {"nm_steps": 3}), "unknown parameter of attack 'pgd': 'nm_steps'. Did you mean"),
         (Component("defense", "ttc", {"tau": None}), "defense 'ttc': tau: None is not a number"),
         (Component("defense", "gone.module:Defense"), "defense 'gone.module:Defense' cannot be imported"),
+        (Component("defense", f"{__name__}:Plain"), "Plain' is no dataclass: decorate its class with @dataclass"),
+        (Component("attack", f"{__name__}:Undecorated"), "Undecorated' is no dataclass: decorate its class with"),
+        (Component("attack", f"{__name__}:Plain"), "Plain' is no attack: derive a class from scc_core.Attack"),
+        (Component("defense", f"{__name__}:SOURCE"), "SOURCE' is no defense: derive a class from scc_core.Defense"),
     ],
 )
 def test_what_cannot_be_built_is_said_in_one_line(component, message):
