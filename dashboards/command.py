@@ -25,7 +25,8 @@ def dashboard(db: Database = DEFAULT_DATABASE, run: Run = None, out: Out = SITE)
 
 def demo(db: Database = DEMO_DATABASE, out: Out = SITE, workers: Workers = None) -> None:
     """Run the demonstration grid on the small models that ship with the project, and draw its dashboard."""
-    from orchestrator.cli.run import finish, start
+    from orchestrator.cli.exit_status import finish
+    from orchestrator.cli.run import start
     from orchestrator.cluster.options import RunOptions
     from orchestrator.grid.shipped import demo_grid
 

@@ -1,3 +1,3 @@
 """The command ``sccbench``."""
 
-__all__ = ["options", "run"]
+__all__ = ["exit_status", "options", "run"]

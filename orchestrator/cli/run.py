@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from orchestrator.cli.exit_status import finish
 from orchestrator.cli.options import (
     DEFAULT_DATABASE,
     Address,
@@ -26,7 +27,6 @@ from orchestrator.cluster.options import RunOptions
 if TYPE_CHECKING:
     from orchestrator.driver.driver import RunResult
 
-EXIT_FAILED = 1
 RunId = Annotated[str | None, typer.Argument(metavar="[RUN]", help="A run's id or its beginning. Default: the latest.")]
 
 
@@ -109,12 +109,6 @@ def start(grid: Path, db: str, options: RunOptions, *, strict: bool = False) -> 
     from orchestrator.driver.display import ConsoleDisplay
 
     return run_grid(checked, text, db, options, ConsoleDisplay(output(), messages()), strict=strict)
-
-
-def finish(result: RunResult) -> None:
-    """Exit with the status of a run that has failed cells; return when it has none."""
-    if result.failed:
-        raise typer.Exit(EXIT_FAILED)
 
 
 def _allow_plugins(allowed: bool) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from orchestrator.cli.exit_status import finish
 from orchestrator.cli.options import (
     DEFAULT_DATABASE,
     Database,
@@ -153,7 +154,6 @@ def _cancel_in_database(db: str, run: str | None) -> tuple[str, str]:
 
 def drive(job_spec: Annotated[str, typer.Argument(help="What `sccbench submit` sends.")]) -> None:
     """Run a submitted job: the head runs this."""
-    from orchestrator.cli.run import finish
     from orchestrator.driver.display import ConsoleDisplay
     from orchestrator.jobs.entrypoint import run_job
 
