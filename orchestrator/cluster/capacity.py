@@ -88,7 +88,7 @@ def cluster_capacity(options: RunOptions) -> ClusterCapacity:
         )
     cpus, gpus = sum(node.cpus for node in nodes), sum(node.gpus for node in nodes)
     existing = f"{len(nodes)} nodes with {cpus:g} CPU cores and {gpus:g} GPUs"
-    # A cluster without any resources has an autoscaler that nobody has asked for a node yet.
+    # A cluster without any resources has an autoscaler, which adds nodes once workers are requested.
     unscaled = options.address is not None and not cpus and not gpus
     if options.devices in (Devices.GPU, Devices.ALL) and not gpus and not unscaled:
         raise UserError(

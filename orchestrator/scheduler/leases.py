@@ -47,7 +47,7 @@ class DatabaseLeases:
     Args:
         store: the database.
         run: the run's id.
-        measured_elsewhere: called with a cell and the number of its blocks that another run has measured.
+        count_blocks: is called with a cell and the number of its blocks that other drivers have measured.
         connection: tells whether the database is up.
         clock: in seconds.
     """
@@ -56,13 +56,13 @@ class DatabaseLeases:
         self,
         store: ResultStore,
         run: str,
-        measured_elsewhere: Callable[[str, int], None],
+        count_blocks: Callable[[str, int], None],
         connection: DatabaseConnection,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
         self._driver = DriverRecord(secrets.token_hex(8), run, machine_id(), os.getpid(), settings.LEASE_SECONDS.read())
-        self._measured_elsewhere = measured_elsewhere
+        self._count_blocks = count_blocks
         self._connection = connection
         self._clock = clock
         self._attack_groups: dict[str, str] = {}
@@ -210,7 +210,7 @@ class DatabaseLeases:
             self._attack_groups[cell.key] = cell.attack_group
             present = whole & measured.get(cell.key, BlockRanges())
             if present:
-                self._measured_elsewhere(cell.key, len(present))
+                self._count_blocks(cell.key, len(present))
             if cell.key not in self._failed_cells:
                 missing[cell] = whole - present
         parts = list(spans_of(missing))
@@ -231,20 +231,20 @@ class DatabaseLeases:
 
 @contextmanager
 def open_leases(
-    store: ResultStore, run: str, measured_elsewhere: Callable[[str, int], None], connection: DatabaseConnection
+    store: ResultStore, run: str, count_blocks: Callable[[str, int], None], connection: DatabaseConnection
 ) -> Iterator[LeaseManager]:
     """Give a driver its lease manager: leases in the database, unless it is an SQLite file, which has one driver.
 
     Args:
         store: the database.
         run: the run's id.
-        measured_elsewhere: called with a cell and the number of its blocks that another run has measured.
+        count_blocks: is called with a cell and the number of its blocks that other drivers have measured.
         connection: tells whether the database is up.
     """
     if is_sqlite(store.url):
         yield NoLeases()
         return
-    leases = DatabaseLeases(store, run, measured_elsewhere, connection)
+    leases = DatabaseLeases(store, run, count_blocks, connection)
     try:
         yield leases
     finally:

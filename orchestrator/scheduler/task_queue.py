@@ -189,7 +189,7 @@ class TaskQueue:
         return failures
 
     def _retry(self, task: Task, failures: dict[str, Failure]) -> dict[str, Failure]:
-        """Queue the failing cells of a task once more, alone; return those that fail because it happened again."""
+        """Queue the failing cells of a task once more, alone; on their second error return them as failed for good."""
         if task.errors + 1 >= MAX_ERRORS:
             self._failed_cells.update(failures)
             return failures

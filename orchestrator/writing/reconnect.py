@@ -1,4 +1,4 @@
-"""The state of the connection to the database: whoever fails reports it, a thread asks again, the user is told once."""
+"""The state of the connection to the database: a failed call reports a loss, a thread pings, the user is told once."""
 
 from __future__ import annotations
 
