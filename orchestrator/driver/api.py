@@ -10,7 +10,7 @@ from orchestrator.driver.display import Display
 from orchestrator.driver.driver import RunResult, resume, start
 from orchestrator.driver.prepare import prepare
 from orchestrator.grid.schema import Grid, parse_grid
-from orchestrator.store import ResultStore
+from orchestrator.store import ResultStore, database_exists
 
 
 def run_grid(
@@ -39,7 +39,9 @@ def run_grid(
         RunInterruptedError: the run was interrupted; it can be resumed.
         RunCancelledError: another process cancelled the run; it can be resumed.
     """
-    # Before the database is opened, so that a wrong grid leaves no file behind.
+    # A database that cannot be used is told before anything is downloaded, and a wrong grid leaves no file behind.
+    if database_exists(database):
+        ResultStore.open(database).close()
     prepared = prepare(grid, text, display.notice, strict=strict)
     with ResultStore.open(database) as store:
         result = start(prepared, store, options, display, submission_id)

@@ -79,3 +79,12 @@ def test_a_wrong_grid_leaves_no_database_behind(tmp_path):
 def test_only_a_run_that_exists_is_resumed(database):
     with pytest.raises(UserError, match="no run '2020'"):
         resume_run("2020", database, RunOptions(), Lines())
+
+
+def test_a_database_that_cannot_be_used_is_told_before_anything_is_prepared(tmp_path, monkeypatch):
+    monkeypatch.setattr("orchestrator.driver.api.prepare", lambda *_, **__: pytest.fail("the grid was prepared"))
+    grid = parse_grid(TEXT, "the test")
+    (tmp_path / "other.db").write_text("no database at all, and long enough to be none")
+    for url in ("mysql://host/results", f"{tmp_path}/other.db", "postgresql://bench@127.0.0.1:9/results"):
+        with pytest.raises(UserError):
+            run_grid(grid, TEXT, url, RunOptions(), Lines())
