@@ -12,13 +12,13 @@ from pathlib import Path
 from orchestrator.doctor.environment import Finding
 from scc_core.datasets import Dataset, LeftOut, PublishedDataset, PublishedEntry, datasets, open_dataset
 from scc_core.datasets.cards import Description
-from scc_core.datasets.fetch.download import digest_fault
 from scc_core.datasets.files.file_dataset import FileDataset
 from scc_core.datasets.files.published import IncompleteDatasetWarning
 from scc_core.datasets.files.readable_samples import leave_out_unreadable
 from scc_core.datasets.files.samples import FileSamples
 from scc_core.errors import UserError, unknown_name
 from scc_core.machine import settings
+from scc_core.machine.download import digest_fault
 from scc_core.machine.folders import data_folder
 
 _SHOWN = 20

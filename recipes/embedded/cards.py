@@ -14,8 +14,8 @@ import torch
 from recipes.embedded.evaluate import predictions
 from recipes.embedded.recipes import Recipe
 from recipes.embedded.training import TrainingReport
+from scc_core.datasets.rendered.datasets import HELD_OUT_CLASSES
 from scc_core.datasets.rendered.entries import EMBEDDED_DATASETS
-from scc_core.datasets.rendered.test_sets import HELD_OUT_CLASSES
 from scc_core.models.open_clip.loader import OpenClipParts, load_open_clip
 
 RECORD_NAME = "training.json"

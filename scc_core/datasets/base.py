@@ -100,6 +100,9 @@ class Dataset(ABC):
     def __len__(self) -> int:
         return len(self.labels)
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name}, {len(self)} samples, {len(self.class_names)} classes)"
+
     def prompts(self) -> Mapping[str, tuple[str, ...]]:
         """Return for every class name its rendered prompts, in label order."""
         return render_prompts(self.class_names, self.templates)

@@ -1,1 +1,1 @@
-"""This machine's folders, files and locks."""
+"""This machine's folders, files, locks and settings, and downloads onto it."""

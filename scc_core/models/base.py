@@ -99,6 +99,9 @@ class VisionLanguageModel(ABC):
     logit_scale: float
     logit_bias: float = 0.0
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name}, {self.image_size} pixels, on {self.device})"
+
     @abstractmethod
     def encode_image(self, pixels: Tensor) -> Tensor:
         """Embed ``(B, 3, S, S)`` float32 pixels in [0, 1] as ``(B, D)``, unnormalised, differentiable in pixels."""

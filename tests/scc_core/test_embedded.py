@@ -28,6 +28,7 @@ from recipes.embedded.objective import contrastive_loss
 from recipes.embedded.recipes import Recipe, load_recipe
 from recipes.embedded.streams import training_sample
 from recipes.embedded.training import TrainingReport, learning_rate_factor, train_model
+from scc_core.datasets.rendered.datasets import COMBINATIONS, FACTORIES, HELD_OUT_CLASSES
 from scc_core.datasets.rendered.digits import glyphs
 from scc_core.datasets.rendered.entries import EMBEDDED_DATASETS
 from scc_core.datasets.rendered.facts import agreement, encode_facts
@@ -35,7 +36,6 @@ from scc_core.datasets.rendered.photos import crop_box, tiles
 from scc_core.datasets.rendered.scenes import draw_scene, is_held_out
 from scc_core.datasets.rendered.seeding import keyed_generator
 from scc_core.datasets.rendered.shapes import SHAPES
-from scc_core.datasets.rendered.test_sets import COMBINATIONS, FACTORIES, HELD_OUT_CLASSES
 from scc_core.embedded.sources import EMBEDDED_MODELS, embedded_model_source
 from scc_core.errors import UserError
 from scc_core.models.open_clip.loader import OpenClipParts, load_open_clip

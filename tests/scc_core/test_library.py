@@ -164,7 +164,10 @@ def test_images_that_are_none_are_refused(pixels, labels, message):
 def test_models_and_datasets_come_by_name():
     model = scc_core.load_model("demo-clip", "cpu")
     assert (model.name, model.device) == ("demo-clip", torch.device("cpu"))
-    assert scc_core.load_dataset("demo/shapes").name == open_dataset("demo/shapes").name
+    assert repr(model) == "OpenClipModel(demo-clip, 64 pixels, on cpu)"
+    dataset = scc_core.load_dataset("demo/shapes")
+    assert len(dataset) == len(open_dataset("demo/shapes"))
+    assert repr(dataset) == f"RenderedDataset(demo/shapes, {len(dataset)} samples, 12 classes)"
 
 
 def test_the_package_exports_what_it_names_and_loads_torch_only_for_it():

@@ -6,13 +6,13 @@ from contextlib import suppress
 
 from scc_core.datasets.base import Dataset
 from scc_core.datasets.cards import Description, Download
-from scc_core.datasets.fetch.download import digest_fault, download
 from scc_core.datasets.fetch.imagenet_archives import sort_validation_images
 from scc_core.datasets.fetch.unpack import unpack
 from scc_core.datasets.files.published import PublishedDataset, PublishedEntry, open_described
 from scc_core.datasets.own import webdataset
 from scc_core.datasets.registry import SCHEMES, datasets, open_dataset
 from scc_core.errors import NotFetchedError, UserError
+from scc_core.machine.download import digest_fault, download
 from scc_core.machine.file_lock import file_lock
 from scc_core.machine.folders import cache_folder, data_folder
 

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
-from scc_core.datasets.fetch.download import digest_fault
 from scc_core.errors import UserError
+from scc_core.machine.download import digest_fault
 
 
 class _Archive(NamedTuple):

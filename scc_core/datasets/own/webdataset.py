@@ -12,7 +12,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from scc_core.datasets.base import Dataset, DatasetCard
-from scc_core.datasets.fetch.download import NoSuchFileError, download
 from scc_core.datasets.files.readable_samples import leave_out_unreadable
 from scc_core.datasets.own.address import Address, find_place, parse_address
 from scc_core.datasets.own.dataset import OwnDataset, check_any, empty_classes
@@ -20,6 +19,7 @@ from scc_core.datasets.own.tar_shards import TarSamples, index_archive
 from scc_core.datasets.own.texts import CLASS_NAMES_FILE, DEFAULT_TEMPLATES, ClassNames, parse_templates, read_text
 from scc_core.errors import NotFetchedError, UserError
 from scc_core.machine import settings
+from scc_core.machine.download import NoSuchFileError, download
 from scc_core.machine.folders import data_folder
 
 SCHEME = "webdataset"

@@ -26,7 +26,7 @@ DATASET_NAMES = (
 def make_dataset(name: str) -> Dataset:
     """Make one of :data:`DATASET_NAMES`."""
     # `scc_core.datasets` imports this module to register the sets, and what renders them imports `scc_core.datasets`.
-    from scc_core.datasets.rendered.test_sets import FACTORIES
+    from scc_core.datasets.rendered.datasets import FACTORIES
 
     return FACTORIES[name]()
 

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from scc_core.datasets.fetch.download import NoSuchFileError, download
 from scc_core.errors import UserError
+from scc_core.machine.download import NoSuchFileError, download
 from tests.scc_core.http_server import serve
 
 CONTENT = np.random.default_rng(0).bytes(3_000_000)
