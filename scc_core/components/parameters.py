@@ -12,6 +12,7 @@ import math
 import types
 import typing
 from fractions import Fraction
+from numbers import Integral
 from typing import Any, ClassVar, Literal
 
 from scc_core.errors import UserError, unknown_name
@@ -110,6 +111,17 @@ def parse_number(value: object) -> float:
     if not math.isfinite(number):
         raise ValueError(f"{value!r} is not finite")
     return number
+
+
+def whole_number(name: str, value: object, *, minimum: int) -> int:
+    """Check an option called ``name`` that is a whole number, of Python or of numpy.
+
+    Raises:
+        UserError: it is none, or below ``minimum``.
+    """
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < minimum:
+        raise UserError(f"{name} is {value!r}, expected a whole number, {minimum} or more")
+    return int(value)
 
 
 def parse_epsilon(value: object) -> float:
