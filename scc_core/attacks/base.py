@@ -11,7 +11,7 @@ from torch import Tensor
 
 from scc_core.components.parameters import Parametrised
 from scc_core.cost import Cost
-from scc_core.errors import UserError
+from scc_core.errors import ComponentError, UserError
 from scc_core.models.base import Classifier
 from scc_core.noise import Noise
 
@@ -61,11 +61,13 @@ class Attack(Parametrised, ABC):
 
         Raises:
             UserError: the attack cannot run with the model's number of classes.
-            ComponentError: a logit or a gradient of the model is not finite.
+            ComponentError: a logit or a gradient of the model is not finite, or the attack returns no tensor.
         """
         self.check(model.num_classes)
         with model.meter.measure() as counted:
             images = self.perturb(model, pixels, labels, epsilon, noise)
+            if not isinstance(images, Tensor):
+                raise ComponentError(f"attack {self.name} returned a {type(images).__name__}, not a tensor of images")
             return AttackResult(images.detach(), counted())
 
     @abstractmethod

@@ -106,10 +106,11 @@ class DefendedClassifier:
         return torch.stack([draw(noise.fold(f"eot-{number}")) for number in range(self.eot_draws)]).mean(dim=0)
 
     def _corrected(self, pixels: Tensor, noise: Noise) -> Tensor:
+        # Copies: a defense may work in place, and the attack goes on from its images.
         if self.gradients == "unrolled":
-            return self.defense.correct(self.model, pixels, noise)
+            return self.defense.correct(self.model, pixels.clone(), noise)
         with torch.no_grad():
-            corrected = self.defense.correct(self.model, pixels.detach(), noise)
+            corrected = self.defense.correct(self.model, pixels.detach().clone(), noise)
         # The difference is exactly zero and has the gradient of the identity.
         return corrected + (pixels - pixels.detach())
 
