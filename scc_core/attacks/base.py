@@ -11,9 +11,11 @@ from torch import Tensor
 
 from scc_core.components.parameters import Parametrised
 from scc_core.cost import Cost
-from scc_core.errors import ComponentError, UserError
+from scc_core.errors import ComponentError, UserError, unknown_name
 from scc_core.models.base import Classifier
 from scc_core.noise import Noise
+
+NORMS = ("linf", "l2")
 
 
 class AttackResult(NamedTuple):
@@ -48,6 +50,16 @@ class Attack(Parametrised, ABC):
     def __init_subclass__(cls) -> None:
         if "name" not in cls.__dict__:
             cls.name = cls.__name__
+
+    @classmethod
+    def check_declarations(cls) -> None:
+        """Check the norm, where the class alone decides it.
+
+        Raises:
+            UserError: no such norm.
+        """
+        if isinstance(cls.norm, str) and cls.norm not in NORMS:
+            raise unknown_name("norm", cls.norm, NORMS)
 
     def __call__(self, model: Classifier, pixels: Tensor, labels: Tensor, epsilon: float, noise: Noise) -> AttackResult:
         """Make adversarial images and count what they cost.

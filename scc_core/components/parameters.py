@@ -68,6 +68,14 @@ class Parametrised:
             value = _checked(field, hints[field.name], getattr(self, field.name))
             object.__setattr__(self, field.name, value)
 
+    @classmethod
+    def check_declarations(cls) -> None:
+        """Check what a class says of itself beside its parameters.
+
+        Raises:
+            UserError: it is not what the contract allows.
+        """
+
     def named_models(self) -> dict[str, str]:
         """Return, by parameter, the models that are used beside the one under evaluation."""
         names = [field.name for field in dataclasses.fields(self) if field.metadata.get("unit") == MODEL]  # type: ignore[arg-type]
