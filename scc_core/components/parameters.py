@@ -12,7 +12,7 @@ import math
 import types
 import typing
 from fractions import Fraction
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any, ClassVar, Literal
 
 from scc_core.errors import UserError, unknown_name
@@ -110,7 +110,7 @@ def parse_number(value: object) -> float:
     Raises:
         ValueError: not a finite number.
     """
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
+    if isinstance(value, bool) or not isinstance(value, Real | str):
         raise ValueError(f"{value!r} is not a number")  # noqa: TRY004 - callers treat every bad value alike
     try:
         number = float(Fraction(value.replace(" ", ""))) if isinstance(value, str) else float(value)
@@ -121,15 +121,17 @@ def parse_number(value: object) -> float:
     return number
 
 
-def whole_number(name: str, value: object, *, minimum: int) -> int:
+def whole_number(name: str, value: object, *, minimum: int, maximum: int | None = None) -> int:
     """Check an option called ``name`` that is a whole number, of Python or of numpy.
 
     Raises:
-        UserError: it is none, or below ``minimum``.
+        UserError: it is none, or outside of ``[minimum, maximum]``.
     """
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < minimum:
-        raise UserError(f"{name} is {value!r}, expected a whole number, {minimum} or more")
-    return int(value)
+    number = int(value) if isinstance(value, Integral) and not isinstance(value, bool) else None
+    if number is None or number < minimum or (maximum is not None and number > maximum):
+        allowed = f"{minimum} or more" if maximum is None else f"from {minimum} to {maximum}"
+        raise UserError(f"{name} is {value!r}, expected a whole number, {allowed}")
+    return number
 
 
 def parse_epsilon(value: object) -> float:

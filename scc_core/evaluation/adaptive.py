@@ -48,12 +48,10 @@ class DefendedClassifier:
         adaptive: the way through the defense, and the draws per call, 1 or more; memory grows with them.
 
     Raises:
-        UserError: the defense does not declare such gradients, or ``eot_draws`` is below 1.
+        UserError: the defense does not declare such gradients.
     """
 
     def __init__(self, model: ZeroShotModel, defense: Defense, noise: Noise, adaptive: Adaptive = STRONGEST) -> None:
-        if adaptive.eot_draws < 1:
-            raise UserError(f"eot_draws: {adaptive.eot_draws!r} is out of range; allowed: [1, inf]")
         self.model = model
         self.defense = defense
         self.noise = noise
