@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
+import numpy as np
 import polars as pl
 import yaml
 from rich.console import Console
@@ -50,7 +51,7 @@ class Run:
 
 def run(
     grid: Mapping[str, Any] | str | Path | Grid,
-    database: str | None = None,
+    database: str | Path | None = None,
     *,
     strict: bool = False,
     quiet: bool = False,
@@ -59,7 +60,8 @@ def run(
     """Measure every cell of a grid that a database does not hold yet.
 
     Args:
-        grid: a mapping with the keys of a grid file, the path of one, or a grid that was read before.
+        grid: a mapping with the keys of a grid file, the path of one, or a grid that was read before. Numbers and
+            arrays of numpy and paths mean what the numbers, lists and texts of a file mean.
         database: URL of the results database, or the path of an SQLite file; it is made if it does not exist. None
             takes what ``SCCBENCH_DB`` or ``SCCBENCH_DB_FILE`` names, else ``sccbench.db`` in the working folder.
         strict: whether datasets that leave something out are refused.
@@ -76,7 +78,9 @@ def run(
         allowed = ", ".join(RunOptions.__dataclass_fields__)
         raise UserError(f"unknown option among {', '.join(options)}; the options of a run are {allowed}") from None
     checked, text = _read(grid)
-    url = database or database_of_environment() or DEFAULT_DATABASE
+    if not (database is None or isinstance(database, str | Path)):
+        raise UserError(f"the database is {database!r}, expected the path of a file or a URL")
+    url = str(database or "") or database_of_environment() or DEFAULT_DATABASE
     result = run_grid(checked, text, url, chosen, ConsoleDisplay(Console(quiet=quiet)), strict=strict)
     return Run(result.run, url, result.failed, result.measured)
 
@@ -85,11 +89,26 @@ def _read(grid: Mapping[str, Any] | str | Path | Grid) -> tuple[Grid, str]:
     """Return a grid as checked, and as it is stored with the run."""
     if isinstance(grid, Grid):
         return grid, grid_text(grid)
+    if isinstance(grid, str) and "\n" in grid:
+        raise UserError("the grid is text of several lines; give the path of a file, or a mapping")
     if isinstance(grid, str | Path):
         return load_grid(Path(grid))
+    if not isinstance(grid, Mapping):
+        raise UserError(f"the grid is a {type(grid).__name__}; give a mapping, the path of a grid file or a Grid")
     try:
         # Tuples and other sequences become lists, as YAML has them.
-        text = yaml.safe_dump(json.loads(json.dumps(dict(grid))), sort_keys=False)
+        text = yaml.safe_dump(json.loads(json.dumps(dict(grid), default=_plain)), sort_keys=False)
     except (TypeError, ValueError) as error:
         raise UserError(f"the grid holds what a grid file cannot say: {error}") from None
     return parse_grid(text, "the grid"), text
+
+
+def _plain(value: object) -> object:
+    """Return what a grid file would say for a number or an array of numpy, a path or a mapping of another kind."""
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    if isinstance(value, PurePath):
+        return str(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{value!r} is a {type(value).__name__}")

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
+from types import MappingProxyType
+
+import numpy as np
 import pytest
 import yaml
 
 import orchestrator
-from orchestrator.driver.library import Run, run
+from orchestrator.driver.library import Run, _read, run
 from orchestrator.grid.expand import expand
 from orchestrator.grid.schema import Grid, grid_text, parse_grid
+from scc_core.defenses import Flip
 from scc_core.errors import UserError
 from tests.orchestrator.console import sccbench
 
@@ -38,6 +43,21 @@ def test_a_grid_written_as_text_means_the_same():
     assert "seeds" not in yaml.safe_load(grid_text(grid))
 
 
+def test_numbers_of_numpy_and_paths_mean_what_a_file_says():
+    of_numpy = {
+        **GRID,
+        "datasets": [PurePosixPath("tests.components:noise_images")],
+        "attacks": [MappingProxyType({"pgd": {"num_steps": np.int64(3)}})],
+        "epsilons": np.array([0, 4]) / 255,
+        "seeds": [np.int64(0)],
+        "max_samples": np.int32(100),
+    }
+    checked, text = _read(of_numpy)
+    assert checked == as_grid()
+    assert parse_grid(text, "what is stored") == checked
+    assert _read({**GRID, "epsilons": [np.float32(0), np.float32(4 / 255)]})[0] == checked
+
+
 @pytest.mark.slow
 def test_the_call_measures_what_the_command_measures(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
@@ -49,9 +69,9 @@ def test_the_call_measures_what_the_command_measures(tmp_path, monkeypatch, caps
     path.write_text(grid_text(as_grid()), encoding="utf-8")
     commanded = sccbench("run", str(path), "--db", "other.db", "--workers", "1", folder=tmp_path)
     assert commanded.returncode == 0, commanded.stdout + commanded.stderr
-    other = Run("", f"sqlite:///{tmp_path}/other.db", 0, 0)
+    other = run(as_grid(), tmp_path / "other.db", quiet=True)
     columns = ["cell", "samples", "correct", "accuracy", "mean_margin", "threat_model"]
-    assert done.results().select(columns).equals(run(as_grid(), other.database, quiet=True).results().select(columns))
+    assert done.results().select(columns).equals(other.results().select(columns))
     # What was asked for again, as a Grid, is all there: the keys are the same.
     assert run(path, quiet=True).measured == 0
     assert capsys.readouterr().out == ""
@@ -63,11 +83,16 @@ def test_the_call_measures_what_the_command_measures(tmp_path, monkeypatch, caps
         ({**GRID, "modles": []}, {}, "the grid: unknown key 'modles'. Did you mean 'models'"),
         ({**GRID, "defenses": ["scx"]}, {}, "Did you mean 'scc'"),
         ({**GRID, "seeds": {0, 1}}, {}, "holds what a grid file cannot say: .* set"),
+        ({**GRID, "defenses": [Flip()]}, {}, r"holds what a grid file cannot say: Flip\(\) is a Flip"),
+        (None, {}, "the grid is a NoneType; give a mapping, the path of a grid file or a Grid"),
+        ("name: x\nmodels: []", {}, "the grid is text of several lines; give the path of a file, or a mapping"),
         ("nowhere.yaml", {}, "cannot read the grid nowhere.yaml"),
         (GRID, {"workers": 2}, "unknown option among workers; the options of a run are address, num_workers"),
+        (GRID, {"num_workers": 0}, "num_workers is 0, expected a whole number, 1 or more"),
         (GRID, {"database": "mysql://x"}, "expected a file, sqlite"),
+        (GRID, {"database": 3}, "the database is 3, expected the path of a file or a URL"),
     ],
-    ids=["key", "defense", "set", "file", "option", "database"],
+    ids=["key", "defense", "set", "object", "nothing", "text", "file", "option", "workers", "database", "number"],
 )
 def test_what_is_wrong_is_told_before_any_compute(grid, options, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
