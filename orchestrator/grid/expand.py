@@ -40,21 +40,26 @@ class Expansion:
     absent: Absences
 
 
-def expand(grid: Grid) -> Mapping[Cell, int]:
+def expand(grid: Grid, *, stored: bool = False) -> Mapping[Cell, int]:
     """Return the cells of a grid, each once, with the number of samples that it asks for.
 
+    Args:
+        grid: as checked.
+        stored: whether it is that of an earlier run, whose lines of ``exclude`` may match nothing.
+
     Raises:
-        UserError: an unknown name or parameter, a value out of range, or nothing left after the exclusions.
+        UserError: an unknown name or parameter, a value out of range, a line of ``exclude`` that matches nothing, or
+            nothing left after the exclusions.
         NotFetchedError: models or datasets are not on this machine; the text names them all, and what brings them.
     """
-    expansion = expand_provisionally(grid)
+    expansion = expand_provisionally(grid, stored=stored)
     if expansion.absent:
         raise expansion.absent.error()
     return expansion.cells
 
 
-def expand_provisionally(grid: Grid) -> Expansion:
-    """Return the cells of a grid, whether or not its models and datasets are on this machine.
+def expand_provisionally(grid: Grid, *, stored: bool = False) -> Expansion:
+    """Return the cells of a grid, whether or not its models and datasets are on this machine; see :func:`expand`.
 
     Raises:
         UserError: see :func:`expand`; also if nothing at all is known of its datasets.
@@ -74,13 +79,23 @@ def expand_provisionally(grid: Grid) -> Expansion:
         except UserError as error:
             raise UserError(f"dataset {dataset.name}: {error}") from None
     cells: dict[Cell, int] = {}
+    matching: set[int] = set()
     for model, dataset, seed, (attack, epsilon, threat_model), defense in product(
         models, datasets, grid.seeds, _threats(grid, attacks), defenses
     ):
         threat = Threat(attack, epsilon, _adaptive(threat_model, defense), seed)
         cell = Cell(model, dataset, threat, defense, grid.precision)
-        if not any(_matches(cell, pattern) for pattern in grid.exclude):
+        excluding = [number for number, pattern in enumerate(grid.exclude) if _matches(cell, pattern)]
+        matching.update(excluding)
+        if not excluding:
             cells[cell] = min(grid.max_samples or dataset.size, dataset.size)
+    # Where a dataset is not here and its size not known, its cells are not, and a line may be about them.
+    idle = [pattern for number, pattern in enumerate(grid.exclude) if number not in matching]
+    if idle and not stored and None not in found:
+        given = ", ".join(f"{key}: {value}" for key, value in idle[0].model_dump(exclude_none=True).items())
+        raise UserError(
+            f"exclude: {{{given}}} matches no cell of the grid; see `sccbench plan` for its names, or remove it"
+        )
     if not cells:
         raise UserError("the grid excludes every one of its cells; remove a line of `exclude`")
     _check_gradients(cells)
