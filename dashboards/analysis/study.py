@@ -115,11 +115,6 @@ class Study:
     def _demonstrations(self) -> set[str]:
         return set(self.cells.filter("demonstration")["model"])
 
-    @property
-    def has_demonstrations(self) -> bool:
-        """Whether any result comes from a demonstration model."""
-        return bool(self._demonstrations)
-
     def is_demonstration(self, *models: str) -> bool:
         """Tell whether any of ``models`` is a demonstration."""
         return not self._demonstrations.isdisjoint(models)

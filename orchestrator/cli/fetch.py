@@ -24,11 +24,6 @@ def register(app: typer.Typer) -> None:
     app.add_typer(group, name="fetch")
 
 
-@group.callback()
-def _fetch() -> None:
-    """Keep `fetch` a group, whatever the number of its commands."""
-
-
 @group.command("models")
 def fetch_models(
     names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Models as grids name them.")],

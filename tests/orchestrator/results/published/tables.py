@@ -7,8 +7,7 @@ from typing import Any
 
 import yaml
 
-from orchestrator.results.published import PublishedTables, load_published
-from orchestrator.results.published.tables import COLUMNS, NAMES_FILE, NUMBERS_FILE
+from orchestrator.results.published.tables import COLUMNS, NAMES_FILE, NUMBERS_FILE, PublishedTables, load_published
 
 NAMES: dict[str, Any] = {
     "sources": {"A paper": {"reference": "a paper", "resolution": 0.005, "note": "printed on paper"}},
