@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli.options import DEFAULT_DATABASE, Database, Format, TableFormat, messages, output
+from scc_core.errors import UserError
 
 PublishedOption = Annotated[bool, typer.Option("--published", help="Compare with published numbers.")]
 TablesOption = Annotated[
@@ -44,7 +45,6 @@ def compare(
     from orchestrator.results.published import load_published, shipped
     from orchestrator.results.published.comparison import Comparison
     from orchestrator.store import ResultStore
-    from scc_core.errors import UserError
 
     if not published:
         raise UserError("compare with what? give --published; for another run use `sccbench query`")

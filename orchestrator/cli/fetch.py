@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli.options import messages
+from orchestrator.cli.options import messages, print_line
 from scc_core.errors import NotFetchedError
 
 if TYPE_CHECKING:
@@ -82,4 +82,4 @@ def _say_steps(description: Description) -> None:
 
 
 def _say(text: str) -> None:
-    messages().print(text, highlight=False, markup=False, soft_wrap=True)
+    print_line(messages(), text)
