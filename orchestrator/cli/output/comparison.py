@@ -10,7 +10,7 @@ from rich.table import Table
 
 from orchestrator.cli.options import Format, print_line
 from orchestrator.cli.output.tables import fits, print_frame
-from orchestrator.results.published.comparison import Comparison, GateResult, Measured
+from orchestrator.results.published.comparison import Comparison, GateResult
 
 _RESULT = ("measured / %", "published", "diff", "within")
 _STYLES = {True: "green", False: "bold red", None: None}
@@ -113,12 +113,9 @@ def _gate(result: GateResult) -> str:
     if result.measured is None:
         return f"{subject}: not decided ({result.reason})"
     verdict = "passed" if result.passed else "FAILED, nothing measured on this model is comparable"
-    return f"{subject}: measured {_interval(result.measured)} with seed {result.measured.seed}: {verdict}"
-
-
-def _interval(measured: Measured) -> str:
-    low, high = (100 * end for end in measured.interval)
-    return f"{100 * measured.accuracy:.2f} [{low:.2f}, {high:.2f}]"
+    accuracy, low, high = (100 * share for share in (result.measured.accuracy, *result.measured.interval))
+    measured = f"{accuracy:.2f} [{low:.2f}, {high:.2f}] with seed {result.measured.seed}"
+    return f"{subject}: measured {measured}: {verdict}"
 
 
 def _summary(table: pl.DataFrame) -> list[str]:

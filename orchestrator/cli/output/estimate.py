@@ -71,7 +71,9 @@ def _here(grid: Grid, plan: Plan, left: Effort, stored: Mapping[str, Mapping[str
     from orchestrator.cluster.capacity import available_cpus
 
     workers = workers or available_cpus()
-    known = stored.get(_this_device(), {})
+    # The name under which a worker of this machine stores what it measures.
+    device = device_name(torch.device("cuda")) if torch.cuda.is_available() else "cpu x 1"
+    known = stored.get(device, {})
     speeds: dict[str, Speed] = {}
     for span in plan.spans:
         cell = span.cells[0]
@@ -83,11 +85,6 @@ def _here(grid: Grid, plan: Plan, left: Effort, stored: Mapping[str, Mapping[str
     shared = f", {_duration(seconds / workers)} on {workers}" if workers > 1 else ""
     origins = ", ".join(f"{model}: {speed.source}" for model, speed in sorted(speeds.items()))
     return f"on one worker of this machine: about {_duration(seconds)} of compute{shared} (speed from {origins})"
-
-
-def _this_device() -> str:
-    """Return the name under which a worker of this machine stores what it measures."""
-    return device_name(torch.device("cuda")) if torch.cuda.is_available() else "cpu x 1"
 
 
 def _table(estimates: list[DeviceEstimate], models: int) -> Table:
