@@ -121,7 +121,7 @@ class Study:
 
     @property
     def threat_models(self) -> list[str]:
-        """The threat models that have results; the first of them too where there are only clean ones."""
+        """The threat models that have results; ``transfer`` where there are only clean ones."""
         present = set(self.pooled.filter(~_is_clean(), pl.col("accuracy").is_not_null())["threat_model"])
         known = [name for name in THREAT_MODELS if name in present]
         return known or ([TRANSFER] if self.pooled["accuracy"].is_not_null().any() else [])

@@ -51,6 +51,6 @@ def compare(
     numbers = shipped() if tables is None else load_published(tables)
     with ResultStore.open(db, create=False) as store:
         comparison = Comparison(store, numbers, run)
-    # A program that reads the data on standard output must not find the words for people in it.
+    # The text for people must not mix with data that a program reads from standard output.
     words = output() if form is Format.TABLE else messages()
     print_comparison(comparison, form, output(), words, everything=everything)

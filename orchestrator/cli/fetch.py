@@ -46,7 +46,7 @@ def fetch_datasets(
         bool, typer.Option("--keep-archives", help="Leave the archives beside what was unpacked from them.")
     ] = False,
 ) -> None:
-    """Download datasets, check and unpack them, and hash their images; say the steps where only a person may."""
+    """Download datasets, check and unpack them, and hash their images, or print the steps that a person takes."""
     from scc_core.datasets.fetch.fetch_dataset import describe_fetchable, fetch_address, fetch_dataset, is_address
 
     descriptions = [describe_fetchable(name) for name in names if not is_address(name)]

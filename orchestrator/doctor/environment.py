@@ -117,7 +117,7 @@ def _ray(address: str | None) -> Finding:
 
 
 def _check(name: str, check: Callable[[], Finding]) -> Finding:
-    """Return the finding of ``check``, or its error as what is missing."""
+    """Return what ``check`` finds; an error becomes a finding with the state ``missing``."""
     try:
         return check()
     except SccBenchError as error:

@@ -1,4 +1,4 @@
-"""From a grid to its cells: every name resolved, every default written out, what means the same made one cell."""
+"""From a grid to its cells: names resolved, defaults written out, and one cell for combinations that mean the same."""
 
 from __future__ import annotations
 

@@ -146,9 +146,9 @@ def vanishing_gradients(case: Case, others: Sequence[Case]) -> bool:
 def black_box_beats_white_box(case: Case, others: Sequence[Case]) -> bool:
     """Tell whether a black-box attack leaves significantly fewer samples right than a strong white-box attack.
 
-    It sees scores only, so that a white-box attack that loses to it did not get what gradients should give it
-    (Carlini et al., arXiv 1902.06705, section 5). Asked only where both face what is evaluated: which images happen to
-    transfer to a defense says nothing about gradients.
+    A black-box attack sees scores only, so that a white-box attack that loses to it gained nothing from its gradients
+    (Carlini et al., arXiv 1902.06705, section 5). The rule applies only where both were made on the classifier that is
+    evaluated: which images happen to transfer to a defense says nothing about gradients.
     """
     return bool(_black_boxes_that_win(case, others))
 
