@@ -23,6 +23,17 @@ NAMES: dict[str, Any] = {
     "gates": [{"model": "Small CLIP", "dataset": "mean of 2", "epsilon_255": 0, "expected": 99, "tolerance": 5}],
 }
 
+GRID = """
+name: as published
+models: [demo-clip]
+datasets: [demo/shapes, demo/digits]
+attacks: [{pgd: {num_steps: 3}}]
+epsilons: [0, 4/255]
+defenses: [none, flip]
+preprocessing: paper
+"""
+"""What these tables measure, but for the number of samples."""
+
 
 def row(dataset: str, robust: object, clean: object = "", **changes: object) -> dict[str, object]:
     """A row of a published table, under PGD-3 at 4/255 on the undefended small CLIP."""
