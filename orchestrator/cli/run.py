@@ -44,7 +44,7 @@ def plan(
     no_plugins: NoPlugins = False,
     strict: Strict = False,
 ) -> None:
-    """Show what a run would do: cells, shards, what is already measured, and an estimate of the time."""
+    """Show what a run would do: cells, blocks, what is already measured, and an estimate of the time."""
     from orchestrator.grid.schema import load_grid
 
     Registry.plugins_allowed = not no_plugins
