@@ -29,7 +29,7 @@ class NotFetchedError(UserError):
 
 
 class SccBenchWarning(UserWarning):
-    """Something that changes results a little, or may; a run goes on, and the user is told in one line."""
+    """Something that changes results a little, or may; the run continues, and the user is told in one line."""
 
 
 class ComponentError(SccBenchError):
