@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from scc_core.defenses.base import Defense, DefenseCost
     from scc_core.errors import ComponentError, NotFetchedError, UserError
     from scc_core.evaluation.threat import Adaptive
-    from scc_core.library import DefenseResult, Images, Results, evaluate, load_dataset, load_model
+    from scc_core.images import Images
+    from scc_core.library import DefenseResult, Results, evaluate, load_dataset, load_model
     from scc_core.models.base import ModelCard, VisionLanguageModel, ZeroShotModel
     from scc_core.noise import Noise
 
@@ -61,7 +62,8 @@ _HOMES = {
     "scc_core.defenses.base": ("Defense", "DefenseCost"),
     "scc_core.errors": ("ComponentError", "NotFetchedError", "UserError"),
     "scc_core.evaluation.threat": ("Adaptive",),
-    "scc_core.library": ("DefenseResult", "Images", "Results", "evaluate", "load_dataset", "load_model"),
+    "scc_core.images": ("Images",),
+    "scc_core.library": ("DefenseResult", "Results", "evaluate", "load_dataset", "load_model"),
     "scc_core.models.base": ("ModelCard", "VisionLanguageModel", "ZeroShotModel"),
     "scc_core.noise": ("Noise",),
 }

@@ -46,9 +46,9 @@ def shown(value: object) -> str:
     return _SHORT.repr(value)
 
 
-def unknown_name(kind: str, given: str, existing: Iterable[str]) -> UserError:
+def unknown_name(kind: str, given: object, existing: Iterable[str]) -> UserError:
     """Build the error for a name that does not exist: the nearest name first, then all that exist."""
     names = sorted(existing)
-    near = difflib.get_close_matches(given, names, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(str(given), names, n=1, cutoff=0.5)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     return UserError(f"unknown {kind} {shown(given)}.{hint} Existing: {', '.join(names) or 'none'}")

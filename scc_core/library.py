@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from numbers import Real
 from typing import TypeVar
 
 import numpy as np
@@ -16,17 +17,21 @@ from torch import Tensor
 
 from scc_core.attacks import Attack
 from scc_core.batch import Batch
-from scc_core.components.component import Component
-from scc_core.components.parameters import Kind, ParameterValue, Parametrised, parse_epsilon, written
+from scc_core.components.component import Component, check_implementation
+from scc_core.components.parameters import Kind, ParameterValue, Parametrised, parse_epsilon, whole_number, written
 from scc_core.cost import Cost
 from scc_core.datasets import Dataset, PreparedDataset, open_dataset
 from scc_core.defenses import Defense
-from scc_core.errors import UserError
-from scc_core.evaluation.evaluate import Defended
+from scc_core.errors import ComponentError, SccBenchError, UserError
+from scc_core.evaluation.adaptive import choose_gradients
+from scc_core.evaluation.evaluate import Defended, Evaluation
 from scc_core.evaluation.evaluate import evaluate as evaluate_batch
 from scc_core.evaluation.metrics import Interval, wilson_interval
 from scc_core.evaluation.threat import STRONGEST, Adaptive, Threat
+from scc_core.images import Images
 from scc_core.models import VisionLanguageModel, ZeroShotModel, get_model
+from scc_core.models.open_clip.model import OpenClipModel
+from scc_core.models.user_models import check_model
 from scc_core.outcomes import Outcomes
 from scc_core.prompts import render_prompts
 
@@ -46,10 +51,12 @@ def load_model(name: str, device: str | torch.device = "cpu") -> VisionLanguageM
         device: such as ``cpu`` or ``cuda:0``.
 
     Raises:
-        UserError: no such model.
+        UserError: no such model, or no such device here.
         NotFetchedError: its weights are not on this machine; the text says what brings them.
     """
-    return get_model(name).load(torch.device(device))
+    if not isinstance(name, str):
+        raise UserError(f"{name!r} is no name of a model; see `sccbench list models`")
+    return get_model(name).load(_usable(device))
 
 
 def load_dataset(name: str) -> Dataset:
@@ -59,42 +66,9 @@ def load_dataset(name: str) -> Dataset:
         UserError: no such dataset.
         NotFetchedError: its files are not on this machine; the text says what brings them.
     """
+    if not isinstance(name, str):
+        raise UserError(f"{name!r} is no name of a dataset; see `sccbench list datasets`")
     return open_dataset(name)
-
-
-@dataclass(frozen=True, eq=False)
-class Images:
-    """Labelled images of one's own, as tensors.
-
-    Attributes:
-        pixels: ``(N, 3, S, S)`` float32 in [0, 1], of the size that the model takes.
-        labels: ``(N,)`` int64, the class of each.
-        class_names: ``K`` names, in the order of the labels.
-        templates: prompt templates with one ``{}`` each; several make a prompt ensemble.
-    """
-
-    pixels: Tensor
-    labels: Tensor
-    class_names: tuple[str, ...]
-    templates: tuple[str, ...] = ("a photo of a {}.",)
-
-    def __post_init__(self) -> None:
-        pixels, labels = self.pixels, self.labels
-        if pixels.ndim != 4 or pixels.shape[1] != 3 or pixels.shape[2] != pixels.shape[3]:
-            raise UserError(f"pixels have shape {tuple(pixels.shape)}, expected (N, 3, S, S)")
-        if not pixels.is_floating_point() or not ((pixels >= 0) & (pixels <= 1)).all():
-            raise UserError("pixels are not floating-point numbers in [0, 1]; divide 8-bit values by 255")
-        if tuple(labels.shape) != (len(pixels),):
-            raise UserError(f"labels have shape {tuple(labels.shape)}, expected ({len(pixels)},): one per image")
-        if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < len(self.class_names):
-            raise UserError(
-                f"labels lie in [{int(labels.min())}, {int(labels.max())}], but there are "
-                f"{len(self.class_names)} class names"
-            )
-
-    def __repr__(self) -> str:
-        count, _, size, _ = self.pixels.shape
-        return f"Images({count} of {size} x {size} pixels, {len(self.class_names)} classes)"
 
 
 @dataclass(frozen=True, repr=False)
@@ -194,23 +168,26 @@ def evaluate(
 
     Raises:
         UserError: a wrong name, a parameter or a value out of range, or images that are none.
-        ComponentError: a component broke its contract, such as an attack that left its radius.
+        ComponentError: a component raised an exception or broke its contract, such as an attack that left its radius.
     """
-    towers = load_model(model, device or "cpu") if isinstance(model, str) else model
-    if device is not None and torch.device(device) != towers.device:
-        raise UserError(f"the model is on {towers.device}, not on {device}: load it there")
+    threats = _threats(attack, epsilon, defenses, adaptive, whole_number("seed", seed, minimum=0, maximum=2**31 - 1))
     source = load_dataset(data) if isinstance(data, str) else data
+    if not isinstance(source, Dataset | Images):
+        raise UserError(f"the data is a {type(source).__name__}; give a name, a scc_core.Dataset or scc_core.Images")
+    for threat, _ in threats:
+        if threat.attack is not None:
+            threat.attack.build().check(len(source.class_names))
+    towers = _towers(model, device)
     batches = _batches(source, towers, preprocessing, max_samples, batch_size)
     if isinstance(source, Images):
         prompts, name = render_prompts(source.class_names, source.templates), repr(source)
     else:
         prompts, name = source.prompts(), source.name
-    threats = _threats(attack, epsilon, defenses, adaptive, seed)
     classifier = ZeroShotModel(towers, prompts, precision)
     parts: dict[str, list[tuple[Defended, Cost, Tensor | None]]] = {key: [] for _, group in threats for key in group}
     for batch in batches:
         for threat, group in threats:
-            found = evaluate_batch(classifier, batch, threat=threat, defenses=group, keep_images=keep_images)
+            found = _measured(classifier, batch, threat, group, keep_images)
             images = None if found.images is None else found.images.cpu()
             for key, defended in found.defended.items():
                 parts[key].append((defended, found.attack, images))
@@ -219,12 +196,63 @@ def evaluate(
     return Results(f"{towers.name} on {name}, {samples} samples, {_described(threats[-1][0])}", results)
 
 
+def _usable(device: str | torch.device) -> torch.device:
+    """Return a device on which a number can be computed."""
+    try:
+        found = torch.device(device)
+        torch.zeros(1, device=found).item()
+    except (RuntimeError, TypeError, AssertionError) as error:
+        reason = str(error).partition("\n")[0].partition(". ")[0]
+        existing = ["cpu", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]
+        raise UserError(f"device {device!r} cannot be used: {reason}; this machine has {', '.join(existing)}") from None
+    return found
+
+
+def _towers(model: str | VisionLanguageModel, device: str | torch.device | None) -> VisionLanguageModel:
+    if isinstance(model, str):
+        return load_model(model, "cpu" if device is None else device)
+    if not isinstance(model, VisionLanguageModel):
+        raise UserError(f"the model is a {type(model).__name__}; give a name or what scc_core.load_model returns")
+    if not isinstance(model, OpenClipModel):
+        check_model(model)
+    asked = model.device if device is None else _usable(device)
+    if (asked.type, asked.index or 0) != (model.device.type, model.device.index or 0):
+        raise UserError(f"the model is on {model.device}, not on {device}: load it there")
+    return model
+
+
+def _measured(
+    model: ZeroShotModel, batch: Batch, threat: Threat, defenses: Mapping[str, Component[Defense]], keep_images: bool
+) -> Evaluation[str]:
+    """Measure a batch; whatever a component raises is told in one line, and what it raised is the cause."""
+
+    def broke(who: str, error: Exception) -> ComponentError:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        return ComponentError(f"model {model.model.name}: {who} raised {reason}")
+
+    def failed(defense: str, error: Exception) -> None:
+        if isinstance(error, SccBenchError):
+            raise error
+        raise broke(f"defense {defense}", error) from error
+
+    through = "" if threat.adaptive is None else f" through defense {next(iter(defenses))}"
+    try:
+        return evaluate_batch(model, batch, threat=threat, defenses=defenses, on_error=failed, keep_images=keep_images)
+    except torch.OutOfMemoryError as error:
+        images = f"{len(batch.labels)} images at a time"
+        raise UserError(f"{images} do not fit in the memory of {model.model.device}; lower batch_size") from error
+    except SccBenchError:
+        raise
+    except Exception as error:
+        raise broke(f"attack {threat.label}{through}", error) from error
+
+
 def _batches(
     source: Dataset | Images, model: VisionLanguageModel, preprocessing: str, max_samples: int | None, batch_size: int
 ) -> Iterator[Batch]:
-    for option, value in (("batch_size", batch_size), ("max_samples", max_samples)):
-        if value is not None and value < 1:
-            raise UserError(f"{option} is {value}, expected 1 or more")
+    batch_size = whole_number("batch_size", batch_size, minimum=1)
+    if max_samples is not None:
+        max_samples = whole_number("max_samples", max_samples, minimum=1)
     size = len(source.labels)
     if not size:
         raise UserError(f"{source!r} holds no images")
@@ -254,6 +282,10 @@ def _threats(
         radius = parse_epsilon(epsilon)
     except ValueError as error:
         raise UserError(f"epsilon: {error}") from None
+    if not isinstance(adaptive, bool | Adaptive):
+        raise UserError(f"adaptive is {adaptive!r}, expected True, False or scc_core.Adaptive(...)")
+    if isinstance(defenses, str | Mapping) or not isinstance(defenses, Iterable):
+        raise UserError(f"defenses is {defenses!r}, expected a list such as ['none', 'scc']")
     group: dict[str, Component[Defense]] = {}
     for given in defenses:
         defense = component("defense", given)
@@ -267,6 +299,9 @@ def _threats(
     if not adaptive or made is None:
         return [(transfer, group)]
     knowing = replace(transfer, adaptive=STRONGEST if adaptive is True else adaptive)
+    for one in group.values():
+        if one.name != UNDEFENDED and knowing.adaptive is not None:
+            choose_gradients(one.build(), knowing.adaptive.gradients)
     # An attack that knows an undefended model is the attack on that model.
     return [(transfer if one.name == UNDEFENDED else knowing, {label: one}) for label, one in group.items()]
 
@@ -282,14 +317,18 @@ def component(kind: Kind, given: Named | BuiltT | type[BuiltT]) -> Component[Bui
         UserError: no such name or parameter, a value out of range, or none of these forms.
     """
     if isinstance(given, type):
+        check_implementation(kind, given, given.__name__)
         given = given()
     if isinstance(given, Parametrised):
+        check_implementation(kind, type(given), type(given).__name__)
         return Component.of(given)
     if isinstance(given, str):
         return Component[BuiltT](kind, given).resolved()
     if isinstance(given, Mapping) and len(given) == 1:
         ((name, parameters),) = given.items()
-        return Component[BuiltT](kind, name, parameters or {}).resolved()
+        values = () if parameters is None else parameters.values() if isinstance(parameters, Mapping) else (parameters,)
+        if isinstance(name, str) and all(value is None or isinstance(value, Real | str) for value in values):
+            return Component[BuiltT](kind, name, parameters or {}).resolved()
     raise UserError(f"{given!r} is no {kind}: give a name, {{name: {{parameter: value}}}}, an object or a class")
 
 

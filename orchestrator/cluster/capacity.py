@@ -82,10 +82,6 @@ def cluster_capacity(options: RunOptions) -> ClusterCapacity:
     """
     nodes = living_nodes()
     gpus_per_worker = options.gpus_per_worker
-    if gpus_per_worker <= 0 or (gpus_per_worker > 1 and gpus_per_worker != int(gpus_per_worker)):
-        raise UserError(
-            f"--gpus-per-worker is {gpus_per_worker:g}; it is a fraction of one GPU or a whole number of them"
-        )
     cpus, gpus = sum(node.cpus for node in nodes), sum(node.gpus for node in nodes)
     existing = f"{len(nodes)} nodes with {cpus:g} CPU cores and {gpus:g} GPUs"
     # A cluster without any resources has an autoscaler, which adds nodes once workers are requested.

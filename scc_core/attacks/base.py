@@ -11,9 +11,11 @@ from torch import Tensor
 
 from scc_core.components.parameters import Parametrised
 from scc_core.cost import Cost
-from scc_core.errors import UserError
+from scc_core.errors import ComponentError, UserError, unknown_name
 from scc_core.models.base import Classifier
 from scc_core.noise import Noise
+
+NORMS = ("linf", "l2")
 
 
 class AttackResult(NamedTuple):
@@ -49,6 +51,16 @@ class Attack(Parametrised, ABC):
         if "name" not in cls.__dict__:
             cls.name = cls.__name__
 
+    @classmethod
+    def check_declarations(cls) -> None:
+        """Check the norm, where the class alone decides it.
+
+        Raises:
+            UserError: no such norm.
+        """
+        if isinstance(cls.norm, str) and cls.norm not in NORMS:
+            raise unknown_name("norm", cls.norm, NORMS)
+
     def __call__(self, model: Classifier, pixels: Tensor, labels: Tensor, epsilon: float, noise: Noise) -> AttackResult:
         """Make adversarial images and count what they cost.
 
@@ -61,11 +73,13 @@ class Attack(Parametrised, ABC):
 
         Raises:
             UserError: the attack cannot run with the model's number of classes.
-            ComponentError: a logit or a gradient of the model is not finite.
+            ComponentError: a logit or a gradient of the model is not finite, or the attack returns no tensor.
         """
         self.check(model.num_classes)
         with model.meter.measure() as counted:
             images = self.perturb(model, pixels, labels, epsilon, noise)
+            if not isinstance(images, Tensor):
+                raise ComponentError(f"attack {self.name} returned a {type(images).__name__}, not a tensor of images")
             return AttackResult(images.detach(), counted())
 
     @abstractmethod

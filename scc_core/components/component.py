@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -56,9 +57,14 @@ class Component(Generic[BuiltT]):
 
     @classmethod
     def of(cls, built: BuiltT) -> Component[BuiltT]:
-        """Return the component that builds ``built``: that very object here, one like it in another process."""
+        """Return the component that builds ``built``: that very object here, one like it in another process.
+
+        Raises:
+            UserError: its class breaks the contract of its kind.
+        """
+        check_implementation(built.kind, type(built), type(built).__name__)
         path = f"{type(built).__module__}:{type(built).__qualname__}"
-        component = cls(built.kind, path, built.parameters(), type(built).__name__)
+        component = cls(built.kind, path, built.parameters(), _label(type(built).__name__, built))
         component.__dict__["_given"] = built
         return component
 
@@ -95,15 +101,7 @@ class Component(Generic[BuiltT]):
         # Attacks and defenses lie above this package and load torch, which reading a grid must not.
         registry = getattr(import_module(f"scc_core.{self.kind}s"), f"{self.kind}s")
         implementation: type[BuiltT] = registry.get(self.name)
-        if not (isinstance(implementation, type) and issubclass(implementation, Parametrised)) or (
-            getattr(implementation, "kind", None) != self.kind
-        ):
-            raise UserError(f"{self.name!r} is no {self.kind}: derive a class from scc_core.{self.kind.capitalize()}")
-        undecorated = any(isinstance(value, dataclasses.Field) for value in vars(implementation).values())
-        if not dataclasses.is_dataclass(implementation) or undecorated:
-            raise UserError(
-                f"{self.kind} {self.name!r} is no dataclass: decorate its class with @dataclass(frozen=True)"
-            )
+        check_implementation(self.kind, implementation, self.name)
         return implementation
 
     def build(self) -> BuiltT:
@@ -127,16 +125,12 @@ class Component(Generic[BuiltT]):
         """
         built = self.build()
         parameters = built.parameters()
-        default = self.implementation().parameters()
-        units = {field.name: field.metadata.get("unit") for field in dataclasses.fields(built)}  # type: ignore[arg-type]
-        shown = [f"{key}={written(value, units[key])}" for key, value in parameters.items() if value != default[key]]
-        label = f"{self.name}({', '.join(shown)})" if shown else self.name
         weights = {key: digest_of(name) for key, name in built.named_models().items()} if digest_of else {}
         control, randomised = (
             None if flag is None else bool(flag)
             for flag in (getattr(built, "control", None), getattr(built, "randomised", None))
         )
-        return Component(self.kind, self.name, parameters, label, weights, control, randomised)
+        return Component(self.kind, self.name, parameters, _label(self.name, built), weights, control, randomised)
 
     def specification(self) -> dict[str, object]:
         """Return what enters a cell's key."""
@@ -148,6 +142,45 @@ class Component(Generic[BuiltT]):
         # True and 1 are equal in Python, but differ here: a number is refused where a flag is expected.
         parameters = frozenset((key, isinstance(value, bool), value) for key, value in self.parameters.items())
         return self.kind, self.name, parameters, frozenset(self.weights.items())
+
+
+def check_implementation(kind: Kind, implementation: object, name: str) -> None:
+    """Check that a class, which may be a user's own, keeps the contract of attacks or of defenses.
+
+    Args:
+        kind: ``attack`` or ``defense``.
+        implementation: the class.
+        name: what the user calls it.
+
+    Raises:
+        UserError: it does not; the text says what to do.
+    """
+    base = f"scc_core.{kind.capitalize()}"
+    if not (isinstance(implementation, type) and issubclass(implementation, Parametrised)) or (
+        getattr(implementation, "kind", None) != kind
+    ):
+        raise UserError(f"{name!r} is no {kind}: derive a class from {base}")
+    if inspect.isabstract(implementation):
+        lacking = " and ".join(sorted(getattr(implementation, "__abstractmethods__", ())))
+        raise UserError(f"{kind} {name!r} lacks {lacking}, which every {kind} defines: see {base}")
+    undecorated = any(isinstance(value, dataclasses.Field) for value in vars(implementation).values())
+    if not dataclasses.is_dataclass(implementation) or undecorated:
+        raise UserError(f"{kind} {name!r} is no dataclass: decorate its class with @dataclass(frozen=True)")
+    for parameter in dataclasses.fields(implementation):
+        if parameter.default is parameter.default_factory is dataclasses.MISSING:
+            raise UserError(f"{kind} {name!r}: its parameter {parameter.name!r} has no default; give it one")
+    try:
+        implementation.check_declarations()
+    except UserError as error:
+        raise UserError(f"{kind} {name!r}: {error}") from None
+
+
+def _label(name: str, built: Parametrised) -> str:
+    """Return a name with the parameters that differ from their defaults, as a grid writes them."""
+    parameters, default = built.parameters(), type(built)().parameters()
+    units = {field.name: field.metadata.get("unit") for field in dataclasses.fields(built)}  # type: ignore[arg-type]
+    shown = [f"{key}={written(value, units[key])}" for key, value in parameters.items() if value != default[key]]
+    return f"{name}({', '.join(shown)})" if shown else name
 
 
 @lru_cache(maxsize=_KEPT)

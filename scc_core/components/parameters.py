@@ -11,6 +11,7 @@ import dataclasses
 import math
 import types
 import typing
+from numbers import Integral, Real
 from typing import Any, ClassVar, Literal
 
 from scc_core.errors import UserError, shown, unknown_name
@@ -66,6 +67,14 @@ class Parametrised:
             value = _checked(field, hints[field.name], getattr(self, field.name))
             object.__setattr__(self, field.name, value)
 
+    @classmethod
+    def check_declarations(cls) -> None:
+        """Check what a class says of itself beside its parameters.
+
+        Raises:
+            UserError: it is not what the contract allows.
+        """
+
     def named_models(self) -> dict[str, str]:
         """Return, by parameter, the models that are used beside the one under evaluation."""
         names = [field.name for field in dataclasses.fields(self) if field.metadata.get("unit") == MODEL]  # type: ignore[arg-type]
@@ -100,7 +109,7 @@ def parse_number(value: object) -> float:
     Raises:
         ValueError: not a finite number.
     """
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
+    if isinstance(value, bool) or not isinstance(value, Real | str):
         raise ValueError(f"{shown(value)} is not a number")  # noqa: TRY004 - callers treat every bad value alike
     try:
         if isinstance(value, str):
@@ -113,6 +122,19 @@ def parse_number(value: object) -> float:
         raise ValueError(f"{shown(value)} is not a number such as 0.5 or 4/255") from None
     if not math.isfinite(number):
         raise ValueError(f"{shown(value)} is not finite")
+    return number
+
+
+def whole_number(name: str, value: object, *, minimum: int, maximum: int | None = None) -> int:
+    """Check an option called ``name`` that is a whole number, of Python or of numpy.
+
+    Raises:
+        UserError: it is none, or outside of ``[minimum, maximum]``.
+    """
+    number = int(value) if isinstance(value, Integral) and not isinstance(value, bool) else None
+    if number is None or number < minimum or (maximum is not None and number > maximum):
+        allowed = f"{minimum} or more" if maximum is None else f"from {minimum} to {maximum}"
+        raise UserError(f"{name} is {value!r}, expected a whole number, {allowed}")
     return number
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple, get_args
 
 import torch
 from torch import Tensor
 
 from scc_core.components.parameters import Parametrised
 from scc_core.cost import Cost
+from scc_core.errors import UserError
 from scc_core.models.base import ZeroShotModel
 from scc_core.noise import Noise
 
@@ -70,6 +71,19 @@ class Defense(Parametrised):
     gradients: ClassVar[tuple[Gradients, ...]] = ("none",)
     randomised: ClassVar[bool] = False
     control: ClassVar[bool] = False
+
+    @classmethod
+    def check_declarations(cls) -> None:
+        """Check the ways of differentiating, and that one of the two steps does something.
+
+        Raises:
+            UserError: they are none, or both steps are left as they are.
+        """
+        declared, allowed = cls.gradients, get_args(Gradients)
+        if isinstance(declared, str) or any(way not in allowed for way in declared):
+            raise UserError(f"gradients is {declared!r}, expected a tuple of any of {', '.join(allowed)}")
+        if all(getattr(cls, step) is getattr(Defense, step) for step in ("correct", "classify", "__call__")):
+            raise UserError("it defines neither correct nor classify, and so would change nothing")
 
     @torch.no_grad()
     def __call__(self, model: ZeroShotModel, pixels: Tensor, noise: Noise) -> Tensor:

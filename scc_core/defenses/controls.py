@@ -23,6 +23,10 @@ class NoDefense(Defense):
 
     gradients: ClassVar[tuple[Gradients, ...]] = ("unrolled",)
 
+    def correct(self, model: ZeroShotModel, pixels: Tensor, noise: Noise) -> Tensor:  # noqa: ARG002
+        """Return the images as they are."""
+        return pixels
+
 
 @defenses.register("random-noise")
 @dataclass(frozen=True)

@@ -48,12 +48,10 @@ class DefendedClassifier:
         adaptive: the way through the defense, and the draws per call, 1 or more; memory grows with them.
 
     Raises:
-        UserError: the defense does not declare such gradients, or ``eot_draws`` is below 1.
+        UserError: the defense does not declare such gradients.
     """
 
     def __init__(self, model: ZeroShotModel, defense: Defense, noise: Noise, adaptive: Adaptive = STRONGEST) -> None:
-        if adaptive.eot_draws < 1:
-            raise UserError(f"eot_draws: {adaptive.eot_draws!r} is out of range; allowed: [1, inf]")
         self.model = model
         self.defense = defense
         self.noise = noise
@@ -106,10 +104,11 @@ class DefendedClassifier:
         return torch.stack([draw(noise.fold(f"eot-{number}")) for number in range(self.eot_draws)]).mean(dim=0)
 
     def _corrected(self, pixels: Tensor, noise: Noise) -> Tensor:
+        # Copies: a defense may work in place, and the attack goes on from its images.
         if self.gradients == "unrolled":
-            return self.defense.correct(self.model, pixels, noise)
+            return self.defense.correct(self.model, pixels.clone(), noise)
         with torch.no_grad():
-            corrected = self.defense.correct(self.model, pixels.detach(), noise)
+            corrected = self.defense.correct(self.model, pixels.detach().clone(), noise)
         # The difference is exactly zero and has the gradient of the identity.
         return corrected + (pixels - pixels.detach())
 

@@ -119,10 +119,12 @@ def _attacked(model: Classifier, batch: Batch, threat: Threat, noise: Noise) -> 
         return _Attacked(batch.pixels, np.full(len(sample_ids), np.nan, np.float32))
     attack, epsilon = threat.attack.build(), threat.epsilon
     with model.meter.attack_gradients() as steepest:
-        images = attack(model, batch.pixels, batch.labels, epsilon, noise).images
-    if images.shape != batch.pixels.shape:
+        # A copy: the budget is measured from the images themselves, which an attack may work on in place.
+        images = attack(model, batch.pixels.clone(), batch.labels.clone(), epsilon, noise).images
+    if (images.shape, images.dtype) != (batch.pixels.shape, batch.pixels.dtype):
         raise ComponentError(
-            f"attack {attack.name} returned shape {tuple(images.shape)} for images of {tuple(batch.pixels.shape)}"
+            f"attack {attack.name} returned shape {tuple(images.shape)} of {images.dtype} for images of "
+            f"{tuple(batch.pixels.shape)} of {batch.pixels.dtype}"
         )
     distance = torch.linalg.vector_norm((images - batch.pixels).flatten(1), ord=_ORDERS[attack.norm], dim=1)
     outside = torch.maximum(-images, images - 1.0).flatten(1).amax(dim=1)
@@ -141,8 +143,12 @@ def _attacked(model: Classifier, batch: Batch, threat: Threat, noise: Noise) -> 
 
 def _defend(model: ZeroShotModel, defense: Defense, batch: Batch, images: Tensor, noise: Noise) -> Defended:
     with _timed(model) as cost:
-        logits = defense(model, images, noise)
+        # A copy: every defense is given the same images, whatever another one did to them in place.
+        logits = defense(model, images.clone(), noise)
     name, expected = type(defense).__name__, (len(batch.labels), model.num_classes)
+    if not isinstance(logits, Tensor) or not logits.is_floating_point():
+        returned = f"a tensor of {logits.dtype}" if isinstance(logits, Tensor) else f"a {type(logits).__name__}"
+        raise ComponentError(f"defense {name} returned {returned}; logits are a tensor of floating-point numbers")
     if tuple(logits.shape) != expected:
         raise ComponentError(f"defense {name} returned shape {tuple(logits.shape)}; logits have shape {expected}")
     broken = ~logits.isfinite().all(dim=1)

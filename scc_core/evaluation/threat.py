@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from scc_core.components.component import Component
+from scc_core.components.parameters import whole_number
 
 if TYPE_CHECKING:
     from scc_core.attacks.base import Attack
@@ -21,11 +22,17 @@ class Adaptive:
         eot_draws: draws of the defense's randomness whose mean is attacked, per step.
         label: short text for people: what a user asked for that differs from the defaults; it does not count in
             comparisons.
+
+    Raises:
+        UserError: ``eot_draws`` is no whole number, or below 1.
     """
 
     gradients: Gradients | None = None
     eot_draws: int = 1
     label: str = field(default="", compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "eot_draws", whole_number("eot_draws", self.eot_draws, minimum=1))
 
     def specification(self) -> dict[str, object]:
         """Return what enters a cell's key."""

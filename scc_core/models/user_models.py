@@ -120,6 +120,8 @@ def check_model(model: VisionLanguageModel) -> None:
     scale = getattr(model, "logit_scale", None)
     if not isinstance(scale, float | int) or not math.isfinite(scale) or scale <= 0:
         wrong(f"logit_scale is {scale!r}, not a positive number")
+    if not isinstance(getattr(model, "device", None), torch.device):
+        wrong(f"device is {getattr(model, 'device', None)!r}, not the torch.device that load() was given")
     images = _try(model, "encode_image", _probe(size, model.device), wrong)
     texts = _try(model, "encode_text", ["a photo of a cat.", "a photo of a dog."], wrong)
     if images.shape[1] != texts.shape[1]:

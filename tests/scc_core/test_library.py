@@ -11,10 +11,10 @@ import pytest
 import torch
 
 import scc_core
-from scc_core.attacks import PGD
+from scc_core.attacks import PGD, Attack
 from scc_core.components.component import Component
 from scc_core.datasets import PreparedDataset, open_dataset
-from scc_core.defenses import Defense, Flip
+from scc_core.defenses import Defense, Flip, Shift
 from scc_core.evaluation.evaluate import evaluate as evaluate_batch
 from scc_core.evaluation.metrics import wilson_interval
 from scc_core.evaluation.threat import STRONGEST, Threat
@@ -116,6 +116,89 @@ def test_results_print_in_a_line_each(model):
 
 
 PIXELS = torch.zeros(2, 3, 8, 8)
+TWO_CLASSES = scc_core.Images(PIXELS, torch.tensor([0, 1]), ("a", "b"))
+
+
+@dataclass(frozen=True)
+class Secret(Defense):
+    """Declares no gradients."""
+
+    def correct(self, model, pixels, noise):
+        return pixels.flip(-1)
+
+
+@dataclass(frozen=True)
+class Raises(Defense):
+    def classify(self, model, images, noise):
+        raise ZeroDivisionError("a\nb")
+
+
+@dataclass(frozen=True)
+class RaisingAttack(Attack):
+    def perturb(self, model, pixels, labels, epsilon, noise):
+        raise ZeroDivisionError("a\nb")
+
+    def nominal_cost(self, num_classes):
+        return scc_core.Cost()
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"defenses": ["none", Raises]}, "model conv: defense Raises raised ZeroDivisionError: a b"),
+        ({"attack": RaisingAttack}, "model conv: attack RaisingAttack raised ZeroDivisionError: a b"),
+        (
+            {"attack": RaisingAttack, "adaptive": True, "defenses": ["flip"]},
+            "model conv: attack RaisingAttack through defense flip raised ZeroDivisionError: a b",
+        ),
+    ],
+    ids=["defense", "attack", "adaptive"],
+)
+def test_what_a_component_raises_is_told_in_one_line_with_its_cause(model, given, message):
+    with pytest.raises(scc_core.ComponentError) as error:
+        scc_core.evaluate(model, TWO_CLASSES, **{"attack": "fgsm", "epsilon": EPSILON, "defenses": ["none"], **given})
+    assert str(error.value) == message
+    assert isinstance(error.value.__cause__, ZeroDivisionError)
+
+
+@dataclass(frozen=True)
+class TakesAllMemory(Defense):
+    def correct(self, model, pixels, noise):
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+
+def test_images_that_do_not_fit_ask_for_a_smaller_batch(model):
+    with pytest.raises(scc_core.UserError, match="2 images at a time do not fit in the memory of cpu; lower batch"):
+        scc_core.evaluate(model, TWO_CLASSES, None, 0, [TakesAllMemory])
+
+
+def test_a_model_of_one_s_own_is_tried_before_it_is_measured(model):
+    model.device = "cpu"
+    with pytest.raises(scc_core.ComponentError, match=r"device is 'cpu', not the torch\.device that"):
+        scc_core.evaluate(model, TWO_CLASSES, None, 0, ["none"])
+
+
+def test_objects_that_differ_in_parameters_stand_beside_each_other(model):
+    results = scc_core.evaluate(model, TWO_CLASSES, "fgsm", EPSILON, [Shift, Shift(right=2), Shift(right=3)])
+    assert list(results) == ["Shift", "Shift(right=2)", "Shift(right=3)"]
+
+
+def test_numbers_of_numpy_mean_what_those_of_python_mean(model):
+    given = {"attack": PGD(num_steps=np.int64(2)), "epsilon": np.float32(EPSILON), "seed": np.int64(3)}
+    of_numpy = scc_core.evaluate(model, NoiseImages(), defenses=["none"], max_samples=np.int64(30), **given)
+    plain = scc_core.evaluate(model, NoiseImages(), PGD(num_steps=2), EPSILON, ["none"], max_samples=30, seed=3)
+    assert repr(of_numpy) == repr(plain)
+    np.testing.assert_array_equal(of_numpy["none"].outcomes.margins, plain["none"].outcomes.margins)
+
+
+def test_images_come_as_arrays_and_lists_too(model):
+    pixels = torch.rand(4, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    of_numpy = scc_core.Images(pixels.numpy(), [0, 1, 0, 1], ["a", "b"])
+    assert of_numpy.labels.dtype is torch.int64
+    assert (of_numpy.pixels == pixels).all()
+    small = scc_core.Images(pixels.clone().requires_grad_(), np.array([0, 1, 0, 1], np.uint8), ("a", "b"))
+    first, second = (scc_core.evaluate(model, images, "pgd", EPSILON, ["none"]) for images in (of_numpy, small))
+    np.testing.assert_array_equal(first["none"].outcomes.margins, second["none"].outcomes.margins)
 
 
 @pytest.mark.parametrize(
@@ -131,15 +214,39 @@ PIXELS = torch.zeros(2, 3, 8, 8)
         ({"defenses": []}, "no defense is given"),
         ({"data": "demo/shape"}, "Did you mean 'demo/shapes'"),
         ({"model": "demo-clop"}, "Did you mean 'demo-clip'"),
-        ({"device": "cuda:0"}, "the model is on cpu, not on cuda:0"),
-        ({"batch_size": 0}, "batch_size is 0, expected 1 or more"),
-        ({"max_samples": 0}, "max_samples is 0, expected 1 or more"),
+        ({"device": "cuda:99"}, r"device 'cuda:99' cannot be used: .*; this machine has cpu"),
+        ({"device": "gpu"}, "device 'gpu' cannot be used: .*; this machine has cpu"),
+        ({"model": "demo-clip", "device": "meta"}, "device 'meta' cannot be used: .*; this machine has cpu"),
+        ({"model": 3}, "the model is a int; give a name or what scc_core.load_model returns"),
+        ({"data": PIXELS}, "the data is a Tensor; give a name, a scc_core.Dataset or scc_core.Images"),
+        ({"defenses": "scc"}, r"defenses is 'scc', expected a list such as \['none', 'scc'\]"),
+        ({"defenses": {"shift": {"right": 2}}}, "defenses is {'shift': {'right': 2}}, expected a list"),
+        ({"defenses": Flip()}, r"defenses is Flip\(\), expected a list"),
+        ({"defenses": [PGD()]}, "'PGD' is no defense: derive a class from scc_core.Defense"),
+        ({"attack": Flip}, "'Flip' is no attack: derive a class from scc_core.Attack"),
+        ({"attack": scc_core.Attack}, "attack 'Attack' lacks nominal_cost and perturb"),
+        ({"defenses": [{"shift": [2]}]}, "{'shift': \\[2\\]} is no defense: give a name"),
+        ({"defenses": [{"shift": {"right": [2]}}]}, "{'shift': {'right': \\[2\\]}} is no defense"),
+        ({"attack": {"apgd": {"loss": "dlr"}}, "data": TWO_CLASSES}, "needs at least 3 classes; the dataset has 2"),
+        ({"adaptive": "bpda"}, "adaptive is 'bpda', expected True, False or scc_core.Adaptive"),
+        ({"adaptive": True, "defenses": ["none", Secret]}, "defense Secret declares no gradients"),
+        ({"seed": "a"}, "seed is 'a', expected a whole number, from 0 to 2147483647"),
+        ({"seed": -1}, "seed is -1, expected a whole number"),
+        ({"batch_size": None}, "batch_size is None, expected a whole number, 1 or more"),
+        ({"max_samples": 10.0}, "max_samples is 10.0, expected a whole number, 1 or more"),
+        ({"precision": torch.bfloat16}, "Did you mean 'bfloat16'"),
+        ({"batch_size": 0}, "batch_size is 0, expected a whole number, 1 or more"),
+        ({"max_samples": 0}, "max_samples is 0, expected a whole number, 1 or more"),
         ({"precision": "float8"}, "float8"),
         ({"data": scc_core.Images(PIXELS[..., :4, :4], torch.zeros(2).long(), ("a",))}, "takes images of 8 pixels"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
-def test_what_is_wrong_is_one_line_before_any_compute(model, wrong, message):
+def test_what_is_wrong_is_one_line_before_any_compute(model, wrong, message, monkeypatch):
+    def computes(*_args, **_kwargs):
+        raise AssertionError("an image was measured")
+
+    monkeypatch.setattr("scc_core.library.evaluate_batch", computes)
     given = {"model": model, "data": NoiseImages(), "max_samples": 2, **wrong}
     with pytest.raises(scc_core.UserError, match=message) as error:
         scc_core.evaluate(**given)
@@ -154,6 +261,11 @@ def test_what_is_wrong_is_one_line_before_any_compute(model, wrong, message):
         (torch.full((2, 3, 8, 8), torch.nan), torch.zeros(2).long(), "not floating-point numbers in"),
         (PIXELS, torch.zeros(3).long(), r"expected \(2,\): one per image"),
         (PIXELS, torch.tensor([0, 2]), r"labels lie in \[0, 2\], but there are 2 class names"),
+        (PIXELS, torch.tensor([0.0, 0.5]), "labels are torch.float32, expected whole numbers"),
+        (PIXELS, torch.tensor([True, False]), "labels are torch.bool, expected whole numbers"),
+        (PIXELS, ["a", "b"], "labels are a list that is no tensor of numbers"),
+        (None, [0, 1], "pixels are a NoneType that is no tensor of numbers"),
+        (PIXELS.to(torch.uint8).numpy(), [0, 1], "divide 8-bit values by 255"),
     ],
 )
 def test_images_that_are_none_are_refused(pixels, labels, message):

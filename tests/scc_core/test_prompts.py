@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from scc_core.datasets import dataset_facts
+from scc_core.errors import UserError
 from scc_core.models.base import ZeroShotModel
 from scc_core.prompts import plain_name, render_prompts
 from tests.scc_core.conftest import ConvTower
@@ -15,6 +16,25 @@ def test_classes_of_the_same_name_keep_an_entry_each_with_the_plain_name_in_the_
     assert list(prompts) == ["person", "person (class 1)", "crane", "person (class 3)"]
     assert set(prompts["person (class 3)"]) == {"a person.", "the person."}
     assert [plain_name(key) for key in prompts] == ["person", "person", "crane", "person"]
+
+
+@pytest.mark.parametrize(
+    ("names", "templates", "message"),
+    [
+        ("ab", ["a {}."], "class names are 'ab', expected a list of one or more"),
+        ([], ["a {}."], r"class names are \[\], expected a list"),
+        ([1, 2], ["a {}."], "class name 1 is no text"),
+        (["a"], "a {}.", "templates are 'a {}.', expected a list"),
+        (["a"], [], r"templates are \[\], expected a list"),
+        (["a"], ["a photo"], "the template 'a photo' needs exactly one {} for the class name"),
+        (["a"], ["a {} {}"], "the template 'a {} {}' needs exactly one {}"),
+        (["a"], ["a {name}"], "the template 'a {name}' needs exactly one {}"),
+        (["a"], ["a {}", "a {"], "the template 'a {' needs exactly one {}"),
+    ],
+)
+def test_names_and_templates_that_are_none_are_told(names, templates, message):
+    with pytest.raises(UserError, match=message):
+        render_prompts(names, templates)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
 import pytest
 
 from orchestrator.cluster import capacity
@@ -73,8 +76,6 @@ def test_nodes_are_read_again_after_some_seconds():
         ([CPU], {"devices": Devices.GPU, "address": "x:1"}, "needs a GPU, but the Ray cluster has 1 nodes with 16 CPU"),
         ([CPU], {"devices": Devices.ALL}, "--devices all needs a GPU"),
         ([SMALL], {"gpus_per_worker": 2}, "--gpus-per-worker 2 is more than any node has"),
-        ([SMALL], {"gpus_per_worker": 1.5}, "fraction of one GPU or a whole number"),
-        ([SMALL], {"gpus_per_worker": 0}, "fraction of one GPU or a whole number"),
         ([CPU], {"num_workers": 17}, "--workers 17 is more than the cluster has: 16 CPU cores"),
         ([SMALL], {"num_workers": 2}, "--workers 2 is more than the cluster has: 1 GPU"),
         ([HEAD], {}, "neither a GPU nor a CPU core"),
@@ -84,6 +85,36 @@ def test_what_a_cluster_lacks_is_said_before_a_run(monkeypatch, nodes, options, 
     monkeypatch.setattr(capacity, "living_nodes", lambda: nodes)
     with pytest.raises(UserError, match=message):
         cluster_capacity(RunOptions(**options))
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ({"num_workers": 0}, "num_workers is 0, expected a whole number, 1 or more"),
+        ({"num_workers": "2"}, "num_workers is '2', expected a whole number"),
+        ({"num_workers": True}, "num_workers is True, expected a whole number"),
+        ({"batch_size": 0}, "batch_size is 0, expected a whole number, 1 or more"),
+        ({"batch_size": 2.5}, "batch_size is 2.5, expected a whole number"),
+        ({"devices": "cpus"}, "unknown devices 'cpus'. Did you mean 'cpu'"),
+        ({"gpus_per_worker": 1.5}, "gpus_per_worker is 1.5; it is a fraction of one GPU or a whole number"),
+        ({"gpus_per_worker": 0}, "gpus_per_worker is 0; it is a fraction"),
+        ({"gpus_per_worker": "half"}, "gpus_per_worker is 'half'; it is a fraction"),
+        ({"hang_seconds": 0}, "hang_seconds is 0, expected a number of seconds, 1 or more"),
+        ({"hang_seconds": math.nan}, "hang_seconds is nan, expected a number of seconds"),
+        ({"address": 6379}, "address is 6379, expected auto, HOST:PORT"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_a_wrong_option_is_said_before_any_ray_is_started(option, message):
+    with pytest.raises(UserError, match=message):
+        RunOptions(**option)
+
+
+def test_options_come_as_texts_and_as_numbers_of_numpy():
+    options = RunOptions(num_workers=np.int64(2), devices="cpu", gpus_per_worker=np.float32(0.5))
+    assert options == RunOptions(num_workers=2, devices=Devices.CPU, gpus_per_worker=0.5)
+    assert type(options.num_workers) is int
+    assert options.devices is Devices.CPU
 
 
 def test_a_cluster_of_a_bare_head_is_waited_for(monkeypatch):

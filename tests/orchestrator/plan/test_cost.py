@@ -15,7 +15,7 @@ from scc_core.attacks import Attack, attacks
 from scc_core.batch import Batch
 from scc_core.components.component import Component
 from scc_core.cost import Cost
-from scc_core.defenses import Defense, DefenseCost, defenses
+from scc_core.defenses import Defense, DefenseCost, Flip, defenses
 from scc_core.errors import UserError
 from scc_core.evaluation.adaptive import STRONGEST_FIRST
 from scc_core.evaluation.evaluate import Evaluation, evaluate
@@ -171,7 +171,7 @@ def test_options_that_add_passes_are_priced(name, given, defended, adaptive, mod
 
 
 @dataclass(frozen=True)
-class Former(Defense):
+class Former(Flip):
     """Declares its cost as version 0.1.0 asked for it."""
 
     def nominal_cost(self):
@@ -179,7 +179,7 @@ class Former(Defense):
 
 
 @dataclass(frozen=True)
-class Vague(Defense):
+class Vague(Flip):
     def nominal_cost(self, num_classes):
         return num_classes
 

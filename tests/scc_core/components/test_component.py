@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import inspect
 import pickle
+import re
 import subprocess
 import sys
 from dataclasses import FrozenInstanceError, dataclass
+from typing import ClassVar
 
 import pytest
 
-from scc_core.attacks import PGD, Surrogate, attacks
+from scc_core.attacks import FGSM, PGD, Attack, Surrogate, attacks
 from scc_core.components.component import Component
 from scc_core.components.parameters import parameter
 from scc_core.components.registry import Registry
-from scc_core.cost import Cost
-from scc_core.defenses import TTC, Defense, defenses
+from scc_core.defenses import TTC, Defense, Flip, defenses
 from scc_core.errors import UserError
 
 SOURCE = "tests.components:mirrored"
@@ -115,6 +117,67 @@ def test_what_cannot_be_built_is_said_in_one_line(component, message):
     assert "\n" not in str(raised.value)
 
 
+@dataclass(frozen=True)
+class Misspelt(Defense):
+    def corect(self, model, pixels, noise):
+        return 1 - pixels
+
+
+@dataclass(frozen=True)
+class WithoutDefault(Flip):
+    strength: int
+
+
+@dataclass(frozen=True)
+class Undifferentiable(Flip):
+    gradients: ClassVar = ("bdpa",)
+
+
+@dataclass(frozen=True)
+class CommaForgotten(Flip):
+    gradients: ClassVar = "unrolled"
+
+
+@dataclass(frozen=True)
+class Abstract(Attack):
+    def perturbs(self, model, pixels, labels, epsilon, noise):
+        return pixels
+
+
+@dataclass(frozen=True)
+class StrangeNorm(FGSM):
+    norm: ClassVar = "l7"
+
+
+@pytest.mark.parametrize(
+    ("implementation", "message"),
+    [
+        (Misspelt, "it defines neither correct nor classify, and so would change nothing"),
+        (WithoutDefault, "its parameter 'strength' has no default; give it one"),
+        (Undifferentiable, "gradients is ('bdpa',), expected a tuple of any of none, bpda, unrolled"),
+        (CommaForgotten, "gradients is 'unrolled', expected a tuple of any of none, bpda, unrolled"),
+        (Abstract, "lacks nominal_cost and perturb, which every attack defines: see scc_core.Attack"),
+        (StrangeNorm, "unknown norm 'l7'. Did you mean 'l2'? Existing: l2, linf"),
+        (Defense, "is no dataclass: decorate its class with @dataclass(frozen=True)"),
+        (Attack, "lacks nominal_cost and perturb"),
+    ],
+)
+def test_a_class_that_breaks_the_contract_of_its_kind_is_told_by_name_and_as_an_object(implementation, message):
+    kind, name = implementation.kind, f"{implementation.__module__}:{implementation.__qualname__}"
+    with pytest.raises(UserError, match=re.escape(message)) as raised:
+        Component(kind, name).resolved()
+    assert "\n" not in str(raised.value)
+    if not inspect.isabstract(implementation):
+        built = implementation(1) if implementation is WithoutDefault else object.__new__(implementation)
+        with pytest.raises(UserError, match=re.escape(message)):
+            Component.of(built)
+
+
+def test_the_label_of_an_object_shows_what_differs_from_the_defaults():
+    assert Component.of(TTC()).label == "TTC"
+    assert Component.of(PGD(num_steps=3, step_size=2 / 255)).label == "PGD(num_steps=3, step_size=2/255)"
+
+
 def test_code_that_is_not_allowed_is_not_run_though_it_was_built_before(monkeypatch):
     own = Component("defense", "tests.components:Quantised")
     own.build()
@@ -125,8 +188,8 @@ def test_code_that_is_not_allowed_is_not_run_though_it_was_built_before(monkeypa
 
 @dataclass(frozen=True)
 class OwnDefense(Defense):
-    def nominal_cost(self):
-        return Cost(forwards=1)
+    def correct(self, model, pixels, noise):
+        return 1 - pixels
 
 
 def test_what_is_built_already_is_itself_here_and_one_like_it_elsewhere():

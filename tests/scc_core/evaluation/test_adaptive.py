@@ -180,7 +180,7 @@ def test_what_a_defense_does_not_declare_is_refused():
         DefendedClassifier(model, Secret(), noise)
     with pytest.raises(UserError, match=r"unknown gradients of defense OnlyBPDA: 'unrolled'.*Existing: bpda"):
         DefendedClassifier(model, OnlyBPDA(), noise, Adaptive("unrolled"))
-    with pytest.raises(UserError, match="eot_draws: 0 is out of range"):
+    with pytest.raises(UserError, match="eot_draws is 0, expected a whole number, 1 or more"):
         DefendedClassifier(model, Quantise(), noise, Adaptive(eot_draws=0))
     with pytest.raises(ComponentError, match="bound to 12 images was called with 5"):
         DefendedClassifier(model, Quantise(), noise)(pixels[:5])

@@ -108,8 +108,11 @@ def _noise(stream, batch):
         (lambda pixels, epsilon: _add(pixels, row=2, value=float("nan")), r"broke its budget on sample 102"),
         (lambda pixels, epsilon: pixels.sub(pixels.max()), r"range \[-"),
         (lambda pixels, epsilon: pixels[:, :1], r"returned shape \(12, 1, 8, 8\)"),
+        (lambda pixels, epsilon: pixels.half(), r"returned shape \(12, 3, 8, 8\) of torch.float16 for images of"),
+        (lambda pixels, epsilon: None, "returned a NoneType, not a tensor of images"),
+        (lambda pixels, epsilon: pixels.numpy(), "returned a ndarray, not a tensor of images"),
     ],
-    ids=["beyond epsilon", "NaN", "below 0", "shape"],
+    ids=["beyond epsilon", "NaN", "below 0", "shape", "half", "nothing", "array"],
 )
 def test_an_attack_that_breaks_its_contract_is_named(conv_model, batch, script, message):
     with pytest.raises(ComponentError, match=message):
@@ -119,6 +122,82 @@ def test_an_attack_that_breaks_its_contract_is_named(conv_model, batch, script, 
 def _add(pixels, row, value):
     pixels[row, 0, 0, 0] = pixels[row, 0, 0, 0] + value if pixels[row, 0, 0, 0] < 0.5 else pixels[row, 0, 0, 0] - value
     return pixels
+
+
+@dataclass(frozen=True)
+class MovesInPlace(Attack):
+    """Returns the very images that it was given, far from where they were."""
+
+    def perturb(self, model, pixels, labels, epsilon, noise):
+        labels.zero_()
+        return pixels.mul_(0.5)
+
+    def nominal_cost(self, num_classes):
+        return Cost()
+
+
+def test_an_attack_that_works_in_place_is_measured_from_the_images_themselves(conv_model, batch):
+    before = batch.pixels.clone(), batch.labels.clone()
+    with pytest.raises(ComponentError, match="attack MovesInPlace broke its budget on sample 100"):
+        run(conv_model, batch, MovesInPlace(), {"none": NoDefense()})
+    assert torch.equal(batch.pixels, before[0])
+    assert torch.equal(batch.labels, before[1])
+
+
+@dataclass(frozen=True)
+class ScriptedDefense(Defense):
+    """Corrects and classifies as its test says."""
+
+    gradients = ("bpda", "unrolled")
+    correct: object = None
+    classify: object = None
+
+    def __post_init__(self):
+        pass
+
+
+def darkens(model, images, noise):
+    return images.mul_(0.1)
+
+
+@pytest.mark.parametrize("step", ["correct", "classify"])
+def test_a_defense_that_works_in_place_changes_nothing_for_the_others(conv_model, batch, step):
+    inplace = {"correct": darkens, "classify": lambda model, images, noise: model(images.mul_(0.1))}[step]
+    steps = {"correct": lambda model, images, noise: images, "classify": lambda model, images, noise: model(images)}
+    defenses = {"dark": ScriptedDefense(**{**steps, step: inplace}), "none": NoDefense()}
+    found = run(conv_model, batch, None, defenses).defended
+    alone = run(conv_model, batch, None, {"none": NoDefense()}).defended
+    assert np.array_equal(found["none"].outcomes.margins, alone["none"].outcomes.margins)
+    assert not np.array_equal(found["dark"].outcomes.margins, alone["none"].outcomes.margins)
+
+
+@pytest.mark.parametrize("way", ["bpda", "unrolled"])
+def test_an_attack_through_a_defense_that_works_in_place_is_the_attack_through_its_copy(conv_model, batch, way):
+    copies = lambda model, images, noise: images * 0.1  # noqa: E731
+    classify = lambda model, images, noise: model(images)  # noqa: E731
+    margins = [
+        run(conv_model, batch, PGD(num_steps=3), {"it": ScriptedDefense(correct, classify)}, Adaptive(way))
+        .defended["it"]
+        .outcomes.margins
+        for correct in (darkens, copies)
+    ]
+    assert np.array_equal(*margins)
+
+
+@pytest.mark.parametrize(
+    ("returned", "message"),
+    [
+        (lambda logits: None, "returned a NoneType; logits are a tensor of floating-point numbers"),
+        (lambda logits: logits.numpy(), "returned a ndarray; logits are"),
+        (lambda logits: logits.long(), "returned a tensor of torch.int64; logits are"),
+        (lambda logits: logits[:, :2], r"returned shape \(12, 2\); logits have shape"),
+    ],
+    ids=["nothing", "array", "integers", "shape"],
+)
+def test_a_defense_that_returns_no_logits_is_named(conv_model, batch, returned, message):
+    defense = ScriptedDefense(lambda model, images, noise: images, lambda model, images, noise: returned(model(images)))
+    with pytest.raises(ComponentError, match=f"defense ScriptedDefense {message}"):
+        run(conv_model, batch, None, {"it": defense})
 
 
 def test_exactly_epsilon_is_within_the_budget(conv_model, batch):
