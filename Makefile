@@ -1,4 +1,4 @@
-# `make demo` and `make test` each take a fresh clone to their result; both use and keep the environment in .venv.
+# `make demo` and `make test` work in a fresh clone; both use and keep the environment in .venv.
 
 PYTHON ?= python3
 VENV := .venv

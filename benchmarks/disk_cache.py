@@ -3,7 +3,7 @@
 ``python -m benchmarks.disk_cache --out FILE.json``. It makes a folder of JPEG files of 500 x 375 pixels and reads it,
 and demonstration datasets, through the public path: without a disk cache, into an empty one (the first pass), and from
 the filled one as another worker would (the second). ``overlap`` rows time a forward pass of ``demo-clip`` over the
-JPEG files with the next batch read meanwhile or not. Every repetition measures all of them in turn, so that a shared
+JPEG files with the next batch read ahead or not. Every repetition measures all of them in turn, so that a shared
 machine disturbs them alike. Files come from the page cache: a cold disk is not measured.
 """
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from orchestrator.cli.options import DEFAULT_DATABASE, Database, Workers, output
+from orchestrator.cli.exit_status import finish
+from orchestrator.cli.options import DEFAULT_DATABASE, Database, Workers, output, print_line
+from orchestrator.cli.run import start
+from orchestrator.cluster.options import RunOptions
+from orchestrator.grid.shipped import demo_grid
 
 DEMO_DATABASE = "sqlite:///sccbench-demo.db"
 SITE = Path("sccbench-dashboard")
@@ -25,11 +30,6 @@ def dashboard(db: Database = DEFAULT_DATABASE, run: Run = None, out: Out = SITE)
 
 def demo(db: Database = DEMO_DATABASE, out: Out = SITE, workers: Workers = None) -> None:
     """Run the demonstration grid on the small models that ship with the project, and draw its dashboard."""
-    from orchestrator.cli.exit_status import finish
-    from orchestrator.cli.run import start
-    from orchestrator.cluster.options import RunOptions
-    from orchestrator.grid.shipped import demo_grid
-
     result = start(demo_grid(), db, RunOptions(num_workers=workers))
     _name(draw(db, result.run, out))
     finish(result)
@@ -41,8 +41,6 @@ def draw(db: str, run: str | None, out: Path) -> Path:
     Raises:
         UserError: no such database or run, or the folder holds something else.
     """
-    from datetime import UTC, datetime
-
     from dashboards.analysis.provenance import Provenance, RunProvenance
     from dashboards.analysis.published import Published
     from dashboards.site import write_site
@@ -60,4 +58,4 @@ def draw(db: str, run: str | None, out: Path) -> Path:
 
 
 def _name(page: Path) -> None:
-    output().print(f"dashboard: {page}", highlight=False, soft_wrap=True)
+    print_line(output(), f"dashboard: {page}")

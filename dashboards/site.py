@@ -37,7 +37,7 @@ def write_site(results: pl.DataFrame, provenance: Provenance, folder: Path, publ
             column ``badges`` (a list, or text with commas) is shown beside the status.
         provenance: where the results come from.
         folder: where the site goes. An older site there is replaced as a whole; a crash leaves the older one.
-        published: what the results are compared with; they get a page of it where anything is comparable.
+        published: the comparison with published numbers; it gets a page if anything is comparable.
 
     Returns:
         The path of ``index.html``.

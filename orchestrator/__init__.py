@@ -13,7 +13,7 @@ __all__ = ["Run", "run"]
 
 
 def __getattr__(name: str) -> object:
-    # Imported when asked for: whoever reads results only needs neither Ray nor torch.
+    # Imported at the first use: a program that only reads results needs neither Ray nor torch.
     if name in __all__:
         from orchestrator.driver import library
 

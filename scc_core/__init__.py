@@ -1,8 +1,8 @@
 """The core: models, datasets, attacks, defenses and their evaluation, without Ray, database or dataframe.
 
 What a notebook needs lies here: :func:`load_model`, :func:`load_dataset`, :func:`evaluate`, and the classes that an own
-model, dataset, attack or defense derives from. Each is imported when it is first asked for, since whoever only reads
-results needs no torch.
+model, dataset, attack or defense derives from. Each is imported at its first use, so that a program that
+only reads results loads no torch.
 """
 
 from __future__ import annotations

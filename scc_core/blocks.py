@@ -40,7 +40,7 @@ def sample_positions(numbers: Sequence[int], lengths: npt.ArrayLike) -> npt.NDAr
         lengths: how many samples each holds, ``(B,)``.
     """
     lengths = np.asarray(lengths, np.int64)
-    # Of each sample, the position in the dataset less the place in the answer is that of its block.
+    # Within a block, the position in the dataset and the place in the answer differ by a constant.
     shifts = np.asarray(numbers, np.int64) * BLOCK_SIZE - (np.cumsum(lengths) - lengths)
     positions: npt.NDArray[np.int64] = np.arange(lengths.sum()) + np.repeat(shifts, lengths)
     return positions
@@ -99,22 +99,20 @@ class BlockRanges:
         return BlockRanges.of(*self.ranges, *other.ranges)
 
     def __sub__(self, other: BlockRanges) -> BlockRanges:
-        return self & other._gaps()
+        # The complement of ``other``, as far as :class:`range` has a length.
+        edges = [-_FAR, *(edge for one in other.ranges for edge in (one.start, one.stop)), _FAR]
+        gaps = (range(start, stop) for start, stop in zip(edges[::2], edges[1::2], strict=True))
+        return self & BlockRanges(tuple(gaps))
 
     def __and__(self, other: BlockRanges) -> BlockRanges:
         return BlockRanges(tuple(_overlaps(self.ranges, other.ranges)))
-
-    def _gaps(self) -> BlockRanges:
-        """Return the complement, as far as :class:`range` has a length."""
-        edges = [-_FAR, *(edge for one in self.ranges for edge in (one.start, one.stop)), _FAR]
-        return BlockRanges(tuple(range(start, stop) for start, stop in zip(edges[::2], edges[1::2], strict=True)))
 
 
 _FAR = 2**62
 
 
 def _overlaps(first: tuple[range, ...], second: tuple[range, ...]) -> Iterator[range]:
-    """Walk over both from left to right; of the two at hand, the one that ends first is done."""
+    """Yield what two sorted rows of ranges share; of two ranges that are compared, the one that ends first is left."""
     left, right = 0, 0
     while left < len(first) and right < len(second):
         one, other = first[left], second[right]

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import sys
-from importlib.metadata import entry_points
+from importlib import import_module
 
 from scc_core.errors import UserError
 from scc_core.machine.packages import check_found_first
 
 
 def main() -> None:
-    """Run the command line, which an entry point names, since this package imports none above it."""
+    """Run the command line, which is loaded by name, since this package imports none above it."""
     try:
         check_found_first()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_status)
-    (command_line,) = entry_points(group="sccbench.command_line")
-    command_line.load()()
+    import_module("orchestrator.cli.main").main()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import reprlib
 from collections.abc import Iterable
 from typing import ClassVar
 
@@ -28,11 +29,21 @@ class NotFetchedError(UserError):
 
 
 class SccBenchWarning(UserWarning):
-    """Something that changes results a little, or may; a run goes on, and the user is told in one line."""
+    """Something that changes results a little, or may; the run continues, and the user is told in one line."""
 
 
 class ComponentError(SccBenchError):
     """A model, attack or defense broke its contract while computing; the text names it, the sample and the reason."""
+
+
+_SHORT = reprlib.Repr()
+_SHORT.maxlevel, _SHORT.maxdict, _SHORT.maxlist, _SHORT.maxtuple, _SHORT.maxset = 2, 4, 4, 4, 4
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 120
+
+
+def shown(value: object) -> str:
+    """Return a value as an error quotes it: its repr, shortened where it is long or deep."""
+    return _SHORT.repr(value)
 
 
 def unknown_name(kind: str, given: object, existing: Iterable[str]) -> UserError:
@@ -40,4 +51,4 @@ def unknown_name(kind: str, given: object, existing: Iterable[str]) -> UserError
     names = sorted(existing)
     near = difflib.get_close_matches(str(given), names, n=1, cutoff=0.5)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    return UserError(f"unknown {kind} {given!r}.{hint} Existing: {', '.join(names) or 'none'}")
+    return UserError(f"unknown {kind} {shown(given)}.{hint} Existing: {', '.join(names) or 'none'}")

@@ -311,7 +311,7 @@ def component(kind: Kind, given: Named | BuiltT | type[BuiltT]) -> Component[Bui
 
     Args:
         kind: ``attack`` or ``defense``.
-        given: a name, ``{name: {parameter: value}}``, an object, or a class whose defaults are meant.
+        given: a name, ``{name: {parameter: value}}``, an object, or a class, which is built with its defaults.
 
     Raises:
         UserError: no such name or parameter, a value out of range, or none of these forms.

@@ -135,6 +135,22 @@ def test_other_packages_import_only_what_the_orchestrator_exports():
     assert [arrow for arrow in found if is_private(arrow[1])] == []
 
 
+def test_every_export_exists():
+    exports = [
+        (".".join(path.parent.relative_to(ROOT).parts), name)
+        for package in LAYERS
+        for path in (ROOT / package).rglob("__init__.py")
+        for name in getattr(importlib.import_module(".".join(path.parent.relative_to(ROOT).parts)), "__all__", ())
+    ]
+    assert exports
+    missing = [
+        (package, name)
+        for package, name in exports
+        if not hasattr(importlib.import_module(package), name) and find_spec(f"{package}.{name}") is None
+    ]
+    assert missing == []
+
+
 @pytest.mark.parametrize("package", LAYERS)
 def test_every_room_says_what_lives_there(package):
     silent = [

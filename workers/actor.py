@@ -43,12 +43,12 @@ class WorkerResources:
 class BenchWorker:
     """Keeps a model on its device and measures shards; it holds no database credentials.
 
-    SIGTERM, which the processes of a machine get before it is taken away, drains the worker: it finishes the blocks at
-    hand and begins no others.
+    SIGTERM, which the processes of a machine get before it is taken away, drains the worker: it finishes the blocks
+    that it is measuring and begins no others.
     """
 
     def __init__(self, plugin_folders: tuple[str, ...], num_gpus: float, batch_size: int | None, threads: int) -> None:
-        # Plain values alone: whatever has a class of this project would be looked for by name, too early.
+        # Plain values alone: unpickling an object of this project would import its class before the path is set.
         # Ray puts the driver's folders first, where a user's package may have the name of one of this project's.
         for folder in plugin_folders:
             if folder in sys.path:

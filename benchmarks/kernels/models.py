@@ -71,8 +71,6 @@ def _random_parts(name: str) -> OpenClipParts:
         image_size=size if isinstance(size, int) else size[0],
         mean=open_clip.OPENAI_DATASET_MEAN,
         std=open_clip.OPENAI_DATASET_STD,
-        weights_digest="",
-        weights_path=Path(),
     )
 
 

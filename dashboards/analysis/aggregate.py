@@ -11,8 +11,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-Z_95 = 1.959963984540054
-"""Two-sided 95 % quantile of the standard normal distribution."""
+from scc_core.evaluation.metrics import NORMAL_97_5 as Z
 
 POOL_KEYS = ("model", "dataset", "attack", "epsilon_255", "threat_model", "defense")
 """What makes an accuracy of its own; the seeds below it are pooled."""
@@ -20,10 +19,10 @@ POOL_KEYS = ("model", "dataset", "attack", "epsilon_255", "threat_model", "defen
 
 def wilson_limits(proportion: pl.Expr, trials: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
     """Return the lower and upper limit of Wilson's score interval (JASA 1927), in [0, 1]; null without trials."""
-    shrink = 1 + Z_95**2 / trials
-    center = (proportion + Z_95**2 / (2 * trials)) / shrink
-    variance = proportion * (1 - proportion) / trials + Z_95**2 / (4 * trials**2)
-    half = Z_95 / shrink * variance.clip(lower_bound=0).sqrt()
+    shrink = 1 + Z**2 / trials
+    center = (proportion + Z**2 / (2 * trials)) / shrink
+    variance = proportion * (1 - proportion) / trials + Z**2 / (4 * trials**2)
+    half = Z / shrink * variance.clip(lower_bound=0).sqrt()
     low = pl.min_horizontal(proportion, center - half).clip(0, 1)
     high = pl.max_horizontal(proportion, center + half).clip(0, 1)
     return pl.when(trials > 0).then(low), pl.when(trials > 0).then(high)

@@ -28,9 +28,9 @@ class Comparable:
 def comparable(pooled: pl.DataFrame, columns: Sequence[str] = ("defense", "epsilon_255")) -> Comparable:
     """Keep what every column has measured on the same datasets.
 
-    A column (one value of ``columns``) that fewer than half of the datasets have is left out, so that one straggler
-    does not take the ground from under all others. Of the rest, only datasets that all columns have are kept; while
-    there is none, the column with the fewest datasets is left out too.
+    A column (one value of ``columns``) that fewer than half of the datasets have is left out, so that one incomplete
+    column does not leave the others without datasets in common. Of the rest, only datasets that all columns have are
+    kept; while there is none, the column with the fewest datasets is left out too.
 
     Args:
         pooled: rows of one panel, from :func:`dashboards.analysis.aggregate.pool_seeds`.

@@ -115,18 +115,13 @@ class Study:
     def _demonstrations(self) -> set[str]:
         return set(self.cells.filter("demonstration")["model"])
 
-    @property
-    def has_demonstrations(self) -> bool:
-        """Whether any result comes from a demonstration model."""
-        return bool(self._demonstrations)
-
     def is_demonstration(self, *models: str) -> bool:
         """Tell whether any of ``models`` is a demonstration."""
         return not self._demonstrations.isdisjoint(models)
 
     @property
     def threat_models(self) -> list[str]:
-        """The threat models that have results; the first of them too where there are only clean ones."""
+        """The threat models that have results; ``transfer`` where there are only clean ones."""
         present = set(self.pooled.filter(~_is_clean(), pl.col("accuracy").is_not_null())["threat_model"])
         known = [name for name in THREAT_MODELS if name in present]
         return known or ([TRANSFER] if self.pooled["accuracy"].is_not_null().any() else [])

@@ -104,7 +104,7 @@ def control_table(study: Study, found: Sequence[Summary]) -> Markup:
     for summary in found:
         for value in summary.epsilons:
             means = [row for row in summary.at(value).values() if row["defense"] != NO_DEFENSE]
-            # One of which it is not known what it is stands on neither side.
+            # A defense that is not known to be a control or not counts on neither side.
             controls = [row for row in means if study.palette[row["defense"]].control is True]
             defenses = [row for row in means if study.palette[row["defense"]].control is False]
             if controls and defenses and value > 0:

@@ -14,8 +14,8 @@ The contract, in words:
 - It asks the model by calling it, and for gradients best through :class:`scc_core.Problem`, which names the image if a
   value is not finite. The same attack runs unchanged against a defended model, which is how threat model ``adaptive``
   works; there every call is a fresh draw of the defense's randomness.
-- What happens to an image never depends on the other images of its batch. An attack that goes on with some of its
-  images only asks ``problem.select(rows)``.
+- What happens to an image never depends on the other images of its batch. An attack that continues with some of its
+  images takes ``problem.select(rows)``.
 - All its randomness comes from the ``noise`` that it is given.
 - ``nominal_cost`` says how many forward and backward passes an image takes at most, for the plan of a run.
 """

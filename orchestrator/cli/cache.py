@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from orchestrator.cli.options import output
+from orchestrator.cli.options import output, print_line
 from scc_core.errors import UserError
 from scc_core.machine import settings
 
@@ -37,7 +37,7 @@ def cache(
     bound = f"at most {limit / _GIB:.1f} GiB ({settings.PREPARED_GIB.name} sets it)"
     if not limit:
         bound = f"{settings.PREPARED_GIB.name} is 0, so nothing is added"
-    output().print(f"{used / _GIB:.2f} GiB in {folder}; {bound}", highlight=False, soft_wrap=True)
+    print_line(output(), f"{used / _GIB:.2f} GiB in {folder}; {bound}")
 
 
 def _show(folder: Path) -> int:
@@ -61,4 +61,4 @@ def _clear(folder: Path) -> None:
         freed = clear(folder)
     except OSError as error:
         raise UserError(f"cannot empty {folder}: {error}") from None
-    output().print(f"{freed / _GIB:.2f} GiB removed from {folder}", highlight=False, soft_wrap=True)
+    print_line(output(), f"{freed / _GIB:.2f} GiB removed from {folder}")

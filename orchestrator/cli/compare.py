@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli.options import DEFAULT_DATABASE, Database, Format, TableFormat, messages, output
+from scc_core.errors import UserError
 
 PublishedOption = Annotated[bool, typer.Option("--published", help="Compare with published numbers.")]
 TablesOption = Annotated[
@@ -44,13 +45,12 @@ def compare(
     from orchestrator.results.published import load_published, shipped
     from orchestrator.results.published.comparison import Comparison
     from orchestrator.store import ResultStore
-    from scc_core.errors import UserError
 
     if not published:
         raise UserError("compare with what? give --published; for another run use `sccbench query`")
     numbers = shipped() if tables is None else load_published(tables)
     with ResultStore.open(db, create=False) as store:
         comparison = Comparison(store, numbers, run)
-    # A program that reads the data on standard output must not find the words for people in it.
+    # The text for people must not mix with data that a program reads from standard output.
     words = output() if form is Format.TABLE else messages()
     print_comparison(comparison, form, output(), words, everything=everything)

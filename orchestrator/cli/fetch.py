@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli.options import messages
+from orchestrator.cli.options import messages, print_line
 from scc_core.errors import NotFetchedError
 
 if TYPE_CHECKING:
@@ -22,11 +22,6 @@ group = typer.Typer(
 def register(app: typer.Typer) -> None:
     """Add the group of this module's commands."""
     app.add_typer(group, name="fetch")
-
-
-@group.callback()
-def _fetch() -> None:
-    """Keep `fetch` a group, whatever the number of its commands."""
 
 
 @group.command("models")
@@ -51,7 +46,7 @@ def fetch_datasets(
         bool, typer.Option("--keep-archives", help="Leave the archives beside what was unpacked from them.")
     ] = False,
 ) -> None:
-    """Download datasets, check and unpack them, and hash their images; say the steps where only a person may."""
+    """Download datasets, check and unpack them, and hash their images, or print the steps that a person takes."""
     from scc_core.datasets.fetch.fetch_dataset import describe_fetchable, fetch_address, fetch_dataset, is_address
 
     descriptions = [describe_fetchable(name) for name in names if not is_address(name)]
@@ -87,4 +82,4 @@ def _say_steps(description: Description) -> None:
 
 
 def _say(text: str) -> None:
-    messages().print(text, highlight=False, markup=False, soft_wrap=True)
+    print_line(messages(), text)

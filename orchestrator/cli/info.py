@@ -11,7 +11,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from orchestrator.cli.options import DEFAULT_DATABASE, Address, Database, Strict, output
+from orchestrator.cli.options import DEFAULT_DATABASE, Address, Database, Strict, output, print_line
 from scc_core.errors import UserError
 
 if TYPE_CHECKING:
@@ -105,12 +105,12 @@ def _examine_datasets(names: Sequence[str], strict: bool) -> None:
 
     reports = {name: examine_dataset(name) for name in names}
     for name, report in reports.items():
-        output().print(f"dataset {name}", highlight=False, markup=False)
+        print_line(output(), f"dataset {name}")
         output().print(_findings_table(report.findings))
         if report.classes:
             output().print(_classes_table(report.classes))
         for step in report.steps:
-            output().print(step, highlight=False, markup=False, soft_wrap=True)
+            print_line(output(), step)
     if not all(report.is_sound(strict=strict) for report in reports.values()):
         raise typer.Exit(UserError.exit_status)
 

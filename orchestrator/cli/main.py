@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli import cache, compare, fetch, info, metrics, read, run, submit
-from orchestrator.cli.options import messages
+from orchestrator.cli.options import messages, print_line
 from orchestrator.cli.output.warnings import show_warnings_in_one_line
 from scc_core.errors import SccBenchError
 
@@ -71,5 +71,5 @@ def main() -> None:
             app.command(entry.name)(entry.load())
         app()
     except SccBenchError as error:
-        messages().print(f"error: {error}", style="bold red", markup=False, highlight=False, soft_wrap=True)
+        print_line(messages(), f"error: {error}", "bold red")
         sys.exit(error.exit_status)

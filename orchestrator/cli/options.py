@@ -173,6 +173,11 @@ def messages() -> Console:
     return _console(stderr=True)
 
 
+def print_line(console: Console, line: str, style: str | None = None) -> None:
+    """Print a line in one piece, in ``style`` alone, and with its brackets, which rich would read as markup."""
+    console.print(line, style=style, highlight=False, markup=False, soft_wrap=True)
+
+
 def _console(*, stderr: bool) -> Console:
     console = Console(stderr=stderr)
     if console.is_terminal or "COLUMNS" in os.environ:

@@ -23,6 +23,7 @@ from orchestrator.cli.options import (
     takes_run_options,
 )
 from orchestrator.cluster.options import RunOptions
+from scc_core.components.registry import Registry
 
 if TYPE_CHECKING:
     from orchestrator.driver.driver import RunResult
@@ -43,11 +44,11 @@ def plan(
     no_plugins: NoPlugins = False,
     strict: Strict = False,
 ) -> None:
-    """Show what a run would do: cells, shards, what is already measured, and an estimate of the time."""
+    """Show what a run would do: cells, blocks, what is already measured, and an estimate of the time."""
     from orchestrator.grid.schema import load_grid
 
-    _allow_plugins(not no_plugins)
-
+    Registry.plugins_allowed = not no_plugins
+    # A wrong key is told before torch is loaded, which takes seconds.
     checked, _ = load_grid(grid)
 
     from orchestrator.cli.output.plan import show_plan
@@ -66,7 +67,7 @@ def run(
     strict: Strict = False,
 ) -> None:
     """Measure every cell of a grid that the database does not hold yet."""
-    _allow_plugins(not no_plugins)
+    Registry.plugins_allowed = not no_plugins
     finish(start(grid, db, replace(options, address=address), strict=strict))
 
 
@@ -89,7 +90,7 @@ def resume(
     from orchestrator.driver.api import resume_run
     from orchestrator.driver.display import ConsoleDisplay
 
-    _allow_plugins(not no_plugins)
+    Registry.plugins_allowed = not no_plugins
     display = ConsoleDisplay(output(), messages())
     finish(resume_run(run, db, replace(options, address=address), display))
 
@@ -109,9 +110,3 @@ def start(grid: Path, db: str, options: RunOptions, *, strict: bool = False) -> 
     from orchestrator.driver.display import ConsoleDisplay
 
     return run_grid(checked, text, db, options, ConsoleDisplay(output(), messages()), strict=strict)
-
-
-def _allow_plugins(allowed: bool) -> None:
-    from scc_core.components.registry import Registry
-
-    Registry.plugins_allowed = allowed

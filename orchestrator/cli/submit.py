@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,9 +21,11 @@ from orchestrator.cli.options import (
     Strict,
     messages,
     output,
+    print_line,
     takes_run_options,
 )
 from orchestrator.cluster.options import RunOptions
+from scc_core.components.registry import Registry
 
 if TYPE_CHECKING:
     from orchestrator.jobs import Head, SubmissionPackage
@@ -71,12 +74,9 @@ def submit(
 
     checked, text = load_grid(grid)
 
-    from datetime import UTC, datetime
-
     from orchestrator.jobs import Head, JobSpec, RuntimeEnvironment, pack_submission
     from orchestrator.jobs.preflight import check_grid
     from orchestrator.store import new_run_id
-    from scc_core.components.registry import Registry
 
     Registry.plugins_allowed = not no_plugins
     check_grid(checked, sends_code=working_dir is not None or image is not None)
@@ -106,7 +106,7 @@ def _submit(head: Head, package: SubmissionPackage, *, wait: bool) -> None:
     head.submit(package)
     started = head.wait_until_started(package, _START_PATIENCE_SECONDS) if wait else None
     told = started or f"run {package.run}: sent"
-    messages().print(f"{told}; sccbench logs {package.run} --follow", highlight=False, markup=False, soft_wrap=True)
+    print_line(messages(), f"{told}; sccbench logs {package.run} --follow")
     print(package.run)
 
 
@@ -129,7 +129,7 @@ def logs(
 def cancel(run: SubmittedId = None, address: OptionalHeadAddress = None, db: Database = DEFAULT_DATABASE) -> None:
     """Stop a run, through the head that it was sent to or through the database; what it has measured is kept."""
     run_id, told = _cancel_in_database(db, run) if address is None else _cancel_on_head(address, run)
-    output().print(f"run {run_id}: {told}", highlight=False, markup=False, soft_wrap=True)
+    print_line(output(), f"run {run_id}: {told}")
 
 
 def _cancel_on_head(address: str, run: str | None) -> tuple[str, str]:

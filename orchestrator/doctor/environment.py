@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from scc_core.errors import NotFetchedError, SccBenchError
+from scc_core.machine import settings
 
 State = Literal["ok", "note", "missing"]
 
@@ -83,7 +84,6 @@ def _models() -> Iterator[Finding]:
 def _prepared_images() -> Finding:
     from scc_core.datasets.pixels.disk_cache.contents import preparations
     from scc_core.datasets.pixels.disk_cache.this_machine import disk_cache_folder, disk_cache_limit, is_writable
-    from scc_core.machine import settings
 
     folder, limit = disk_cache_folder(), disk_cache_limit()
     if not limit:
@@ -100,8 +100,8 @@ def _database(db: str) -> Finding:
 
     if not database_exists(db):
         return Finding("database", "note", "not made yet; the first run makes it")
-    store = ResultStore.open(db, create=False)
-    return Finding("database", "ok", f"{len(store.runs())} runs, {len(store.results())} cells")
+    with ResultStore.open(db, create=False) as store:
+        return Finding("database", "ok", f"{len(store.runs())} runs, {len(store.results())} cells")
 
 
 def _ray(address: str | None) -> Finding:
@@ -117,7 +117,7 @@ def _ray(address: str | None) -> Finding:
 
 
 def _check(name: str, check: Callable[[], Finding]) -> Finding:
-    """Return the finding of ``check``, or its error as what is missing."""
+    """Return what ``check`` finds; an error becomes a finding with the state ``missing``."""
     try:
         return check()
     except SccBenchError as error:

@@ -69,7 +69,7 @@ def resume_run(
     with ResultStore.open(database, create=False) as store:
         summary = store.run(run)
         grid = parse_grid(summary.grid_text, f"the grid of run {summary.id}")
-        prepared = prepare(grid, summary.grid_text, display.notice)
+        prepared = prepare(grid, summary.grid_text, display.notice, stored=True)
         result = resume(summary.id, prepared, store, options, display, submission_id)
     display.say(f"run {result.run}: {result.verdict}")
     return result

@@ -27,7 +27,9 @@ class PreparedGrid:
     cells: Mapping[Cell, int]
 
 
-def prepare(grid: Grid, text: str, say: Callable[[str], None], *, strict: bool = False) -> PreparedGrid:
+def prepare(
+    grid: Grid, text: str, say: Callable[[str], None], *, strict: bool = False, stored: bool = False
+) -> PreparedGrid:
     """Fetch the models that this machine lacks, and expand the grid.
 
     Args:
@@ -35,12 +37,13 @@ def prepare(grid: Grid, text: str, say: Callable[[str], None], *, strict: bool =
         text: as the user wrote it.
         say: prints one line about a download.
         strict: whether datasets that leave something out are refused.
+        stored: whether the grid is that of an earlier run.
 
     Raises:
         UserError: the grid is wrong, or it names what is not on this machine and cannot be fetched.
     """
     fetch_models_of(grid, say)
-    cells = expand(grid)
+    cells = expand(grid, stored=stored)
     if strict:
         refuse_left_out(cells)
     return PreparedGrid(grid, text, cells)

@@ -150,7 +150,7 @@ class Progress:
 
     @property
     def _num_workers(self) -> int:
-        """Return how many workers compute; those that delivered results where the scheduler has counted none."""
+        """Return how many workers compute: the ready ones or, if none is counted, those that delivered results."""
         return self._ready_workers or len(self.workers)
 
     def _subtract_work(self, cell: str, work: float) -> None:

@@ -1,7 +1,6 @@
 """The grid: the file that users write, its cells, and the identity of each."""
 
 __all__ = [
-    "block_ranges",
     "catalogue",
     "cell",
     "expand",

@@ -11,14 +11,13 @@ from scc_core.components.parameters import describe
 from scc_core.datasets import dataset_facts, datasets
 from scc_core.defenses import defenses
 from scc_core.models import get_model, models
+from scc_core.models.hub.cache import has_weights
 
 Record = dict[str, Any]
 
 
 def list_models() -> list[Record]:
     """Return one record per model with a card; nothing is downloaded and no weights are read."""
-    from scc_core.models.hub.cache import has_weights
-
     cards = [get_model(name).card for name in models]
     return [
         {

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
@@ -30,8 +31,8 @@ CLEAN: Final = "none"
 TRANSFER: Final = "transfer"
 ADAPTIVE: Final = "adaptive"
 
-_NO_ATTACK = {"name": CLEAN, "parameters": {}}
-"""What stands in the keys of clean cells."""
+NO_ATTACK: Mapping[str, object] = {"name": CLEAN, "parameters": {}}
+"""The attack of clean cells in their specification."""
 
 
 def canonical_json(value: object) -> str:
@@ -104,7 +105,7 @@ class Cell:
             "protocol": PROTOCOL_VERSION,
             "model": {"name": self.model.name, "digest": self.model.digest},
             "dataset": self.dataset.specification(),
-            "attack": _NO_ATTACK if threat.attack is None else threat.attack.specification(),
+            "attack": NO_ATTACK if threat.attack is None else threat.attack.specification(),
             "epsilon_255": threat.epsilon_255,
             "threat_model": TRANSFER if threat.adaptive is None else {ADAPTIVE: threat.adaptive.specification()},
             "seed": threat.seed,

@@ -1,4 +1,4 @@
-"""From a grid to its cells: every name resolved, every default written out, what means the same made one cell."""
+"""From a grid to its cells: names resolved, defaults written out, and one cell for combinations that mean the same."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from orchestrator.grid.not_fetched import NOT_FETCHED, Absences
 from orchestrator.grid.schema import Exclude, Grid, ThreatModel
 from scc_core.attacks import Attack
 from scc_core.components.component import Component
-from scc_core.datasets import dataset_facts, open_dataset
+from scc_core.datasets import Dataset, DatasetFacts, LeftOut, dataset_facts, open_dataset
 from scc_core.datasets.order import ORDER_VERSION
 from scc_core.defenses import Defense
 from scc_core.defenses.base import Gradients
@@ -31,38 +31,43 @@ class Expansion:
     """The cells of a grid, each once, with the number of samples that it asks for, as far as they are known here.
 
     Attributes:
-        cells: those of what is not on this machine are provisional: they can be counted, but neither run nor stored.
-        absent: the models and datasets that are not on this machine. Of a dataset whose size is not known without its
-            files there are no cells.
+        cells: a cell whose model or dataset is not on this machine is provisional: it can be counted, but neither run
+            nor stored. A dataset whose size is not known without its files has no cells.
+        absent: the models and datasets that are not on this machine.
     """
 
     cells: Mapping[Cell, int]
     absent: Absences
 
 
-def expand(grid: Grid) -> Mapping[Cell, int]:
+def expand(grid: Grid, *, stored: bool = False) -> Mapping[Cell, int]:
     """Return the cells of a grid, each once, with the number of samples that it asks for.
 
+    Args:
+        grid: as checked.
+        stored: whether it is that of an earlier run, whose lines of ``exclude`` may match nothing.
+
     Raises:
-        UserError: an unknown name or parameter, a value out of range, or nothing left after the exclusions.
+        UserError: an unknown name or parameter, a value out of range, a line of ``exclude`` that matches nothing, or
+            nothing left after the exclusions.
         NotFetchedError: models or datasets are not on this machine; the text names them all, and what brings them.
     """
-    expansion = expand_provisionally(grid)
+    expansion = expand_provisionally(grid, stored=stored)
     if expansion.absent:
         raise expansion.absent.error()
     return expansion.cells
 
 
-def expand_provisionally(grid: Grid) -> Expansion:
-    """Return the cells of a grid, whether or not its models and datasets are on this machine.
+def expand_provisionally(grid: Grid, *, stored: bool = False) -> Expansion:
+    """Return the cells of a grid, whether or not its models and datasets are on this machine; see :func:`expand`.
 
     Raises:
         UserError: see :func:`expand`; also if nothing at all is known of its datasets.
     """
     absent = Absences()
     digest_of = partial(_weights_digest, absent=absent)
-    models = [resolve_model(name, absent) for name in grid.models]
-    found = [resolve_dataset(name, grid.preprocessing, absent) for name in grid.datasets]
+    models = [_model(name, absent) for name in grid.models]
+    found = [_dataset(name, grid.preprocessing, absent) for name in grid.datasets]
     attacks: list[Component[Attack]] = [attack.resolved(digest_of) for attack in grid.attacks]
     defenses: list[Component[Defense]] = [defense.resolved(digest_of) for defense in grid.defenses]
     datasets = [dataset for dataset in found if dataset is not None]
@@ -74,13 +79,23 @@ def expand_provisionally(grid: Grid) -> Expansion:
         except UserError as error:
             raise UserError(f"dataset {dataset.name}: {error}") from None
     cells: dict[Cell, int] = {}
+    matching: set[int] = set()
     for model, dataset, seed, (attack, epsilon, threat_model), defense in product(
         models, datasets, grid.seeds, _threats(grid, attacks), defenses
     ):
         threat = Threat(attack, epsilon, _adaptive(threat_model, defense), seed)
         cell = Cell(model, dataset, threat, defense, grid.precision)
-        if not any(_matches(cell, pattern) for pattern in grid.exclude):
+        excluding = [number for number, pattern in enumerate(grid.exclude) if _matches(cell, pattern)]
+        matching.update(excluding)
+        if not excluding:
             cells[cell] = min(grid.max_samples or dataset.size, dataset.size)
+    # Where a dataset is not here and its size not known, its cells are not, and a line may be about them.
+    idle = [pattern for number, pattern in enumerate(grid.exclude) if number not in matching]
+    if idle and not stored and None not in found:
+        given = ", ".join(f"{key}: {value}" for key, value in idle[0].model_dump(exclude_none=True).items())
+        raise UserError(
+            f"exclude: {{{given}}} matches no cell of the grid; see `sccbench plan` for its names, or remove it"
+        )
     if not cells:
         raise UserError("the grid excludes every one of its cells; remove a line of `exclude`")
     _check_gradients(cells)
@@ -122,87 +137,56 @@ def _check_gradients(cells: Iterable[Cell]) -> None:
                 ) from None
 
 
-def resolve_model(name: str, absent: Absences | None = None) -> ModelSpec:
-    """Return a model's specification, which needs the digest of its weights.
-
-    Args:
-        name: as the grid names it.
-        absent: takes note where the weights are not here, and the specification is provisional; None raises.
-
-    Raises:
-        UserError: no such model.
-        NotFetchedError: its weights are not here.
-    """
+def _model(name: str, absent: Absences) -> ModelSpec:
     entry = get_model(name)
     return ModelSpec(name, _weights_digest(name, absent), entry.card.demonstration, entry.card.family)
 
 
-def resolve_dataset(name: str, preprocessing: str, absent: Absences | None = None) -> DatasetSpec | None:
-    """Return a dataset's specification, which needs its labels and prompts but no image.
-
-    Args:
-        name: as the grid names it.
-        preprocessing: ``native`` or ``paper``.
-        absent: takes note where the files are not here, and the specification is a provisional one made from the card,
-            None where that does not tell the size; without it that is an error.
-
-    Raises:
-        UserError: no such dataset.
-        NotFetchedError: its files are not here.
-    """
-    if absent is None:
-        return _opened(name, preprocessing)
-    with absent.noted("dataset", name):
-        return _opened(name, preprocessing)
-    with suppress(NotFetchedError):
-        return _provisional(name, preprocessing)
-    return None
-
-
-def _opened(name: str, preprocessing: str) -> DatasetSpec:
-    dataset = open_dataset(name)
-    prompts = digest(list(dataset.prompts().items()))
-    return DatasetSpec(
-        name=name,
-        version=dataset.version,
-        split=dataset.card.split,
-        order=ORDER_VERSION,
-        preprocessing=preprocessing,
-        prompts=prompts,
-        classes=len(dataset.class_names),
-        size=len(dataset),
-        demonstration=dataset.card.demonstration,
-        left_out=dataset.left_out,
-    )
-
-
-def _provisional(name: str, preprocessing: str) -> DatasetSpec | None:
-    facts = dataset_facts(name)
-    if not facts.card.images or not facts.class_names:
-        return None
-    return DatasetSpec(
-        name=name,
-        version=NOT_FETCHED,
-        split=facts.card.split,
-        order=ORDER_VERSION,
-        preprocessing=preprocessing,
-        prompts=digest(list(facts.prompts().items())),
-        classes=len(facts.class_names),
-        size=facts.card.images,
-        demonstration=facts.card.demonstration,
-    )
-
-
-def _weights_digest(name: str, absent: Absences | None) -> str:
-    if absent is None:
-        return get_model(name).digest()
+def _weights_digest(name: str, absent: Absences) -> str:
     with absent.noted("model", name):
         return get_model(name).digest()
     return NOT_FETCHED
 
 
+def _dataset(name: str, preprocessing: str, absent: Absences) -> DatasetSpec | None:
+    """Return a dataset's specification, which needs its labels and prompts but no image.
+
+    Where the files are not here it is provisional: made from the card, or None if the card does not tell the size.
+    """
+    with absent.noted("dataset", name):
+        dataset = open_dataset(name)
+        return _specification(name, dataset, preprocessing, dataset.version, len(dataset), dataset.left_out)
+    with suppress(NotFetchedError):
+        facts = dataset_facts(name)
+        if facts.card.images and facts.class_names:
+            return _specification(name, facts, preprocessing, NOT_FETCHED, facts.card.images)
+    return None
+
+
+def _specification(
+    name: str,
+    described: Dataset | DatasetFacts,
+    preprocessing: str,
+    version: str,
+    size: int,
+    left_out: tuple[LeftOut, ...] = (),
+) -> DatasetSpec:
+    return DatasetSpec(
+        name=name,
+        version=version,
+        split=described.card.split,
+        order=ORDER_VERSION,
+        preprocessing=preprocessing,
+        prompts=digest(list(described.prompts().items())),
+        classes=len(described.class_names),
+        size=size,
+        demonstration=described.card.demonstration,
+        left_out=left_out,
+    )
+
+
 def _names(component: Component[Any], label: str) -> Sequence[str]:
-    """Return what a pattern may mean a component by; grids may still have the name that keys have for it."""
+    """Return the texts by which a pattern may name a component: its name and its label, also with its name in keys."""
     rest = label.removeprefix(component.name)
     return component.name, label, component.key_name, component.key_name + rest
 

@@ -14,16 +14,15 @@ from scc_core.models.sources import is_open_clip_name
 def fetch_models_of(grid: Grid, say: Callable[[str], None]) -> None:
     """Fetch the models of a grid that are not on this machine, unless the user has forbidden the network.
 
-    The grid is checked first, so that a wrong one is refused before anything large is downloaded, and so is one that
-    would lack something else in the end.
+    Nothing is downloaded for a grid that is wrong, or that also names something which cannot be fetched this way.
 
     Args:
         grid: as parsed.
         say: prints one line about what is fetched.
 
     Raises:
-        UserError: the grid is wrong, names what no command fetches by itself, or a model cannot be fetched.
-        NotFetchedError: something is missing, and ``HF_HUB_OFFLINE`` is set or no hub has it.
+        UserError: the grid is wrong, or a model cannot be fetched.
+        NotFetchedError: something is missing that is no model of a hub, or ``HF_HUB_OFFLINE`` is set.
     """
     absent = expand_provisionally(grid).absent
     if not absent:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from rich.console import Console
-
 from orchestrator.grid.cell import Cell
 from scc_core.errors import UserError
 
@@ -27,12 +25,6 @@ def describe_left_out(left_out: Mapping[str, Sequence[Sequence[str]]]) -> list[s
         rest = f"; and {more:,} more: sccbench doctor --dataset {name}" if more > 0 else ""
         lines.append(f"dataset {name} leaves {len(entries):,} out: {shown}{rest}")
     return lines
-
-
-def print_left_out(cells: Iterable[Cell], console: Console) -> None:
-    """Print what the datasets of the cells leave out, if anything."""
-    for line in describe_left_out(left_out_of(cells)):
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def refuse_left_out(cells: Iterable[Cell]) -> None:

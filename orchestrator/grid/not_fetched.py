@@ -1,4 +1,4 @@
-"""What a grid names and this machine does not have: noted while planning, refused all at once before a run."""
+"""The models and datasets of a grid that this machine lacks: noted while planning, refused all at once before a run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Literal
 from scc_core.errors import NotFetchedError
 
 NOT_FETCHED = "not fetched"
-"""Stands for the digest of what is not here; no digest looks like it, so that nothing measured has a key of it."""
+"""Stands for a digest that is not known here. No digest looks like it, so that no stored cell has a key from it."""
 
 Kind = Literal["model", "dataset"]
 _FETCH = "sccbench fetch"
@@ -39,7 +39,7 @@ class Absences:
 
     @contextmanager
     def noted(self, kind: Kind, name: str) -> Iterator[None]:
-        """Note that ``name`` is not here if what is done inside finds so."""
+        """Note ``name`` if the body raises :class:`NotFetchedError`, and catch the error."""
         try:
             yield
         except NotFetchedError as error:

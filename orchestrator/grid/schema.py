@@ -12,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 from scc_core.components.choices import PRECISIONS, PREPROCESSINGS
 from scc_core.components.component import Component
 from scc_core.components.parameters import Kind, canonical_pixel, parse_epsilon
-from scc_core.errors import UserError, unknown_name
+from scc_core.errors import UserError, shown, unknown_name
 
 T = TypeVar("T")
 
@@ -25,7 +25,7 @@ def _named(value: object) -> tuple[object, Mapping[Any, object]]:
         ((name, parameters),) = value.items()
         if isinstance(parameters, Mapping) or parameters is None:
             return name, parameters or {}
-    raise ValueError(f"{value!r} is neither a name nor {{name: {{parameter: value}}}}")
+    raise ValueError(f"{shown(value)} is neither a name nor {{name: {{parameter: value}}}}")
 
 
 def _component(kind: Kind) -> Callable[[object], object]:
@@ -182,22 +182,29 @@ def parse_grid(text: str, origin: str) -> Grid:
         raise UserError(f"{origin}: not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(document, dict):
         raise UserError(f"{origin}: a grid is a mapping of keys to values; it has the keys {', '.join(_keys(Grid))}")
+    # Keys of the user's own, such as what several grids anchor and merge.
+    document = {key: value for key, value in document.items() if not (isinstance(key, str) and key.startswith("x-"))}
     try:
         return Grid.model_validate(document)
     except ValidationError as error:
         raise UserError(f"{origin}: {'; '.join(map(_explain, error.errors()))}") from None
 
 
+_MERGE = "tag:yaml.org,2002:merge"
+
+
 class _StrictLoader(yaml.SafeLoader):
-    """YAML's safe loader, which also refuses a key that stands twice in one mapping."""
+    """YAML's safe loader, which also refuses a key that stands twice in one mapping; ``<<`` merges another one in."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[object] = set()
         for key_node, _ in node.value:
+            if key_node.tag == _MERGE:
+                continue
             key = self.construct_object(key_node, deep=True)
             if isinstance(key, str | int | float) and key in seen:
                 raise yaml.constructor.ConstructorError(
-                    problem=f"the key {key!r} stands twice", problem_mark=key_node.start_mark
+                    problem=f"the key {shown(key)} stands twice", problem_mark=key_node.start_mark
                 )
             if isinstance(key, str | int | float):
                 seen.add(key)
@@ -230,4 +237,4 @@ def _known(kind: str, value: str, existing: Sequence[str]) -> str:
 
 
 def _shown(value: object) -> str:
-    return value.name if isinstance(value, Component | ThreatModel) else repr(value)
+    return value.name if isinstance(value, Component | ThreatModel) else shown(value)

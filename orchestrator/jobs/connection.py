@@ -33,7 +33,6 @@ def connect(address: str) -> JobSubmissionClient:
     """
     if not address.startswith(("http://", "https://")):
         raise UserError(f"{address!r} is no address of a job API; give {FORM}")
-    address = address.rstrip("/")
     there = _ray_version(address)
     if there != ray.__version__:
         raise UserError(

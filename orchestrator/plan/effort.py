@@ -1,4 +1,4 @@
-"""What a plan comes to: images, attack steps, and passes through each model."""
+"""How much work a plan is: images, attack steps, and passes through each model."""
 
 from __future__ import annotations
 

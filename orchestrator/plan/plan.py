@@ -135,12 +135,12 @@ def shards(span: Span, size: int) -> Iterator[Shard]:
 def spans_of(group: Mapping[Cell, BlockRanges]) -> Iterator[Span]:
     """Cut what is missing of the cells of one attack group wherever the cells that miss a block change."""
     ends = {cell: iter(blocks.ranges) for cell, blocks in group.items()}
-    at_hand = {cell: next(ranges, None) for cell, ranges in ends.items()}
+    current = {cell: next(ranges, None) for cell, ranges in ends.items()}
     for piece in cuts(group.values()):
         cells: list[Cell] = []
-        for cell, blocks in at_hand.items():
+        for cell, blocks in current.items():
             if blocks is not None and blocks.stop <= piece.start:
-                at_hand[cell] = blocks = next(ends[cell], None)
+                current[cell] = blocks = next(ends[cell], None)
             if blocks is not None and blocks.start <= piece.start:
                 cells.append(cell)
         if cells:
@@ -148,5 +148,5 @@ def spans_of(group: Mapping[Cell, BlockRanges]) -> Iterator[Span]:
 
 
 def with_blocks(span: Span, blocks: range) -> Span:
-    """Return the part of a span that ``blocks`` are."""
+    """Return the part of a span that consists of ``blocks``."""
     return Span(span.cells, blocks, num_samples(blocks, span.cells[0].dataset.size))

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from orchestrator.grid.cell import ADAPTIVE, NO_DEFENSE, TRANSFER, canonical_json
+from orchestrator.grid.cell import ADAPTIVE, TRANSFER, canonical_json
 from orchestrator.results.published.baseline import Baseline, published_baselines
 from orchestrator.store import Hits, ResultStore, StoredCell, on_common_samples
 from scc_core.attacks import Attack
@@ -73,14 +73,9 @@ class Case:
     draws: int
 
     @property
-    def undefended(self) -> bool:
-        """Whether there is no defense."""
-        return bool(self.cell.defense_component["name"] == NO_DEFENSE)
-
-    @property
     def faces_its_target(self) -> bool:
         """Whether the attack was made on the classifier that is evaluated."""
-        return self.undefended or self.cell.threat_model == ADAPTIVE
+        return self.cell.undefended or self.cell.threat_model == ADAPTIVE
 
     @property
     def white_box(self) -> bool:
@@ -112,7 +107,7 @@ def suspiciously_robust(case: Case, _others: Sequence[Case]) -> bool:
     Either the attack does not work (wrong range of pixels, no gradient, evaluation on clean images), or the model is
     not the plain one. An adversarially trained model gets the badge too, because it is no undefended baseline.
     """
-    if case.attack is None or not case.undefended or not case.strong or case.attack.norm != "linf":
+    if case.attack is None or not case.cell.undefended or not case.strong or case.attack.norm != "linf":
         return False
     correct = case.hits.measured
     low = wilson_interval(int(correct.sum()), len(correct)).low
@@ -151,9 +146,9 @@ def vanishing_gradients(case: Case, others: Sequence[Case]) -> bool:
 def black_box_beats_white_box(case: Case, others: Sequence[Case]) -> bool:
     """Tell whether a black-box attack leaves significantly fewer samples right than a strong white-box attack.
 
-    It sees scores only, so that a white-box attack that loses to it did not get what gradients should give it
-    (Carlini et al., arXiv 1902.06705, section 5). Asked only where both face what is evaluated: which images happen to
-    transfer to a defense says nothing about gradients.
+    A black-box attack sees scores only, so that a white-box attack that loses to it gained nothing from its gradients
+    (Carlini et al., arXiv 1902.06705, section 5). The rule applies only where both were made on the classifier that is
+    evaluated: which images happen to transfer to a defense says nothing about gradients.
     """
     return bool(_black_boxes_that_win(case, others))
 
@@ -242,7 +237,7 @@ def update_badges(store: ResultStore, run_id: str) -> None:
     affected = [cell for cell in cells if _defended(cell) in touched]
     # A cell of an older program may not say it, but the run's own cell of the same defense does.
     told = {_defended(cell): cell.randomised for cell in affected if cell.randomised is not None}
-    draws = Counter(_without_seed(cell) for cell in affected if cell.samples)
+    draws = Counter(cell.without_seed for cell in affected if cell.samples)
     groups: dict[tuple[str, int], list[StoredCell]] = {}
     for cell in affected:
         groups.setdefault((_defended(cell), cell.seed), []).append(cell)
@@ -250,7 +245,7 @@ def update_badges(store: ResultStore, run_id: str) -> None:
     for group in groups.values():
         hits = store.hits_of([cell.key for cell in group])
         randomised = told.get(_defended(group[0]))
-        possible = [_case(cell, hits[cell.key], randomised, draws[_without_seed(cell)]) for cell in group]
+        possible = [_case(cell, hits[cell.key], randomised, draws[cell.without_seed]) for cell in group]
         cases = [case for case in possible if case is not None]
         badges |= {case.cell.key: ", ".join(badges_of(case, cases)) for case in cases}
     store.set_badges(badges)
@@ -259,10 +254,6 @@ def update_badges(store: ResultStore, run_id: str) -> None:
 def _defended(cell: StoredCell) -> str:
     """Return a text that is the same for all cells with the same defense, model and samples."""
     return canonical_json([cell.classifier, cell.defense_component])
-
-
-def _without_seed(cell: StoredCell) -> str:
-    return canonical_json({**cell.specification, "seed": None})
 
 
 def _case(cell: StoredCell, hits: Hits, randomised: bool | None, draws: int) -> Case | None:

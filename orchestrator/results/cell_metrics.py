@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from orchestrator.grid.cell import NO_DEFENSE
 from orchestrator.results.grouping import (
     ACCURACY_SCHEMA,
     ATTACK_SCHEMA,
@@ -68,7 +67,7 @@ def cell_metrics(store: ResultStore, cells: Sequence[StoredCell]) -> pl.DataFram
     measured = [cell for cell in cells if cell.samples]
     clean: dict[str, list[StoredCell]] = {}
     for cell in measured:
-        if cell.epsilon_255 == 0 and cell.defense_component["name"] == NO_DEFENSE:
+        if cell.epsilon_255 == 0 and cell.undefended:
             clean.setdefault(cell.classifier, []).append(cell)
     rows: list[Row] = []
     for cell in measured:

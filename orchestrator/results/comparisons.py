@@ -98,12 +98,8 @@ def draws(store: ResultStore, cells: Sequence[StoredCell]) -> pl.DataFrame:
     if it is right under every draw. The deviation is that of a sample (k - 1 in the denominator), null for one draw;
     ``randomised`` is null where it is not known of the defense. The columns are those of :data:`DRAWS_SCHEMA`.
     """
-
-    def key(cell: StoredCell) -> str:
-        return canonical_json({**cell.specification, "seed": None})
-
     rows: list[Row] = []
-    for group in grouped(cells, key):
+    for group in grouped(cells, lambda cell: cell.without_seed):
         correct = on_common_samples(hits_of(store, group))
         row = {
             **columns_of(group[0], _DRAW_KEYS),
@@ -139,10 +135,10 @@ def paired(store: ResultStore, cells: Sequence[StoredCell]) -> pl.DataFrame:
     rows: list[Row] = []
     for group in grouped(cells, key):
         hits = dict(zip((cell.key for cell in group), hits_of(store, group), strict=True))
-        undefended = [cell for cell in group if _is_none(cell)]
-        controls = [cell for cell in group if cell.control and not _is_none(cell)]
+        undefended = [cell for cell in group if cell.undefended]
+        controls = [cell for cell in group if cell.control and not cell.undefended]
         for cell in group:
-            if _is_none(cell):
+            if cell.undefended:
                 continue
             rows += [_pair(cell, reference, NO_DEFENSE, hits) for reference in undefended]
             # The label of an adaptive attack says how it was made; a transfer attack is the same for the whole group.
@@ -186,7 +182,3 @@ def _accuracies(first: Hits, second: Hits) -> tuple[float, float]:
     """Return both accuracies on the common samples; NaN where there are none."""
     one, other = on_common_samples([first, second])
     return (float(one.mean()), float(other.mean())) if len(one) else (float("nan"), float("nan"))
-
-
-def _is_none(cell: StoredCell) -> bool:
-    return bool(cell.defense_component["name"] == NO_DEFENSE)

@@ -252,7 +252,7 @@ def open_leases(
 
 
 class _Pace:
-    """How many tiles this driver has finished per second of late."""
+    """How many tiles this driver has recently finished per second."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock

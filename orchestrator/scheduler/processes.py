@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -24,9 +25,9 @@ def machine_id() -> str:
 def process_exists(pid: int) -> bool:
     """Return whether a process of this machine lives."""
     try:
-        os.kill(pid, 0)
+        # A process of another user raises PermissionError.
+        with suppress(PermissionError):
+            os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:
-        return True
     return True

@@ -179,7 +179,7 @@ class Scheduler:
         if accepted.failures:
             self.results.cells_failed(accepted.failures)
         if report.draining:
-            self._requeue_attempts(worker, "it was told to go")
+            self._requeue_attempts(worker, "it was told to end")
             self._pool.remove_worker(worker)
 
     def _worker_lost(self, worker: Worker, reason: str, *, out_of_memory: bool = False) -> None:

@@ -18,7 +18,6 @@ from orchestrator.store.reading.hits import Hits, on_common_samples
 from orchestrator.store.reading.query import read_only_query
 from orchestrator.store.reading.speeds import DeviceTotals
 from orchestrator.store.records import RunRecord, RunSummary
-from orchestrator.store.schema.columns import RESULTS, RUN_RESULTS, VIEWS, Column, View
 from orchestrator.store.schema.tables import TILE_BLOCKS
 from orchestrator.store.store import ResultStore
 
@@ -26,14 +25,10 @@ __all__ = [
     "HEARTBEATS_PER_LEASE",
     "NO_SECRETS",
     "PATIENCE",
-    "RESULTS",
-    "RUN_RESULTS",
     "SECRET_OPTIONS",
     "SECRET_VARIABLES",
     "TILE_BLOCKS",
-    "VIEWS",
     "BlockRow",
-    "Column",
     "DeviceTotals",
     "DriverRecord",
     "Hits",
@@ -44,7 +39,6 @@ __all__ = [
     "StoreUnavailableError",
     "StoredCell",
     "Tile",
-    "View",
     "block_rows",
     "check_not_on_command_line",
     "database_exists",

@@ -1,7 +1,7 @@
 """Leases on tiles, where several drivers use one PostgreSQL database; all times are by the clock of the server.
 
 A driver sends :data:`HEARTBEATS_PER_LEASE` heartbeats during the time that a lease lasts. Rows are locked in one order,
-and rows that another driver has locked are skipped, so that drivers never wait for one another in a circle.
+and rows that another driver has locked are skipped, so that drivers never deadlock.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ class DatabaseConnection:
     Args:
         store: the database.
         say: prints one line for the user.
-        meanwhile: what happens while it is down, for the end of that line.
+        while_down: what the driver does while it is down; ends the line that tells of a loss.
         clock: in seconds.
 
     Attributes:
@@ -41,11 +41,11 @@ class DatabaseConnection:
     """
 
     def __init__(
-        self, store: ResultStore, say: Say, meanwhile: str, clock: Callable[[], float] = time.monotonic
+        self, store: ResultStore, say: Say, while_down: str, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._store = store
         self._say = say
-        self._meanwhile = meanwhile
+        self._while_down = while_down
         self._clock = clock
         self._ping: _Ping | None = None
         self._pause = _FIRST_PAUSE
@@ -66,7 +66,7 @@ class DatabaseConnection:
     def lost(self, error: StoreUnavailableError) -> None:
         """Note that a call failed because the database is down; tell the user if it was up, and start to ping it."""
         if self.state is ConnectionState.UP:
-            self._say(f"{error}; {self._meanwhile}")
+            self._say(f"{error}; {self._while_down}")
         if self.state is not ConnectionState.DOWN:
             self._ping = _Ping(self._store, self._pause)
             self._pause = min(2 * self._pause, _LONGEST_PAUSE)

@@ -1,4 +1,4 @@
-"""PGD on the mean of two views: it knows no defense, and undoes those that only mirror or average views."""
+"""PGD on the mean of two views: it knows no defense, and defeats those that only mirror or average views."""
 
 from __future__ import annotations
 

@@ -17,8 +17,8 @@ from scc_core.errors import UserError, unknown_name
 BuiltT = TypeVar("BuiltT", bound=Parametrised)
 
 KEY_NAMES: Mapping[tuple[Kind, str], str] = {("attack", "surrogate"): "transfer"}
-"""What a component is called in the keys of cells, where that is not its name: a key outlives the name that made it.
-It is read as the name, too."""
+"""The name of a component in the keys of cells, where it is another one: keys keep the name that they were made with.
+Grids may still use it."""
 
 _NAMES = {(kind, key_name): name for (kind, name), key_name in KEY_NAMES.items()}
 _KEPT = 1024
@@ -139,7 +139,7 @@ class Component(Generic[BuiltT]):
 
     @cached_property
     def _identity(self) -> tuple[object, ...]:
-        # True is not 1 here, though Python has them equal: a number is refused where a flag is asked.
+        # True and 1 are equal in Python, but differ here: a number is refused where a flag is expected.
         parameters = frozenset((key, isinstance(value, bool), value) for key, value in self.parameters.items())
         return self.kind, self.name, parameters, frozenset(self.weights.items())
 

@@ -11,11 +11,10 @@ import dataclasses
 import math
 import types
 import typing
-from fractions import Fraction
 from numbers import Integral, Real
 from typing import Any, ClassVar, Literal
 
-from scc_core.errors import UserError, unknown_name
+from scc_core.errors import UserError, shown, unknown_name
 
 Kind = Literal["attack", "defense"]
 ParameterValue = bool | int | float | str | None
@@ -111,13 +110,18 @@ def parse_number(value: object) -> float:
         ValueError: not a finite number.
     """
     if isinstance(value, bool) or not isinstance(value, Real | str):
-        raise ValueError(f"{value!r} is not a number")  # noqa: TRY004 - callers treat every bad value alike
+        raise ValueError(f"{shown(value)} is not a number")  # noqa: TRY004 - callers treat every bad value alike
     try:
-        number = float(Fraction(value.replace(" ", ""))) if isinstance(value, str) else float(value)
-    except (ValueError, ZeroDivisionError):
-        raise ValueError(f"{value!r} is not a number such as 0.5 or 4/255") from None
+        if isinstance(value, str):
+            numerator, slash, denominator = value.replace(" ", "").partition("/")
+            parts = float(numerator), float(denominator if slash else 1)
+            number = parts[0] / parts[1] if all(map(math.isfinite, parts)) else math.inf
+        else:
+            number = float(value)
+    except (ArithmeticError, ValueError):
+        raise ValueError(f"{shown(value)} is not a number such as 0.5 or 4/255") from None
     if not math.isfinite(number):
-        raise ValueError(f"{value!r} is not finite")
+        raise ValueError(f"{shown(value)} is not finite")
     return number
 
 
@@ -144,6 +148,8 @@ def parse_epsilon(value: object) -> float:
     if not 0 <= number <= 1:
         hint = f"; did you mean {value}/255?" if 1 < number <= 255 else ""
         raise ValueError(f"{value} is outside [0, 1], the range of pixels{hint}")
+    if number and not canonical_pixel(number):
+        raise ValueError(f"{value} is below 0.0001/255, the smallest radius; 0 stands for clean images")
     return canonical_pixel(number)
 
 
@@ -173,7 +179,7 @@ def _checked(field: dataclasses.Field[Any], hint: object, value: object) -> Para
     if choices is not None and result not in choices:
         raise unknown_name(f"value of {field.name}:", str(result), choices)
     if isinstance(result, int | float) and ((low is not None and result < low) or (high is not None and result > high)):
-        raise UserError(f"{field.name}: {result!r} is out of range; allowed: {_allowed(field)}")
+        raise UserError(f"{field.name}: {shown(result)} is out of range; allowed: {_allowed(field)}")
     if isinstance(result, float) and field.metadata.get("unit") == PIXEL:
         return canonical_pixel(result)
     return result
@@ -182,17 +188,17 @@ def _checked(field: dataclasses.Field[Any], hint: object, value: object) -> Para
 def _converted(options: tuple[object, ...], value: object) -> ParameterValue:
     if bool in options:
         if not isinstance(value, bool):
-            raise ValueError(f"{value!r} is not true or false")
+            raise ValueError(f"{shown(value)} is not true or false")
         return value
     if str in options:
         if not isinstance(value, str):
-            raise ValueError(f"{value!r} is not a name")
+            raise ValueError(f"{shown(value)} is not a name")
         return value
     number = parse_number(value)
     if float in options:
         return number
     if number != int(number):
-        raise ValueError(f"{value!r} is not a whole number")
+        raise ValueError(f"{shown(value)} is not a whole number")
     return int(number)
 
 

@@ -30,9 +30,9 @@ class DOC(Defense):
     copies, and the correction ``w d_n + (1 - w) d_0``.
 
     Summaries say that a small shift marks a clean image, whose correction should vanish; the formula gives a small
-    shift a weight near 1, as TTC's gate does for falsely stable images. The formula is followed. The distribution of
-    the copies' noise was in no source at hand: it is uniform in the ball, as TTC's draw. An independent implementation
-    starts the momentum at the first direction and ignores the gate. Directions are normalised per image.
+    shift a weight near 1, as TTC's gate does for falsely stable images. The formula is followed. No source that was
+    found gives the distribution of the copies' noise: it is uniform in the ball, as TTC's draw. An independent
+    implementation starts the momentum at the first direction and ignores the gate. Directions are normalised per image.
     """
 
     gradients: ClassVar[tuple[Gradients, ...]] = ("bpda",)

@@ -32,9 +32,9 @@ class MAC(Defense):
     by sign steps from a random start. Its corruption is ``c_i = ||f(T'_i(v_i)) - f(v_i)|| / ||f(v_i)||`` with another
     augmentation, and ``v_i + sigmoid((c_i - tau) / temperature) d_i`` is classified.
 
-    No code and no paper was at hand, only summaries of it: they give the number of views and steps, the radius, tau and
-    the temperature. The step (a quarter of the radius) and the strength of the augmentations (affine, colour jitter,
-    blur, noise) are this project's. The views' corrections cannot be one corrected image; they are made while
+    Neither the code nor the paper was available, only summaries, which give the number of views and steps, the radius,
+    tau and the temperature. The step (a quarter of the radius) and the strength of the augmentations (affine, colour
+    jitter, blur, noise) are this project's. The views' corrections cannot be one corrected image; they are made while
     classifying, where a gradient passes over them as over a constant (BPDA).
     """
 

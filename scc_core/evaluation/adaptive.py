@@ -1,7 +1,7 @@
 """The adaptive threat model: a defended classifier that any attack runs against unchanged.
 
 BPDA and EOT are those of Athalye, Carlini and Wagner, "Obfuscated gradients give a false sense of security", ICML 2018,
-arXiv 1802.00420, sections 4.1 and 4.2; what an attacker is owed is that of Tramer et al., "On adaptive attacks",
+arXiv 1802.00420, sections 4.1 and 4.2; what an adaptive attack must do is that of Tramer et al., "On adaptive attacks",
 NeurIPS 2020, arXiv 2002.08347.
 """
 

@@ -74,8 +74,8 @@ def evaluate(
         threat: what is done to the images; one that is adaptive is made for exactly one defense.
         defenses: what to measure, by any key.
         on_error: called with the key and the exception of a defense that fails, which is then left out of the
-            result while the others go on. None: the exception is raised.
-        keep_images: return the adversarial images, which otherwise go as soon as they are classified.
+            result; the others are measured all the same. None: the exception is raised.
+        keep_images: return the adversarial images, which are otherwise freed once they are classified.
 
     Raises:
         ComponentError: the attack left its budget or a component returned something that is no finite logit.

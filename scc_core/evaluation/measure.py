@@ -1,4 +1,4 @@
-"""From blocks of a dataset to block results: batches of any size, results that do not depend on it."""
+"""From blocks of a dataset to block results, in batches of any size; another size changes nothing but rounding."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def measure(
         threat: what is done to the images; one that is adaptive is made for exactly one defense.
         defenses: by the key of their cell.
         batch_size: images at a time; changes speed, memory and rounding, never what is done to an image.
-        next_blocks: what the caller will measure after these; their first images are read meanwhile.
+        next_blocks: what the caller will measure after these; their first images are read during the last batch.
 
     Raises:
         Exception: whatever the model or the attack raises; a defense's exception only fails its own cell.

@@ -27,8 +27,8 @@ class NoSuchFileError(UserError):
 def download(url: str, target: Path, *, md5: str = "", sha256: str = "") -> Path:
     """Bring the file at ``url`` to ``target``, unless it is there already; return ``target``.
 
-    The bytes that have arrived lie in ``target`` + ``.part`` until the file is complete. The next call goes on where
-    this one broke off, if an ETag or a date of the server proves that the file is still the same. Of several processes
+    The bytes that have arrived lie in ``target`` + ``.part`` until the file is complete. The next call continues
+    them, if an ETag or a date of the server proves that the file is still the same. Of several processes
     one downloads and the others wait for it.
 
     Args:

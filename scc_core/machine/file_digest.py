@@ -12,7 +12,6 @@ from pathlib import Path
 
 from scc_core.machine.folders import cache_folder
 
-_CHUNK = 1 << 20
 _WORTH_KEEPING = 1 << 20
 # A file may change twice within one tick of the file system's clock. So the digest of a file that has just changed is
 # not kept; git does the same.
@@ -52,8 +51,5 @@ def _identity(path: Path) -> dict[str, int]:
 
 
 def _compute(path: Path) -> str:
-    digest = hashlib.sha256()
     with path.open("rb") as stream:
-        while chunk := stream.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -93,7 +93,7 @@ def acquire_existing(path: Path) -> int | None:
 
 def release(file: int) -> None:
     """Let others have the file."""
-    # Closing alone would leave the lock with a child process that was forked meanwhile.
+    # Closing alone would leave the lock with a child process that was forked in between.
     unlock_descriptor(file)
     os.close(file)
 

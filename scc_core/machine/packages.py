@@ -23,7 +23,7 @@ def plugin_folders() -> tuple[str, ...]:
 
 
 def namesakes(folder: Path) -> list[str]:
-    """Return which of this project's packages ``folder`` holds something else under the name of."""
+    """Return the names of this project's packages under which ``folder`` holds something else."""
     if folder.resolve() == ROOT or (folder / "orchestrator" / "cli" / "main.py").is_file():
         return []
     return [name for name in PACKAGES if (folder / name / "__init__.py").is_file() or (folder / f"{name}.py").is_file()]

@@ -155,7 +155,7 @@ SETTINGS: tuple[Setting[Any], ...] = (
 
 @contextmanager
 def without(names: Iterable[str]) -> Iterator[None]:
-    """Take variables out of the environment while the body runs, so that processes that start meanwhile lack them."""
+    """Take variables out of the environment while the body runs, so that processes that it starts lack them."""
     held = {name: os.environ.pop(name) for name in names if name in os.environ}
     try:
         yield

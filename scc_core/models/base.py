@@ -152,10 +152,11 @@ class Meter:
         texts = len(embeddings)
         self.text_forwards += texts
         if embeddings.requires_grad:
-            embeddings.register_hook(lambda _gradient: self._count_text_backward(texts))
 
-    def _count_text_backward(self, texts: int) -> None:
-        self.text_backwards += texts
+            def count_backward(_gradient: Tensor) -> None:
+                self.text_backwards += texts
+
+            embeddings.register_hook(count_backward)
 
     @contextmanager
     def measure(self) -> Iterator[Callable[[], Cost]]:

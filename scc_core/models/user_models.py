@@ -13,6 +13,7 @@ from torch import Tensor
 
 from scc_core.errors import ComponentError, UserError
 from scc_core.models.base import ModelCard, VisionLanguageModel
+from scc_core.models.open_clip.model import OpenClipEntry
 from scc_core.models.registry import ModelEntry
 
 NEEDED = (
@@ -76,8 +77,6 @@ def as_entry(name: str, component: Any) -> ModelEntry:
     Raises:
         UserError: it is neither; the text says what a model needs.
     """
-    from scc_core.models.open_clip.model import OpenClipEntry
-
     entry = component
     if not _is_entry(component) and callable(component):
         try:

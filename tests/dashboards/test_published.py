@@ -14,18 +14,8 @@ from orchestrator.store import ResultStore
 from tests.dashboards import frames
 from tests.dashboards.conftest import Opened
 from tests.orchestrator.measuring import evaluate_grid
-from tests.orchestrator.results.published.tables import NAMES, published, row
+from tests.orchestrator.results.published.tables import GRID, NAMES, published, row
 
-GRID = """
-name: as published
-models: [demo-clip]
-datasets: [demo/shapes, demo/digits]
-attacks: [{pgd: {num_steps: 3}}]
-epsilons: [0, 4/255]
-defenses: [none, flip]
-preprocessing: paper
-max_samples: 50
-"""
 HOSTILE = "<script>window.x = 1</script>"
 OpenPage = Callable[..., Opened]
 
@@ -41,7 +31,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     tables = published(folder / "tables", *rows, row("Shapes", 5.0, defense="flipped"), names=names)
     nothing = published(folder / "other tables", row("Shapes", 5.0, model="Tuned CLIP"), names=names)
     with ResultStore.open(f"sqlite:///{folder}/results.db") as store:
-        evaluate_grid(store, GRID)
+        evaluate_grid(store, f"{GRID}max_samples: 50")
         for name, numbers in (("compared", tables), ("nothing", nothing)):
             shown = Published.of(Comparison(store, numbers))
             write_site(store.results(), frames.provenance(), folder / name, shown)

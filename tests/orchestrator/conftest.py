@@ -13,6 +13,7 @@ from scc_core.components.component import Component
 from scc_core.components.parameters import Kind, ParameterValue
 from scc_core.evaluation.threat import Threat
 from scc_core.identity import DatasetSpec, ModelSpec
+from tests.orchestrator.clock import Clock
 from tests.orchestrator.console import sccbench, write_grid
 from tests.orchestrator.gated import GRID, open_gate, outcomes
 from tests.orchestrator.postgresql import Server
@@ -40,6 +41,12 @@ def stoppable_postgresql() -> Iterator[Server]:
     server = Server()
     yield server
     server.remove()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """A clock at 0 that the test moves."""
+    return Clock()
 
 
 def component(name: str, kind: Kind = "defense", **parameters: ParameterValue) -> Component:

@@ -38,6 +38,7 @@ from scc_core.datasets.rendered.seeding import keyed_generator
 from scc_core.datasets.rendered.shapes import SHAPES
 from scc_core.embedded.sources import EMBEDDED_MODELS, embedded_model_source
 from scc_core.errors import UserError
+from scc_core.models.open_clip.blueprint import locate
 from scc_core.models.open_clip.loader import OpenClipParts, load_open_clip
 
 ROOT = Path(__file__).parents[2]
@@ -232,7 +233,7 @@ def test_learning_rate_rises_then_falls_to_zero() -> None:
 
 @pytest.mark.parametrize("name", EMBEDDED_MODELS)
 def test_shipped_weights_are_small_and_half_precision(name: str) -> None:
-    path = _parts(name).weights_path
+    path = locate(embedded_model_source(name)).weights
     assert path.stat().st_size < MAX_WEIGHT_BYTES
     with safe_open(path, "pt") as weights:
         dtypes = {weights.get_tensor(key).dtype for key in weights.keys()}  # noqa: SIM118
@@ -241,7 +242,7 @@ def test_shipped_weights_are_small_and_half_precision(name: str) -> None:
 
 @pytest.mark.parametrize("name", EMBEDDED_MODELS)
 def test_shipped_card_says_what_the_model_is_not(name: str) -> None:
-    folder = _parts(name).weights_path.parent
+    folder = locate(embedded_model_source(name)).weights.parent
     card, record = (folder / "README.md").read_text(), json.loads((folder / "training.json").read_text())
     assert "stands for no published number" in card
     assert f"python -m recipes.embedded.train {name} --images {record['requested_images']}" in card
@@ -318,7 +319,7 @@ def test_short_training_learns_and_writes_a_loadable_folder(name: str, tmp_path:
     assert report.num_rendered == 240 + 24 * 5
     assert np.mean(report.losses[-4:]) < 0.85 * np.mean(report.losses[:4])
     parts = load_open_clip(f"local-dir:{tmp_path}")
-    assert parts.weights_path.stat().st_size < MAX_WEIGHT_BYTES
+    assert locate(f"local-dir:{tmp_path}").weights.stat().st_size < MAX_WEIGHT_BYTES
     assert 0.0 <= clean_accuracy(parts, EMBEDDED_DATASETS["phantom/histology"](), 12) <= 1.0
 
 

@@ -8,12 +8,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from orchestrator.cli.options import Format
-from orchestrator.cli.output.tables import print_frame
-from orchestrator.results.published.comparison import Comparison, GateResult, Measured
+from orchestrator.cli.options import Format, print_line
+from orchestrator.cli.output.tables import fits, print_frame
+from orchestrator.results.published.comparison import Comparison, GateResult
 
 _RESULT = ("measured / %", "published", "diff", "within")
-_UNBOUNDED = 100_000
+_STYLES = {True: "green", False: "bold red", None: None}
+"""Of a gate that passed, one that failed, and one that is not decided."""
 
 
 def print_comparison(comparison: Comparison, form: Format, data: Console, words: Console, *, everything: bool) -> None:
@@ -34,18 +35,18 @@ def print_comparison(comparison: Comparison, form: Format, data: Console, words:
     else:
         _print_tables(shown, data)
     for result in comparison.gates():
-        words.print(_gate(result), style=_style(result), highlight=False, markup=False, soft_wrap=True)
+        print_line(words, _gate(result), _STYLES[result.passed])
     for line in (*comparison.notes(compared["source"].unique().to_list()), *_summary(table)):
-        words.print(line, highlight=False, markup=False, soft_wrap=True)
+        print_line(words, line)
 
 
 def _print_tables(rows: pl.DataFrame, console: Console) -> None:
     """Print a table for every source and model; a narrow terminal gets what is compared in one column."""
     for (source, model), group in rows.group_by("source", "model", maintain_order=True):
-        console.print(f"{source}: {model}", style="bold", highlight=False, markup=False, soft_wrap=True)
+        print_line(console, f"{source}: {model}", "bold")
         readable = _readable(group)
         table = _table(readable)
-        if table.__rich_measure__(console, console.options.update(max_width=_UNBOUNDED)).maximum > console.width:
+        if not fits(table, console):
             table = _table(_narrow(readable))
         console.print(table)
 
@@ -68,17 +69,21 @@ def _narrow(readable: pl.DataFrame) -> pl.DataFrame:
 
 def _readable(table: pl.DataFrame) -> pl.DataFrame:
     """Return the table with accuracies in percent and without the columns that say nothing."""
+    attack = pl.format("{} {}/255", pl.col("attack"), _written(pl.col("epsilon_255"), "g"))
     measured = pl.format("{} [{}, {}]", *(_percent(name) for name in ("accuracy", "accuracy_low", "accuracy_high")))
     readable = table.select(
         "dataset",
         "defense",
-        pl.when(pl.col("attack") == "none").then(pl.lit("clean")).otherwise(_attack()).alias("attack"),
+        pl.when(pl.col("attack") == "none").then(pl.lit("clean")).otherwise(attack).alias("attack"),
         _copy().alias("as"),
         pl.when(pl.col("seed").n_unique() > 1).then(pl.col("seed").cast(pl.String)).alias("seed"),
-        _samples().alias("n"),
+        pl.when(pl.col("samples") == pl.col("images"))
+        .then(pl.col("samples").cast(pl.String))
+        .otherwise(pl.format("{} of {}", "samples", "images"))
+        .alias("n"),
         measured.alias("measured / %"),
         _percent("published").alias("published"),
-        _signed("difference").alias("diff"),
+        _percent("difference", "+.2f").alias("diff"),
         pl.col("within").replace_strict({True: "yes", False: "no"}, return_dtype=pl.String).alias("within"),
         pl.col("badges").replace("", None),
         "reason",
@@ -93,25 +98,12 @@ def _copy() -> pl.Expr:
     return pl.when(several & ~pl.col("dataset").str.starts_with("mean")).then("measured_dataset")
 
 
-def _attack() -> pl.Expr:
-    return pl.format("{} {}/255", pl.col("attack"), _plain("epsilon_255"))
+def _percent(name: str, form: str = ".2f") -> pl.Expr:
+    return _written(pl.col(name) * 100, form)
 
 
-def _samples() -> pl.Expr:
-    samples, images = pl.col("samples"), pl.col("images")
-    return pl.when(samples == images).then(samples.cast(pl.String)).otherwise(pl.format("{} of {}", samples, images))
-
-
-def _percent(name: str) -> pl.Expr:
-    return (pl.col(name) * 100).map_elements(lambda value: f"{value:.2f}", return_dtype=pl.String)
-
-
-def _signed(name: str) -> pl.Expr:
-    return (pl.col(name) * 100).map_elements(lambda value: f"{value:+.2f}", return_dtype=pl.String)
-
-
-def _plain(name: str) -> pl.Expr:
-    return pl.col(name).map_elements(lambda value: f"{value:g}", return_dtype=pl.String)
+def _written(numbers: pl.Expr, form: str) -> pl.Expr:
+    return numbers.map_elements(lambda value: format(value, form), return_dtype=pl.String)
 
 
 def _gate(result: GateResult) -> str:
@@ -121,16 +113,9 @@ def _gate(result: GateResult) -> str:
     if result.measured is None:
         return f"{subject}: not decided ({result.reason})"
     verdict = "passed" if result.passed else "FAILED, nothing measured on this model is comparable"
-    return f"{subject}: measured {_interval(result.measured)} with seed {result.measured.seed}: {verdict}"
-
-
-def _interval(measured: Measured) -> str:
-    low, high = (100 * end for end in measured.interval)
-    return f"{100 * measured.accuracy:.2f} [{low:.2f}, {high:.2f}]"
-
-
-def _style(result: GateResult) -> str:
-    return {True: "green", False: "bold red", None: ""}[result.passed]
+    accuracy, low, high = (100 * share for share in (result.measured.accuracy, *result.measured.interval))
+    measured = f"{accuracy:.2f} [{low:.2f}, {high:.2f}] with seed {result.measured.seed}"
+    return f"{subject}: measured {measured}: {verdict}"
 
 
 def _summary(table: pl.DataFrame) -> list[str]:

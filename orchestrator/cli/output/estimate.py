@@ -8,6 +8,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from orchestrator.cli.options import print_line
 from orchestrator.driver.display import format_seconds
 from orchestrator.grid.schema import Grid
 from orchestrator.plan.device_figures import tower_of
@@ -43,9 +44,9 @@ def print_effort(grid: Grid, plan: Plan, store: ResultStore | None, workers: int
     left = effort(plan)
     towers = {model: tower_of(model, get_model(model).card.architecture) for model in left.passes}
     stored = stored_speeds(store.device_totals(), grid.precision) if store else {}
-    _say(_work(left, flops(left.passes, towers)), console)
+    print_line(console, _work(left, flops(left.passes, towers)))
     if not any(cell.provisional for cell in plan.cells):
-        _say(_here(grid, plan, left, stored, workers), console)
+        print_line(console, _here(grid, plan, left, stored, workers))
     estimates = device_estimates(left.passes, towers, stored, grid.precision)
     if estimates:
         console.print(_table(estimates, len(left.passes)))
@@ -70,7 +71,9 @@ def _here(grid: Grid, plan: Plan, left: Effort, stored: Mapping[str, Mapping[str
     from orchestrator.cluster.capacity import available_cpus
 
     workers = workers or available_cpus()
-    known = stored.get(_this_device(), {})
+    # The name under which a worker of this machine stores what it measures.
+    device = device_name(torch.device("cuda")) if torch.cuda.is_available() else "cpu x 1"
+    known = stored.get(device, {})
     speeds: dict[str, Speed] = {}
     for span in plan.spans:
         cell = span.cells[0]
@@ -82,11 +85,6 @@ def _here(grid: Grid, plan: Plan, left: Effort, stored: Mapping[str, Mapping[str
     shared = f", {_duration(seconds / workers)} on {workers}" if workers > 1 else ""
     origins = ", ".join(f"{model}: {speed.source}" for model, speed in sorted(speeds.items()))
     return f"on one worker of this machine: about {_duration(seconds)} of compute{shared} (speed from {origins})"
-
-
-def _this_device() -> str:
-    """Return the name under which a worker of this machine stores what it measures."""
-    return device_name(torch.device("cuda")) if torch.cuda.is_available() else "cpu x 1"
 
 
 def _table(estimates: list[DeviceEstimate], models: int) -> Table:
@@ -110,7 +108,3 @@ def _duration(seconds: float) -> str:
     if seconds < 2 * _DAY:
         return format_seconds(seconds)
     return f"{seconds // _DAY:.0f} d {seconds % _DAY // 3600:.0f} h"
-
-
-def _say(line: str, console: Console) -> None:
-    console.print(line, highlight=False, markup=False, soft_wrap=True)

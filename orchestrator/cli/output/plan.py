@@ -8,10 +8,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
+from orchestrator.cli.options import print_line
 from orchestrator.cli.output.estimate import print_effort
 from orchestrator.grid.cell import Cell
 from orchestrator.grid.expand import expand_provisionally
-from orchestrator.grid.left_out import print_left_out, refuse_left_out
+from orchestrator.grid.left_out import describe_left_out, left_out_of, refuse_left_out
 from orchestrator.grid.not_fetched import Absences
 from orchestrator.grid.schema import Grid
 from orchestrator.plan.plan import Plan, describe_plan, make_plan
@@ -27,10 +28,11 @@ def show_plan(grid: Grid, db: str, workers: int | None, console: Console, *, str
     expansion = expand_provisionally(grid)
     if strict:
         refuse_left_out(expansion.cells)
-    print_left_out(expansion.cells, console)
+    for line in describe_left_out(left_out_of(expansion.cells)):
+        print_line(console, line)
     store = ResultStore.open(db, create=False) if database_exists(db) else None
     plan = make_plan(expansion.cells, store.measured_blocks if store else lambda _keys: {})
-    console.print(f"{grid.name}: {describe_plan(plan)}", highlight=False, soft_wrap=True)
+    print_line(console, f"{grid.name}: {describe_plan(plan)}")
     _print_cells(plan, console)
     if expansion.absent:
         _print_absent(expansion.absent, expansion.cells, console)
@@ -50,7 +52,7 @@ def _print_absent(absent: Absences, cells: Iterable[Cell], console: Console) -> 
     if unknown:
         lines.append(f"nothing is known of {', '.join(unknown)} without the files: left out of the count")
     for line in lines:
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        print_line(console, line)
 
 
 def _print_cells(plan: Plan, console: Console) -> None:
@@ -61,7 +63,7 @@ def _print_cells(plan: Plan, console: Console) -> None:
         groups.setdefault((cell.model.name, cell.dataset.name, samples), []).append(cell)
     models = {model for model, _, _ in groups}
     if len(models) == 1:
-        console.print(f"model {models.pop()}", highlight=False, markup=False, soft_wrap=True)
+        print_line(console, f"model {models.pop()}")
     names = ["model", "dataset"] if models else ["dataset"]
     table = Table(*(Column(name, overflow="fold") for name in names), "attacks")
     for column in ("images", "cells", "measured"):

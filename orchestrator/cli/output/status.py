@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.cli.options import output
+from orchestrator.cli.options import output, print_line
 
 if TYPE_CHECKING:
     from orchestrator.jobs import Head, SubmittedRun
@@ -117,4 +117,4 @@ def _print_cells(store: ResultStore, run: RunSummary) -> None:
         )
     output().print(table if table.row_count else f"all {len(frame)} cells are done")
     for line in describe_left_out(run.left_out):
-        output().print(line, highlight=False, markup=False, soft_wrap=True)
+        print_line(output(), line)

@@ -8,7 +8,7 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table
 
-from orchestrator.cli.options import Format
+from orchestrator.cli.options import Format, print_line
 from scc_core.errors import UserError
 
 _UNBOUNDED = 100_000
@@ -38,21 +38,26 @@ def without_shared(frame: pl.DataFrame, console: Console) -> pl.DataFrame:
     shared = [name for name in texts if frame.height > 1 and frame[name].n_unique() == 1 and frame[name][0]]
     if shared:
         said = ", ".join(f"{name} {frame[name][0]}" for name in shared)
-        console.print(f"in every row: {said}", highlight=False, markup=False, soft_wrap=True)
+        print_line(console, f"in every row: {said}")
     return frame.drop(shared)
+
+
+def fits(table: Table, console: Console) -> bool:
+    """Tell whether the console is wide enough for a table whose texts are not folded."""
+    return table.__rich_measure__(console, console.options.update(max_width=_UNBOUNDED)).maximum <= console.width
 
 
 def _print_table(frame: pl.DataFrame, console: Console) -> None:
     """Print a table, or, where the terminal is too narrow for its columns, one line per value, as psql does."""
     table = _table(frame)
-    if table.__rich_measure__(console, console.options.update(max_width=_UNBOUNDED)).maximum <= console.width:
+    if fits(table, console):
         console.print(table)
         return
     width = max(len(name) for name in frame.columns)
     for number, row in enumerate(frame.iter_rows(named=True), start=1):
-        console.print(f"-- {number} of {len(frame)}", highlight=False)
+        print_line(console, f"-- {number} of {len(frame)}")
         for name, value in row.items():
-            console.print(f"{name:<{width}}  {_text(value)}", highlight=False, markup=False, soft_wrap=True)
+            print_line(console, f"{name:<{width}}  {_text(value)}")
 
 
 def _table(frame: pl.DataFrame) -> Table:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import TextIO
 
-from orchestrator.cli.options import messages
+from orchestrator.cli.options import messages, print_line
 from scc_core.errors import SccBenchWarning
 
 
@@ -26,6 +26,6 @@ def show_warnings_in_one_line() -> None:
             as_python_does(message, category, filename, lineno, file, line)
         elif str(message) not in said:
             said.add(str(message))
-            messages().print(f"warning: {message}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+            print_line(messages(), f"warning: {message}", "yellow")
 
     warnings.showwarning = show

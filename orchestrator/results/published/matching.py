@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from orchestrator.grid.cell import TRANSFER
+from orchestrator.grid.cell import NO_ATTACK, TRANSFER
 from orchestrator.results.published.tables import CLEAN, PublishedNumber, PublishedTables
 from orchestrator.store import StoredCell
 
 NOT_MEASURED = "not measured"
-_NO_ATTACK = {"name": "none", "parameters": {}}
 
 
 @dataclass(frozen=True)
@@ -89,4 +88,4 @@ class Matcher:
         names = self.tables.names
         attacks = {name: given.resolved().specification() for name, given in names.attacks.items()}
         defenses = {name: given.resolved().specification() for name, given in names.defenses.items()}
-        return {**attacks, CLEAN: _NO_ATTACK}, defenses
+        return {**attacks, CLEAN: NO_ATTACK}, defenses

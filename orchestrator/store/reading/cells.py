@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from orchestrator.grid.cell import canonical_json
+from orchestrator.grid.cell import NO_DEFENSE, canonical_json
 from orchestrator.store.schema.tables import Block, CellRow, RunCell
 
 CELL_FIELDS = (
@@ -71,6 +71,16 @@ class StoredCell:
     def classifier(self) -> str:
         """A text that is the same for all cells with the same model, samples and precision."""
         return canonical_json({name: self.specification[name] for name in _CLASSIFIER})
+
+    @cached_property
+    def without_seed(self) -> str:
+        """A text that is the same for all cells that differ in the seed alone."""
+        return canonical_json({**self.specification, "seed": None})
+
+    @property
+    def undefended(self) -> bool:
+        """Whether the defense is none."""
+        return bool(self.defense_component["name"] == NO_DEFENSE)
 
     @property
     def attack_component(self) -> Mapping[str, Any]:

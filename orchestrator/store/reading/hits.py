@@ -6,11 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from scc_core.blocks import sample_positions
-
-Bools = npt.NDArray[np.bool_]
+from scc_core.evaluation.metrics import Bools
 
 
 @dataclass(frozen=True)

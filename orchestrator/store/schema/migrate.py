@@ -36,7 +36,8 @@ def migrate(database: Database, *, create: bool) -> None:
         if _is_current(connection, database, create=create):
             return
     with database.writing() as connection:
-        _lock(connection)
+        if connection.dialect.name == "postgresql":
+            connection.execute(text(f"SELECT pg_advisory_xact_lock({POSTGRESQL_LOCK})"))
         if not _is_current(connection, database, create=create):
             _upgrade(connection)
 
@@ -75,11 +76,6 @@ def _require_ours(connection: Connection, database: Database, *, create: bool) -
         raise UserError(f"{shown(database.url)} belongs to another program (it holds {found}); name another database")
     if not create:
         raise UserError(f"{shown(database.url)} holds no results; check the name, or measure something first")
-
-
-def _lock(connection: Connection) -> None:
-    if connection.dialect.name == "postgresql":
-        connection.execute(text(f"SELECT pg_advisory_xact_lock({POSTGRESQL_LOCK})"))
 
 
 def _upgrade(connection: Connection) -> None:

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 from orchestrator.store.schema.columns import VIEWS
 from scc_core.blocks import BLOCK_SIZE
-
-Z = 1.959963984540054
-"""The 97.5 % quantile of the standard normal distribution."""
+from scc_core.evaluation.metrics import NORMAL_97_5 as Z
 
 SUMS = (
     "sum_confidence",

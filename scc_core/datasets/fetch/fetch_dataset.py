@@ -54,7 +54,7 @@ def fetch_dataset(description: Description, *, keep_archives: bool = False) -> P
     """Make sure that a dataset is on this machine and return it, hashed.
 
     Of several processes one downloads and the others wait. A dataset that is complete is neither downloaded nor
-    unpacked again. A download that broke off goes on where it stopped.
+    unpacked again. An interrupted download is continued.
 
     Args:
         description: which.

@@ -75,7 +75,7 @@ class SampleProperty:
         return {id_: known[id_].value for id_ in samples.ids}
 
     def _update(self, cache: Path, samples: Samples, stamps: Sequence[str], name: str) -> dict[str, _Entry]:
-        """Compute what no other process has computed meanwhile, and keep it."""
+        """Compute and keep the values that no other process has computed since they were read."""
         with ExitStack() as held:
             with suppress(OSError):
                 cache.parent.mkdir(parents=True, exist_ok=True)

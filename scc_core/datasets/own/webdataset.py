@@ -77,7 +77,7 @@ def open_webdataset(text: str) -> Dataset:
 def fetch_webdataset(text: str) -> Path:
     """Download the dataset ``webdataset:URL`` into the data folder; return its folder there.
 
-    What is there already is not downloaded again, and a file that broke off goes on.
+    A file that is complete is not downloaded again, and a partial one is continued.
 
     Raises:
         UserError: not a URL, no such dataset behind it, or the connection failed.

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from scc_core.datasets.rendered.canvas import SIZE
 from scc_core.errors import UserError
@@ -43,11 +46,6 @@ Uint8Image = npt.NDArray[np.uint8]
 @cache
 def photograph(subject: str) -> Uint8Image:
     """Return a whole photograph as ``(H, W, 3)`` uint8."""
-    from importlib.util import find_spec
-    from pathlib import Path
-
-    from PIL import Image
-
     name = SUBJECTS[subject]
     package, folder = ("sklearn", "datasets/images") if name in _SKLEARN_FILES else ("skimage", "data")
     spec = find_spec(package)
@@ -76,8 +74,6 @@ def crop_box(rng: np.random.Generator, height: int, width: int, split: Split) ->
 
 def render_photo(rng: np.random.Generator, subject: str, split: Split) -> Uint8Image:
     """Cut one crop, resize it to ``(64, 64, 3)`` uint8, mirror it at random and change its light a little."""
-    from PIL import Image
-
     pixels = photograph(subject)
     left, top, right, bottom = crop_box(rng, pixels.shape[0], pixels.shape[1], split)
     crop = Image.fromarray(pixels[top:bottom, left:right]).resize((SIZE, SIZE), Image.Resampling.BILINEAR)

@@ -15,6 +15,7 @@ from scc_core.models.hub.cache import (
     TEXT_CONFIG_NAME,
     TOKENIZER_NAMES,
     VOCABULARY_NAMES,
+    WEIGHTS_NAMES,
     cached_file,
     cached_tokenizer,
     cached_weights,
@@ -34,9 +35,7 @@ from scc_core.models.sources import (
 LOCAL_BPE_NAME = "bpe_simple_vocab.txt.gz"
 _WEIGHT_SUFFIXES = (".safetensors", ".bin", ".pth")
 _PREFERRED_WEIGHTS = (
-    "open_clip_model.safetensors",
-    "open_clip_pytorch_model.safetensors",
-    "open_clip_pytorch_model.bin",
+    *WEIGHTS_NAMES,
     "open_clip_pytorch_model.pth",
     "model.safetensors",
     "pytorch_model.bin",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from torch import nn
@@ -135,8 +136,6 @@ def card_of_copy(name: str, cards: Mapping[str, ModelCard]) -> ModelCard | None:
     """
     if not name.startswith(LOCAL_PREFIX):
         return None
-    from pathlib import Path
-
     folder = Path(name.removeprefix(LOCAL_PREFIX)).expanduser().absolute()
     repository = repository_of(folder)
     for card in cards.values():

@@ -11,23 +11,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from scc_core.machine.file_digest import sha256_of
-from scc_core.models.open_clip.blueprint import Blueprint, locate, read_config
+from scc_core.models.hub.cache import CONFIG_NAME, TEXT_CONFIG_NAME
+from scc_core.models.open_clip.blueprint import LOCAL_BPE_NAME, Blueprint, locate, read_config
 from scc_core.models.open_clip.checkpoint import load_weights
 from scc_core.models.open_clip.consistency import check_built
-from scc_core.models.open_clip.tables import first_line, import_open_clip
+from scc_core.models.open_clip.tables import PREPROCESSING_KEYS, first_line, import_open_clip
 from scc_core.models.sources import OpenClipSourceError
-
-__all__ = [
-    "OpenClipParts",
-    "OpenClipSourceError",
-    "build_parts",
-    "load_open_clip",
-    "local_overrides",
-    "weights_digest",
-]
-
-_PREPROCESSING = ("mean", "std", "interpolation", "resize_mode")
 
 
 class OpenClipParts(NamedTuple):
@@ -39,8 +28,6 @@ class OpenClipParts(NamedTuple):
         image_size: side of the square input in pixels.
         mean: per-channel mean that the model expects to be subtracted from [0, 1] pixels.
         std: per-channel deviation that the model expects them to be divided by.
-        weights_digest: SHA-256 of the weights file, hexadecimal.
-        weights_path: the weights file.
     """
 
     module: nn.Module
@@ -48,8 +35,6 @@ class OpenClipParts(NamedTuple):
     image_size: int
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
-    weights_digest: str
-    weights_path: Path
 
 
 def load_open_clip(source: str, *, device: str | torch.device = "cpu") -> OpenClipParts:
@@ -82,25 +67,13 @@ def build_parts(blueprint: Blueprint, device: str | torch.device = "cpu") -> Ope
         image_size=int(size if isinstance(size, int) else size[0]),
         mean=_three(settings["mean"]),
         std=_three(settings["std"]),
-        weights_digest=sha256_of(blueprint.weights),
-        weights_path=blueprint.weights,
     )
-
-
-def weights_digest(source: str) -> str:
-    """Return the SHA-256 of a source's weights file without building the model.
-
-    Raises:
-        OpenClipSourceError: the source does not exist or is incomplete.
-        NotFetchedError: its files have to be fetched first.
-    """
-    return sha256_of(locate(source).weights)
 
 
 def _build(blueprint: Blueprint) -> tuple[nn.Module, Any]:
     open_clip = import_open_clip()
     text = blueprint.config["text_cfg"]
-    preprocessing = {key: value for key, value in blueprint.preprocessing.items() if key in _PREPROCESSING}
+    preprocessing = {key: value for key, value in blueprint.preprocessing.items() if key in PREPROCESSING_KEYS}
     try:
         with _weights_come_later():
             module: nn.Module = open_clip.create_model(
@@ -153,9 +126,6 @@ def local_overrides(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     Returns:
         Arguments of ``open_clip.create_model`` and of ``open_clip.get_tokenizer``.
     """
-    from scc_core.models.hub.cache import CONFIG_NAME, TEXT_CONFIG_NAME
-    from scc_core.models.open_clip.blueprint import LOCAL_BPE_NAME
-
     text = read_config(folder / CONFIG_NAME)["model_cfg"]["text_cfg"]
     own_tower = "hf_model_name" in text and (folder / TEXT_CONFIG_NAME).is_file()
     bpe = folder / LOCAL_BPE_NAME

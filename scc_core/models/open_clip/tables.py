@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 from scc_core.errors import unknown_name
 from scc_core.models.sources import OpenClipSourceError
 
-_PREPROCESSING = ("mean", "std", "interpolation", "resize_mode")
+PREPROCESSING_KEYS = ("mean", "std", "interpolation", "resize_mode")
+"""What weights may expect of an image, as open_clip's configurations name it."""
 # The hosts that publish a file under a name or an address that holds its SHA-256, or its first digits.
 _OPENAI_HOST, _OPEN_CLIP_HOST = "openaipublic", "mlfoundations"
 _SHORT_DIGEST = 8
@@ -162,4 +163,4 @@ def first_line(error: BaseException) -> str:
 
 
 def _preprocessing(settings: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: settings[key] for key in _PREPROCESSING if key in settings}
+    return {key: settings[key] for key in PREPROCESSING_KEYS if key in settings}

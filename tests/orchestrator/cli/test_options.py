@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import fields
 
 import pytest
 import typer
+from rich.console import Console
 from typer.testing import CliRunner
 
 from orchestrator.cli.main import app
-from orchestrator.cli.options import Address, takes_run_options
+from orchestrator.cli.options import Address, print_line, takes_run_options
 from orchestrator.cluster.options import Devices, RunOptions
 
 GIVEN = {
@@ -50,3 +52,9 @@ def test_every_field_but_the_address_has_an_option():
 def test_every_command_that_measures_takes_them(command):
     parameters = {option for one in typer.main.get_command(app).commands[command].params for option in one.opts}
     assert set(GIVEN) <= parameters
+
+
+def test_a_line_keeps_its_brackets_and_is_not_folded():
+    console = Console(file=io.StringIO(), width=20)
+    print_line(console, "a name in [bold] brackets, longer than the console is wide")
+    assert console.file.getvalue() == "a name in [bold] brackets, longer than the console is wide\n"

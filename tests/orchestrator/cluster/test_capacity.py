@@ -11,7 +11,7 @@ from orchestrator.cluster import capacity
 from orchestrator.cluster.capacity import ClusterCapacity, Node, cluster_capacity
 from orchestrator.cluster.options import Devices, RunOptions
 from scc_core.errors import UserError
-from tests.orchestrator.scheduler.fake_executor import Clock
+from tests.orchestrator.clock import Clock
 
 HEAD, CPU, SMALL, BIG = Node("h", 0, 0), Node("c", 16, 0), Node("s", 8, 1), Node("b", 64, 4)
 

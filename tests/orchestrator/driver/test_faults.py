@@ -44,7 +44,7 @@ def test_a_worker_that_drains_returns_its_blocks_and_another_measures_them(tmp_p
     text, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, text
     assert outcomes(tmp_path).equals(undisturbed)
-    wait_for(lambda: not alive(first), "the end of the worker that was told to go")
+    wait_for(lambda: not alive(first), "the end of the worker that was told to end")
     block = {sample: place // BLOCK_SIZE for sample, place in undisturbed.select("sample_id", "position").iter_rows()}
     batches = [{block[sample] for sample in batch} for batch in brought_to_the_gate(tmp_path, first)]
     # A batch smaller than a block is followed by the rest of its block, and by nothing else.

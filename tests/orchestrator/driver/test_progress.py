@@ -26,18 +26,6 @@ def result(key: str, block: int, seconds: float, attack: float = 0.0) -> BlockRe
     return BlockResult(key, block, outcomes, Cost(attack), Cost(seconds), "cpu x 1", "host:1")
 
 
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
 @pytest.fixture
 def progress(clock) -> Progress:
     return Progress(make_plan({NONE: 100, TTC: 100}, lambda _keys: {}), clock)

@@ -133,6 +133,10 @@ def test_exclusions_match_every_given_key_with_wildcards():
             "defense Broken declares no gradients for an adaptive attacker; use threat model transfer; to leave it out",
         ),
         ({"exclude": "[{seed: 0}]"}, "the grid excludes every one of its cells"),
+        (
+            {"exclude": "[{seed: 0, epsilon: 4/255}, {attack: pdg, seed: 0}]"},
+            "exclude: {attack: pdg, seed: 0} matches no",
+        ),
     ],
 )
 def test_what_cannot_run_is_said_before_any_compute(lines, message):

@@ -43,7 +43,7 @@ def test_zero_is_clean_and_a_rounded_epsilon_stays_what_it_says():
     assert [round(value * 255, 4) for value in grid("epsilons: [0, 0.0157]").epsilons] == [0.0, 4.0035]
 
 
-@given(st.floats(0, 1))
+@given(st.just(0.0) | st.floats(1e-6, 1))
 def test_any_epsilon_in_range_is_read(value):
     assert grid(f"epsilons: [{value!r}]").epsilons[0] == pytest.approx(value, abs=1e-6)
 
@@ -80,6 +80,12 @@ def test_the_stored_form_of_a_grid_is_pinned():
         (MINIMAL + "epsilons: [4]", "epsilons.0: 4 is outside [0, 1], the range of pixels; did you mean 4/255?"),
         (MINIMAL + "epsilons: [-0.1]", "epsilons.0: -0.1 is outside [0, 1]"),
         (MINIMAL + "epsilons: [four]", "epsilons.0: 'four' is not a number"),
+        (MINIMAL + "epsilons: ['1e400']", "epsilons.0: '1e400' is not finite"),
+        (MINIMAL + "epsilons: [.nan]", "epsilons.0: nan is not finite"),
+        (MINIMAL + "epsilons: [-.inf]", "epsilons.0: -inf is not finite"),
+        (MINIMAL + "epsilons: [1/1e400]", "epsilons.0: '1/1e400' is not finite"),
+        (MINIMAL + "epsilons: [4/0]", "epsilons.0: '4/0' is not a number"),
+        (MINIMAL + "epsilons: ['1e-9']", "epsilons.0: 1e-9 is below 0.0001/255, the smallest radius; 0 stands for"),
         (MINIMAL + "epsilons: [4/255, 0.01568627]", "is given twice"),
         (MINIMAL + "epsilons: []", "epsilons: the axis is empty"),
         (MINIMAL + "defenses: [scc, scc]", "defenses: scc is given twice"),
@@ -110,6 +116,41 @@ def test_a_wrong_grid_gets_one_line_that_says_what_to_do(text, message):
     assert message in str(raised.value)
     assert str(raised.value).startswith("g.yaml")
     assert "\n" not in str(raised.value)
+
+
+def test_fractions_may_be_of_decimal_numbers():
+    assert grid("epsilons: [0.5/255, 1 / 255]\n").epsilons == [0.5 / 255, 1 / 255]
+
+
+def test_merge_keys_and_keys_of_the_users_own_work():
+    text = (
+        "x-common: &common {models: [demo-clip], max_samples: 50}\n"
+        "x-pgd: &pgd {num_steps: 20}\n"
+        "<<: *common\n"
+        "name: merged\n"
+        "max_samples: 100\n"
+        "datasets: [demo/shapes]\n"
+        "attacks: [{pgd: {<<: *pgd, random_start: false}}]\n"
+    )
+    merged = parse_grid(text, "g.yaml")
+    assert (merged.models, merged.max_samples) == (["demo-clip"], 100)
+    assert dict(merged.attacks[0].parameters) == {"num_steps": 20, "random_start": False}
+
+
+@pytest.mark.parametrize("axis", ["models", "attacks", "epsilons", "exclude", "name", "grids"])
+def test_what_an_error_quotes_is_short_however_much_was_given(axis):
+    """Nine lines of ten aliases each stand for ten thousand million values."""
+    bomb = "x-0: &0 [a, a, a, a, a, a, a, a, a, a]\n"
+    bomb += "".join(f"x-{n}: &{n} [{', '.join([f'*{n - 1}'] * 10)}]\n" for n in range(1, 10))
+    with pytest.raises(UserError) as raised:
+        parse_grid(
+            f"{bomb}name: x\nmodels: [m]\ndatasets: [d]\n".replace(f"{axis}: ", "x-its: ") + f"{axis}: *9\n", "g"
+        )
+    assert len(str(raised.value)) < 5000
+    long = "a" * 100_000
+    with pytest.raises(UserError) as raised:
+        parse_grid(f"{MINIMAL}epsilons: [{long}]\n{long}: 1\n", "g")
+    assert len(str(raised.value)) < 5000
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path):

@@ -1,4 +1,4 @@
-"""What a plan comes to, in images, attack steps and passes."""
+"""How much work a plan is, in images, attack steps and passes."""
 
 from __future__ import annotations
 

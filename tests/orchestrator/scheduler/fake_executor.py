@@ -17,6 +17,7 @@ from orchestrator.scheduler.task_queue import Task
 from orchestrator.scheduler.worker_pool import WorkerCounts
 from scc_core.cost import Cost
 from scc_core.outcomes import BlockResult, Failure, Measurement, Outcomes
+from tests.orchestrator.clock import Clock
 from workers.actor import WorkerResources
 from workers.report import Report, WorkerInfo
 from workers.shard import Shard
@@ -24,13 +25,6 @@ from workers.shard import Shard
 NEVER = math.inf
 _NUMBERS = np.zeros(1)
 _OUTCOMES = Outcomes(*(_NUMBERS.astype(kind) for kind in ("int64", "int32", "int32", "float32", "float32")))
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @dataclass(frozen=True)

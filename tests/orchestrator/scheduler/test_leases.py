@@ -21,6 +21,7 @@ from orchestrator.store.engine import Database
 from orchestrator.writing.reconnect import DatabaseConnection
 from scc_core.errors import UserError
 from scc_core.outcomes import BlockResult
+from tests.orchestrator.clock import Clock
 from tests.orchestrator.postgresql import Server
 from tests.orchestrator.store.builders import make_block, make_cell, make_record
 
@@ -29,18 +30,6 @@ NONE, TTC, SCC = (
 )
 OTHER = make_cell(seed=1)
 TEMPLATE = make_block(NONE)
-
-
-class Clock:
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture

@@ -21,10 +21,10 @@ from orchestrator.scheduler.task_queue import TaskQueue
 from orchestrator.scheduler.worker_pool import IDLE_SECONDS, MAX_FAILED_WORKERS
 from scc_core.identity import ModelSpec
 from scc_core.outcomes import Failure
+from tests.orchestrator.clock import Clock
 from tests.orchestrator.conftest import cell, component
 from tests.orchestrator.scheduler.fake_executor import (
     NEVER,
-    Clock,
     FakeExecutor,
     Ledger,
     Outcome,

@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from orchestrator.store import RESULTS, RUN_RESULTS, ResultStore, View, read_only_query
+from orchestrator.store import ResultStore, read_only_query
+from orchestrator.store.schema.columns import RESULTS, RUN_RESULTS, View
 from scc_core.blocks import BLOCK_SIZE
 from scc_core.cost import Cost
 from scc_core.evaluation.threat import Adaptive

@@ -8,8 +8,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from orchestrator.store import RESULTS, RUN_RESULTS, VIEWS, ResultStore, read_only_query
+from orchestrator.store import ResultStore, read_only_query
 from orchestrator.store.engine import Database, parse_url
+from orchestrator.store.schema.columns import RESULTS, RUN_RESULTS, VIEWS
 from scc_core.components.component import Component
 from scc_core.identity import ModelSpec
 from tests.orchestrator.store.builders import make_cell, make_record, row_of, start

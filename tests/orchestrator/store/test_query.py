@@ -15,7 +15,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from orchestrator.store import VIEWS, ResultStore, list_views, read_only_query
+from orchestrator.store import ResultStore, list_views, read_only_query
+from orchestrator.store.schema.columns import VIEWS
 from scc_core.errors import UserError
 from tests.orchestrator.store.builders import make_block, make_cell, start
 

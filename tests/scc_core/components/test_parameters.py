@@ -37,7 +37,7 @@ def test_canonical_pixel_is_idempotent_and_close(value):
         (PGD, {"num_steps": True}, "num_steps: True is not a number"),
         (PGD, {"random_start": 1}, "random_start: 1 is not true or false"),
         (PGD, {"step_size": "1/0"}, "step_size: '1/0' is not a number"),
-        (PGD, {"step_size": "nan"}, "step_size: 'nan' is not a number"),
+        (PGD, {"step_size": "nan"}, "step_size: 'nan' is not finite"),
         (TTC, {"tau": None}, "tau: None is not a number"),
         (SCC, {"temperature": 0}, "temperature: 0.0 is out of range; allowed: [0.01, 1]"),
     ],

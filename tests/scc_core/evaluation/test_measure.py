@@ -1,4 +1,4 @@
-"""Blocks: any batch size gives the same predictions, costs add up, a failure stays where it belongs."""
+"""Blocks: in float64 any batch size gives the same predictions, costs add up, a failure stays where it belongs."""
 
 from __future__ import annotations
 

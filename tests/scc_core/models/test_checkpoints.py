@@ -20,7 +20,8 @@ from safetensors.torch import save_file
 from scc_core.errors import SccBenchWarning
 from scc_core.models import get_model
 from scc_core.models.open_clip.checkpoint import read_state
-from scc_core.models.open_clip.loader import OpenClipSourceError, load_open_clip
+from scc_core.models.open_clip.loader import load_open_clip
+from scc_core.models.sources import OpenClipSourceError
 
 SMALL: dict[str, Any] = {
     "embed_dim": 16,

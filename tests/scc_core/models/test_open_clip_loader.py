@@ -15,9 +15,10 @@ from open_clip.factory import _find_checkpoint_in_dir
 
 from scc_core.embedded.sources import EMBEDDED_MODELS, embedded_model_source
 from scc_core.errors import UserError
-from scc_core.models.open_clip.loader import OpenClipSourceError, load_open_clip, weights_digest
+from scc_core.models.open_clip.blueprint import locate
+from scc_core.models.open_clip.loader import load_open_clip
 from scc_core.models.open_clip.tables import tag_settings
-from scc_core.models.sources import HubSource, parse_source
+from scc_core.models.sources import HubSource, OpenClipSourceError, parse_source
 
 OPENAI_MEAN = (0.48145466, 0.4578275, 0.40821073)
 OPENAI_STD = (0.26862954, 0.26130258, 0.27577711)
@@ -34,7 +35,6 @@ def test_parts_describe_the_model(source: str) -> None:
     assert set(states) == {(False, torch.float32)}
     assert not parts.module.training
     assert (parts.image_size, parts.mean, parts.std) == (64, OPENAI_MEAN, OPENAI_STD)
-    assert parts.weights_digest == hashlib.sha256(parts.weights_path.read_bytes()).hexdigest()
 
 
 def test_loading_says_nothing_of_random_weights(source: str, caplog: pytest.LogCaptureFixture) -> None:
@@ -72,11 +72,11 @@ def test_same_embeddings_as_open_clip_itself() -> None:
     torch.testing.assert_close(found, expected)
 
 
-def test_digests_of_local_folders_import_no_open_clip() -> None:
+def test_digests_of_the_embedded_models_are_those_of_their_weights_and_import_no_open_clip() -> None:
     sources = [embedded_model_source(name) for name in EMBEDDED_MODELS]
     program = (
-        "import sys; from scc_core.models.open_clip.loader import weights_digest\n"
-        f"print(*map(weights_digest, {sources!r}), 'open_clip' in sys.modules, 'timm' in sys.modules)"
+        f"import sys; from scc_core.models import get_model; names = {EMBEDDED_MODELS!r}\n"
+        "print(*(get_model(name).digest() for name in names), 'open_clip' in sys.modules, 'timm' in sys.modules)"
     )
     answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     files = [Path(one.removeprefix("local-dir:")) / "open_clip_model.safetensors" for one in sources]
@@ -99,8 +99,7 @@ def test_chooses_the_weights_file_that_open_clip_chooses(tmp_path: Path, names: 
     (tmp_path / "open_clip_config.json").write_text(json.dumps({"model_cfg": {"vision_cfg": {}, "text_cfg": {}}}))
     chosen = _find_checkpoint_in_dir(tmp_path)
     assert chosen is not None
-    expected = hashlib.sha256(Path(chosen).read_bytes()).hexdigest()
-    assert weights_digest(f"local-dir:{tmp_path}") == expected
+    assert locate(f"local-dir:{tmp_path}").weights == Path(chosen)
 
 
 def _fails(source: str) -> str:

@@ -37,7 +37,7 @@ class Budget:
 
     A ledger in the folder, which one process at a time holds, has the sum of the files' sizes. A process counts the
     files once, and again when the sum exceeds the bound. After a process was killed the sum may be too large; the next
-    count mends it.
+    count corrects it.
 
     Args:
         folder: of the disk cache.
@@ -111,13 +111,13 @@ class Ledger:
 
 @contextmanager
 def locked_ledger(folder: Path) -> Iterator[Ledger]:
-    """Hold the ledger of a disk cache; meanwhile no file of the cache grows and none is removed."""
+    """Hold the ledger of a disk cache; while it is held, no file of the cache grows or is removed."""
     with file_lock(folder / _LEDGER, mode=0o644) as file:
         yield Ledger(file)
 
 
 def cache_files(folder: Path) -> list[CacheFile]:
-    """Return the files of a disk cache, those being written included; other processes may remove some meanwhile."""
+    """Return the files of a disk cache, those being written included; other processes may remove some at any time."""
     found = []
     for path in (path for preparation in _children(folder) for path in _children(preparation)):
         if path.suffix in (SUFFIX, PART_SUFFIX):
@@ -151,7 +151,7 @@ def remove_abandoned(folder: Path) -> None:
 
 
 def _children(folder: Path) -> list[Path]:
-    """Return what is in a folder; nothing if it is none, or was removed meanwhile."""
+    """Return the entries of a folder; none if it is no folder, or was removed."""
     try:
         return list(folder.iterdir())
     except (FileNotFoundError, NotADirectoryError):

@@ -7,8 +7,7 @@ from typing import Any
 
 import yaml
 
-from orchestrator.results.published import PublishedTables, load_published
-from orchestrator.results.published.tables import COLUMNS, NAMES_FILE, NUMBERS_FILE
+from orchestrator.results.published.tables import COLUMNS, NAMES_FILE, NUMBERS_FILE, PublishedTables, load_published
 
 NAMES: dict[str, Any] = {
     "sources": {"A paper": {"reference": "a paper", "resolution": 0.005, "note": "printed on paper"}},
@@ -23,6 +22,17 @@ NAMES: dict[str, Any] = {
     "defenses": {"none": "none", "flipped": "flip"},
     "gates": [{"model": "Small CLIP", "dataset": "mean of 2", "epsilon_255": 0, "expected": 99, "tolerance": 5}],
 }
+
+GRID = """
+name: as published
+models: [demo-clip]
+datasets: [demo/shapes, demo/digits]
+attacks: [{pgd: {num_steps: 3}}]
+epsilons: [0, 4/255]
+defenses: [none, flip]
+preprocessing: paper
+"""
+"""What these tables measure, but for the number of samples."""
 
 
 def row(dataset: str, robust: object, clean: object = "", **changes: object) -> dict[str, object]:

@@ -12,18 +12,7 @@ from orchestrator.results.published.comparison import COMPARISON_SCHEMA
 from orchestrator.store import ResultStore
 from tests.orchestrator.console import sccbench
 from tests.orchestrator.measuring import evaluate_grid
-from tests.orchestrator.results.published.tables import row, write_published
-
-GRID = """
-name: as published
-models: [demo-clip]
-datasets: [demo/shapes, demo/digits]
-attacks: [{pgd: {num_steps: 3}}]
-epsilons: [0, 4/255]
-defenses: [none, flip]
-preprocessing: paper
-max_samples: 20
-"""
+from tests.orchestrator.results.published.tables import GRID, row, write_published
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +20,7 @@ def folder(tmp_path_factory):
     """A folder with a database and published numbers of what it holds."""
     made = tmp_path_factory.mktemp("compare")
     with ResultStore.open(f"sqlite:///{made}/sccbench.db") as store:
-        evaluate_grid(store, GRID)
+        evaluate_grid(store, f"{GRID}max_samples: 20")
     rows = [row("Shapes", 40.0, 1.0), row("Digits", 40.0), row("mean of 2", 40.0, 99.0)]
     write_published(made / "published", *rows, row("Shapes", 3.0, model="Tuned CLIP"))
     return made

@@ -8,19 +8,9 @@ from orchestrator.results.published.comparison import COMPARISON_SCHEMA, Compari
 from orchestrator.store import ResultStore
 from scc_core.evaluation.metrics import wilson_interval
 from tests.orchestrator.measuring import evaluate_grid
-from tests.orchestrator.results.published.tables import NAMES, published, row
+from tests.orchestrator.results.published.tables import GRID, NAMES, published, row
 
-GRID = """
-name: as published
-models: [demo-clip]
-datasets: [demo/shapes, demo/digits]
-attacks: [{pgd: {num_steps: 3}}]
-epsilons: [0, 4/255]
-defenses: [none, flip]
-preprocessing: paper
-max_samples: 50
-exclude: [{dataset: demo/digits, defense: flip}]
-"""
+EXCLUDE = "exclude: [{dataset: demo/digits, defense: flip}]"
 OTHERS = """
 name: not comparable
 models: [demo-clip]
@@ -39,7 +29,7 @@ def store(tmp_path_factory):
     """A database of real measurements of an embedded model under the tables' conditions."""
     url = f"sqlite:///{tmp_path_factory.mktemp('published')}/results.db"
     with ResultStore.open(url) as opened:
-        evaluate_grid(opened, GRID)
+        evaluate_grid(opened, f"{GRID}max_samples: 50\n{EXCLUDE}")
         yield opened
 
 
@@ -169,7 +159,7 @@ def test_adaptive_never_stands_beside_transfer(store, tmp_path):
 
 
 def test_a_run_is_compared_on_its_own_samples(store, tmp_path):
-    run = evaluate_grid(store, GRID.replace("max_samples: 50", "max_samples: 30"))
+    run = evaluate_grid(store, f"{GRID}max_samples: 30\n{EXCLUDE}")
     tables = published(tmp_path, row("Shapes", 40.0))
     (prefix,) = rows_of(store, tables, run)
     (everything,) = rows_of(store, tables)
@@ -178,7 +168,7 @@ def test_a_run_is_compared_on_its_own_samples(store, tmp_path):
 
 def test_every_seed_is_a_row_of_its_own(tmp_path):
     with ResultStore.open(f"sqlite:///{tmp_path}/seeds.db") as store:
-        evaluate_grid(store, GRID.replace("max_samples: 50", "max_samples: 10\nseeds: [0, 1]"))
+        evaluate_grid(store, f"{GRID}max_samples: 10\nseeds: [0, 1]\n{EXCLUDE}")
         tables = published(tmp_path / "published", row("Shapes", 40.0), row("mean of 2", 40.0))
         assert [(found["dataset"], found["seed"]) for found in rows_of(store, tables)] == [
             ("Shapes", 0),
