@@ -21,6 +21,7 @@ from scc_core.components.component import Component, check_implementation
 from scc_core.components.parameters import Kind, ParameterValue, Parametrised, parse_epsilon, whole_number, written
 from scc_core.cost import Cost
 from scc_core.datasets import Dataset, PreparedDataset, open_dataset
+from scc_core.datasets.user_datasets import check_dataset
 from scc_core.defenses import Defense
 from scc_core.errors import ComponentError, SccBenchError, UserError
 from scc_core.evaluation.adaptive import choose_gradients
@@ -174,6 +175,8 @@ def evaluate(
     source = load_dataset(data) if isinstance(data, str) else data
     if not isinstance(source, Dataset | Images):
         raise UserError(f"the data is a {type(source).__name__}; give a name, a scc_core.Dataset or scc_core.Images")
+    if isinstance(source, Dataset):
+        check_dataset(type(source).__name__, source)
     for threat, _ in threats:
         if threat.attack is not None:
             threat.attack.build().check(len(source.class_names))

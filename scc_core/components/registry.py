@@ -78,6 +78,11 @@ class Registry(Generic[T]):
                 package = module_name.partition(".")[0]
                 hint = f"; {package} is a package of scc-bench: give yours another name" if package in PACKAGES else ""
                 raise UserError(f"{self.kind} {name!r} cannot be imported: {error}{hint}") from None
+            except UserError as error:
+                raise UserError(f"{self.kind} {name!r} cannot be imported: {error}") from None
+            except Exception as error:
+                reason = " ".join(f"{type(error).__name__}: {error}".split())
+                raise UserError(f"{self.kind} {name!r} cannot be imported: its module raised {reason}") from error
             return component
         self._load_plugins()
         if name not in self._entries:

@@ -9,6 +9,7 @@ from scc_core.components.registry import Registry
 from scc_core.datasets.base import Dataset, DatasetCard
 from scc_core.datasets.cards import ENSEMBLE, Description
 from scc_core.datasets.files.published import PublishedEntry, open_described
+from scc_core.datasets.user_datasets import make_dataset
 from scc_core.errors import UserError, unknown_name
 from scc_core.prompts import render_prompts
 
@@ -42,7 +43,7 @@ def open_dataset(name: str) -> Dataset:
         NotFetchedError: its files are missing; the text says what brings them.
     """
     found = _find(name)
-    return open_described(found) if isinstance(found, Description) else found()
+    return open_described(found) if isinstance(found, Description) else make_dataset(name, found)
 
 
 def dataset_facts(name: str) -> DatasetFacts:
@@ -54,7 +55,7 @@ def dataset_facts(name: str) -> DatasetFacts:
     found = _find(name)
     if isinstance(found, Description):
         return DatasetFacts(found.card, found.class_names, found.templates, found.ensemble)
-    dataset = found()
+    dataset = make_dataset(name, found)
     card = replace(dataset.card, images=len(dataset), classes=len(dataset.class_names))
     return DatasetFacts(card, dataset.class_names, dataset.templates)
 

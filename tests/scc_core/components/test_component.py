@@ -173,6 +173,25 @@ def test_a_class_that_breaks_the_contract_of_its_kind_is_told_by_name_and_as_an_
             Component.of(built)
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("def half(:", "its module raised SyntaxError: invalid syntax"),
+        ("1 / 0", "its module raised ZeroDivisionError: division by zero"),
+        ("import no_such_package", "No module named 'no_such_package'"),
+        ("raise ValueError('a\\nb')", "its module raised ValueError: a b"),
+    ],
+)
+def test_a_module_that_cannot_be_imported_is_told_in_one_line(text, message, tmp_path, monkeypatch):
+    name = f"broken_{abs(hash(text))}"
+    (tmp_path / f"{name}.py").write_text(text, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(UserError) as error:
+        Component("defense", f"{name}:It").build()
+    assert f"defense '{name}:It' cannot be imported: {message}" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
 def test_the_label_of_an_object_shows_what_differs_from_the_defaults():
     assert Component.of(TTC()).label == "TTC"
     assert Component.of(PGD(num_steps=3, step_size=2 / 255)).label == "PGD(num_steps=3, step_size=2/255)"
