@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -32,7 +33,7 @@ class Images:
 
     def __post_init__(self) -> None:
         pixels, labels = _tensor("pixels", self.pixels), _tensor("labels", self.labels)
-        render_prompts(self.class_names, self.templates)
+        self.prompts()  # Names and templates that make no prompts are told here.
         if pixels.ndim != 4 or pixels.shape[1] != 3 or pixels.shape[2] != pixels.shape[3]:
             raise UserError(f"pixels have shape {tuple(pixels.shape)}, expected (N, 3, S, S)")
         if not pixels.is_floating_point() or not ((pixels >= 0) & (pixels <= 1)).all():
@@ -49,6 +50,15 @@ class Images:
         checked = (pixels, labels.to(torch.int64), tuple(self.class_names), tuple(self.templates))
         for name, value in zip(("pixels", "labels", "class_names", "templates"), checked, strict=True):
             object.__setattr__(self, name, value)
+
+    @property
+    def name(self) -> str:
+        """What results call the images."""
+        return repr(self)
+
+    def prompts(self) -> Mapping[str, tuple[str, ...]]:
+        """Return for every class name its rendered prompts, in label order."""
+        return render_prompts(self.class_names, self.templates)
 
     def __repr__(self) -> str:
         count, _, size, _ = self.pixels.shape

@@ -34,7 +34,6 @@ from scc_core.models import VisionLanguageModel, ZeroShotModel, get_model
 from scc_core.models.open_clip.model import OpenClipModel
 from scc_core.models.user_models import check_model
 from scc_core.outcomes import Outcomes
-from scc_core.prompts import render_prompts
 
 BuiltT = TypeVar("BuiltT", bound=Parametrised)
 Named = str | Mapping[str, Mapping[str, ParameterValue]]
@@ -172,21 +171,13 @@ def evaluate(
         ComponentError: a component raised an exception or broke its contract, such as an attack that left its radius.
     """
     threats = _threats(attack, epsilon, defenses, adaptive, whole_number("seed", seed, minimum=0, maximum=2**31 - 1))
-    source = load_dataset(data) if isinstance(data, str) else data
-    if not isinstance(source, Dataset | Images):
-        raise UserError(f"the data is a {type(source).__name__}; give a name, a scc_core.Dataset or scc_core.Images")
-    if isinstance(source, Dataset):
-        check_dataset(type(source).__name__, source)
+    source = _source(data)
     for threat, _ in threats:
         if threat.attack is not None:
             threat.attack.build().check(len(source.class_names))
     towers = _towers(model, device)
     batches = _batches(source, towers, preprocessing, max_samples, batch_size)
-    if isinstance(source, Images):
-        prompts, name = render_prompts(source.class_names, source.templates), repr(source)
-    else:
-        prompts, name = source.prompts(), source.name
-    classifier = ZeroShotModel(towers, prompts, precision)
+    classifier = ZeroShotModel(towers, source.prompts(), precision)
     parts: dict[str, list[tuple[Defended, Cost, Tensor | None]]] = {key: [] for _, group in threats for key in group}
     for batch in batches:
         for threat, group in threats:
@@ -196,7 +187,17 @@ def evaluate(
                 parts[key].append((defended, found.attack, images))
     results = {key: _joined(key, measured) for key, measured in parts.items()}
     samples = len(next(iter(results.values())).correct)
-    return Results(f"{towers.name} on {name}, {samples} samples, {_described(threats[-1][0])}", results)
+    return Results(f"{towers.name} on {source.name}, {samples} samples, {_described(threats[-1][0])}", results)
+
+
+def _source(data: str | Dataset | Images) -> Dataset | Images:
+    """Return the images of a name or an object, whose labels and class names are checked."""
+    source = load_dataset(data) if isinstance(data, str) else data
+    if not isinstance(source, Dataset | Images):
+        raise UserError(f"the data is a {type(source).__name__}; give a name, a scc_core.Dataset or scc_core.Images")
+    if isinstance(source, Dataset):
+        check_dataset(type(source).__name__, source)
+    return source
 
 
 def _usable(device: str | torch.device) -> torch.device:
