@@ -48,7 +48,8 @@ def check_dataset(name: str, dataset: Dataset) -> None:
     def wrong(reason: str) -> NoReturn:
         raise UserError(f"dataset {name!r} breaks the contract of datasets: {reason}")
 
-    said: dict[str, Any] = {key: getattr(dataset, key, None) for key in ("card", "version", "class_names", "templates", "labels")}
+    asked = ("card", "version", "class_names", "templates", "labels")
+    said: dict[str, Any] = {key: getattr(dataset, key, None) for key in asked}
     card, version, labels = said["card"], said["version"], said["labels"]
     if not isinstance(card, DatasetCard):
         wrong(f"card is {card!r}, expected a scc_core.DatasetCard")
