@@ -48,9 +48,8 @@ def check_dataset(name: str, dataset: Dataset) -> None:
     def wrong(reason: str) -> NoReturn:
         raise UserError(f"dataset {name!r} breaks the contract of datasets: {reason}")
 
-    said: dict[str, Any] = {
-        key: getattr(dataset, key, None) for key in ("card", "version", "class_names", "templates", "labels")
-    }
+    asked = ("card", "version", "class_names", "templates", "labels")
+    said: dict[str, Any] = {key: getattr(dataset, key, None) for key in asked}
     card, version, labels = said["card"], said["version"], said["labels"]
     if not isinstance(card, DatasetCard):
         wrong(f"card is {card!r}, expected a scc_core.DatasetCard")
@@ -67,6 +66,8 @@ def check_dataset(name: str, dataset: Dataset) -> None:
         array = isinstance(labels, np.ndarray)
         shown = f"an array {labels.shape} of {labels.dtype}" if array else f"a {type(labels).__name__}"
         wrong(f"labels are {shown}, expected a numpy array (N,) of int64")
-    if len(labels) and not 0 <= labels.min() <= labels.max() < len(said["class_names"]):
+    if not len(labels):
+        wrong("it has no samples")
+    if not 0 <= labels.min() <= labels.max() < len(said["class_names"]):
         names = len(said["class_names"])
         wrong(f"labels lie in [{labels.min()}, {labels.max()}], but there are {names} class names")

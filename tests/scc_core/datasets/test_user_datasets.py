@@ -45,6 +45,7 @@ WRONG = [
     ("labels", [0, 1], r"labels are a list, expected a numpy array \(N,\) of int64"),
     ("labels", np.zeros(3), r"labels are an array \(3,\) of float64, expected"),
     ("labels", np.zeros((3, 1), np.int64), r"labels are an array \(3, 1\) of int64, expected"),
+    ("labels", np.arange(0), "it has no samples"),
     ("class_names", "abcd", "class names are 'abcd', expected a list"),
     ("class_names", None, "it has no class_names or no templates"),
     ("templates", ("a photo",), "the template 'a photo' needs exactly one {}"),

@@ -114,6 +114,13 @@ class OtherWidth(ConvTower):
         return torch.ones(len(texts), 7)
 
 
+class DeviatingOverTheBatch(ConvTower):
+    """The deviation over a batch of one is NaN."""
+
+    def encode_image(self, pixels):
+        return super().encode_image(pixels / pixels.std(dim=0).clamp_min(0.1))
+
+
 class OneRow(ConvTower):
     def encode_image(self, pixels):
         return super().encode_image(pixels)[:1]
@@ -145,6 +152,7 @@ class NoScale(ConvTower):
     [
         (lambda: "a string", "load() returned a str, not a VisionLanguageModel"),
         (Trainable, "encode_image computes gradients of its weights; freeze them"),
+        (DeviatingOverTheBatch, "depends on the other images of its batch"),
         (BatchNormalising, "depends on the other images of its batch; is the module in training mode?"),
         (OtherWidth, "images are embedded in 4 dimensions, texts in 7"),
         (OneRow, "encode_image of two returned a tensor (1, 4) of torch.float32"),
