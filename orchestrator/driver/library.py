@@ -18,7 +18,7 @@ from orchestrator.driver.api import run_grid
 from orchestrator.driver.display import ConsoleDisplay
 from orchestrator.driver.driver import RunResult
 from orchestrator.grid.schema import Grid, grid_text, load_grid, parse_grid
-from orchestrator.store import ResultStore, database_of_environment
+from orchestrator.store import ResultStore, database_of_environment, is_sqlite, parse_url
 from scc_core.errors import UserError
 from scc_core.machine.settings import DEFAULT_DATABASE
 
@@ -80,7 +80,11 @@ def run(
     checked, text = _read(grid)
     if not (database is None or isinstance(database, str | Path)):
         raise UserError(f"the database is {database!r}, expected the path of a file or a URL")
-    url = str(database or "") or database_of_environment() or DEFAULT_DATABASE
+    parsed = parse_url(str(database or "") or database_of_environment() or DEFAULT_DATABASE)
+    if is_sqlite(parsed):
+        # The file stays the same when the program turns to another working folder.
+        parsed = parsed.set(database=str(Path(str(parsed.database)).absolute()))
+    url = parsed.render_as_string(hide_password=False)
     result = run_grid(checked, text, url, chosen, ConsoleDisplay(Console(quiet=quiet)), strict=strict)
     return Run(result.run, url, result.failed, result.measured)
 

@@ -9,7 +9,7 @@ from orchestrator.store.credentials import (
     hidden_secrets,
 )
 from orchestrator.store.encoding.rows import BlockRow, block_rows, is_run_id, new_run_id
-from orchestrator.store.engine import PATIENCE, database_exists, is_sqlite
+from orchestrator.store.engine import PATIENCE, database_exists, is_sqlite, parse_url
 from orchestrator.store.errors import SECRET_OPTIONS, RunCancelledError, StoreUnavailableError
 from orchestrator.store.leasing import HEARTBEATS_PER_LEASE, DriverRecord, Tile
 from orchestrator.store.reading.cells import StoredCell
@@ -50,5 +50,6 @@ __all__ = [
     "list_views",
     "new_run_id",
     "on_common_samples",
+    "parse_url",
     "read_only_query",
 ]

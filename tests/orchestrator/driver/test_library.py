@@ -62,7 +62,7 @@ def test_numbers_of_numpy_and_paths_mean_what_a_file_says():
 def test_the_call_measures_what_the_command_measures(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     done = run(GRID, num_workers=1)
-    assert (done.failed, done.database) == (0, "sqlite:///sccbench.db")
+    assert (done.failed, done.database) == (0, f"sqlite:///{tmp_path}/sccbench.db")
     assert "all cells done" in capsys.readouterr().out
     assert repr(done) == f"Run({done.id}: all cells done, {done.measured} blocks measured)"
     path = tmp_path / "grid.yaml"
@@ -72,6 +72,10 @@ def test_the_call_measures_what_the_command_measures(tmp_path, monkeypatch, caps
     other = run(as_grid(), tmp_path / "other.db", quiet=True)
     columns = ["cell", "samples", "correct", "accuracy", "mean_margin", "threat_model"]
     assert done.results().select(columns).equals(other.results().select(columns))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert done.results().height == len(done.results()["cell"].unique())
+    monkeypatch.chdir(tmp_path)
     # What was asked for again, as a Grid, is all there: the keys are the same.
     assert run(path, quiet=True).measured == 0
     assert capsys.readouterr().out == ""
