@@ -53,5 +53,16 @@ def test_the_page_says_of_every_room_what_the_room_says_of_itself(package):
     )
 
 
+def test_the_drawing_of_the_page_shows_the_layers_from_the_top_down():
+    drawing = re.search(r"```text\n(dashboards .*?)```", PAGE.read_text(encoding="utf-8"), flags=re.DOTALL).group(1)
+    drawn = {}
+    for part in re.split(r"-{5,}\n", drawing):
+        package, *rooms = part.splitlines()[0].split()
+        drawn[package] = [set(rooms), *({*line.split()} for line in part.splitlines()[1:])]
+    assert list(drawn) == ["dashboards", "orchestrator", "workers", "scc_core"]
+    for package, layers in ROOMS.items():
+        assert drawn[package] == [set(layer) for layer in reversed(layers)]
+
+
 if __name__ == "__main__":
     PAGE.write_text(with_tables(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
