@@ -15,6 +15,7 @@ from orchestrator.grid.not_fetched import NOT_FETCHED, Absences
 from orchestrator.grid.schema import Exclude, Grid, ThreatModel
 from scc_core.attacks import Attack
 from scc_core.components.component import Component
+from scc_core.components.parameters import PIXEL, written
 from scc_core.datasets import Dataset, DatasetFacts, LeftOut, dataset_facts, open_dataset
 from scc_core.datasets.order import ORDER_VERSION
 from scc_core.defenses import Defense
@@ -92,14 +93,30 @@ def expand_provisionally(grid: Grid, *, stored: bool = False) -> Expansion:
     # Where a dataset is not here and its size not known, its cells are not, and a line may be about them.
     idle = [pattern for number, pattern in enumerate(grid.exclude) if number not in matching]
     if idle and not stored and None not in found:
-        given = ", ".join(f"{key}: {value}" for key, value in idle[0].model_dump(exclude_none=True).items())
-        raise UserError(
-            f"exclude: {{{given}}} matches no cell of the grid; see `sccbench plan` for its names, or remove it"
-        )
+        raise _matches_nothing(idle[0], grid, attacks, defenses)
     if not cells:
         raise UserError("the grid excludes every one of its cells; remove a line of `exclude`")
     _check_gradients(cells)
     return Expansion(cells, absent)
+
+
+def _matches_nothing(
+    pattern: Exclude, grid: Grid, attacks: Sequence[Component[Attack]], defenses: Sequence[Component[Defense]]
+) -> UserError:
+    """Build the error for a line of ``exclude`` that matches no cell: what the grid has of each key that it gives."""
+    existing: Mapping[str, Iterable[object]] = {
+        "model": grid.models,
+        "dataset": grid.datasets,
+        "attack": [attack.label for attack in attacks],
+        "epsilon": [written(epsilon, PIXEL) for epsilon in grid.epsilons],
+        "threat_model": [threat_model.name for threat_model in grid.threat_models],
+        "defense": [defense.label for defense in defenses],
+        "seed": grid.seeds,
+    }
+    given = pattern.model_dump(exclude_none=True)
+    line = ", ".join(f"{key}: {written(value, PIXEL)}" for key, value in given.items())
+    has = "; ".join(f"{key}: {', '.join(map(str, existing[key]))}" for key in given)
+    return UserError(f"exclude: {{{line}}} matches no cell; the grid has {has}")
 
 
 def _threats(

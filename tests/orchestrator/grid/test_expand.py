@@ -135,7 +135,7 @@ def test_exclusions_match_every_given_key_with_wildcards():
         ({"exclude": "[{seed: 0}]"}, "the grid excludes every one of its cells"),
         (
             {"exclude": "[{seed: 0, epsilon: 4/255}, {attack: pdg, seed: 0}]"},
-            "exclude: {attack: pdg, seed: 0} matches no",
+            "exclude: {attack: pdg, seed: 0} matches no cell; the grid has attack: pgd; seed: 0",
         ),
     ],
 )
