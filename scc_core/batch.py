@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -23,3 +24,8 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def split(self, size: int) -> Iterator[Batch]:
+        """Yield the images ``size`` at a time, in their order; the last part may be short."""
+        parts = (tensor.split(size) for tensor in (self.pixels, self.labels, self.sample_ids))
+        return (Batch(*part) for part in zip(*parts, strict=True))

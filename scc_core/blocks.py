@@ -46,19 +46,6 @@ def sample_positions(numbers: Sequence[int], lengths: npt.ArrayLike) -> npt.NDAr
     return positions
 
 
-def split_by_block(positions: Sequence[int]) -> Iterator[tuple[int, slice]]:
-    """Yield each block that successive ``positions`` lie in, with the part of ``positions`` that lies there."""
-    blocks = np.asarray(positions) // BLOCK_SIZE
-    edges = [0, *(np.flatnonzero(np.diff(blocks)) + 1).tolist(), len(blocks)]
-    for start, stop in pairwise(edges):
-        yield int(blocks[start]), slice(start, stop)
-
-
-def blocks_of_batch(batch_size: int) -> int:
-    """Return how many whole blocks a batch of ``batch_size`` images takes: at least one, which takes more batches."""
-    return max(1, batch_size // BLOCK_SIZE)
-
-
 @dataclass(frozen=True)
 class BlockRanges:
     """A set of block numbers.

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from scc_core.attacks import Attack
 from scc_core.batch import Batch
+from scc_core.blocks import BLOCK_SIZE
 from scc_core.components.component import Component, check_implementation
 from scc_core.components.parameters import Kind, ParameterValue, Parametrised, parse_epsilon, whole_number, written
 from scc_core.cost import Cost
@@ -27,6 +28,7 @@ from scc_core.errors import ComponentError, SccBenchError, UserError
 from scc_core.evaluation.adaptive import choose_gradients
 from scc_core.evaluation.evaluate import Defended, Evaluation
 from scc_core.evaluation.evaluate import evaluate as evaluate_batch
+from scc_core.evaluation.measure import fixed_batch_size
 from scc_core.evaluation.metrics import Interval, wilson_interval
 from scc_core.evaluation.threat import STRONGEST, Adaptive, Threat
 from scc_core.images import Images
@@ -145,7 +147,7 @@ def evaluate(
     preprocessing: str = "native",
     precision: str = "float32",
     device: str | torch.device | None = None,
-    batch_size: int = 50,
+    batch_size: int | None = None,
     keep_images: bool = False,
 ) -> Results:
     """Attack a model once, and classify the adversarial images under every defense.
@@ -161,9 +163,9 @@ def evaluate(
         seed: of all randomness.
         max_samples: a prefix of the dataset's fixed, class-balanced order; None takes all.
         preprocessing: ``native`` or ``paper``, of a dataset's images; :class:`Images` are taken as they are.
-        precision: of the image tower: ``float32``, ``bfloat16`` or ``float16``.
+        precision: of the image tower: ``float32``, ``tf32``, ``bfloat16`` or ``float16``.
         device: of a model that is given by name; the CPU if left out.
-        batch_size: images at a time.
+        batch_size: images computed together; another number rounds otherwise. None takes what a run takes.
         keep_images: return the adversarial images with the results.
 
     Raises:
@@ -252,9 +254,15 @@ def _measured(
 
 
 def _batches(
-    source: Dataset | Images, model: VisionLanguageModel, preprocessing: str, max_samples: int | None, batch_size: int
+    source: Dataset | Images,
+    model: VisionLanguageModel,
+    preprocessing: str,
+    max_samples: int | None,
+    batch_size: int | None,
 ) -> Iterator[Batch]:
-    batch_size = whole_number("batch_size", batch_size, minimum=1)
+    if batch_size is None:
+        batch_size = fixed_batch_size(model.device, model.image_size)
+    batch_size = whole_number("batch_size", batch_size, minimum=1, maximum=BLOCK_SIZE)
     if max_samples is not None:
         max_samples = whole_number("max_samples", max_samples, minimum=1)
     size = len(source.labels)
@@ -268,10 +276,11 @@ def _batches(
             )
         ids = torch.arange(size, device=model.device)
         pixels, labels = source.pixels.to(model.device, torch.float32), source.labels.to(model.device, torch.int64)
-        parts = [slice(start, min(start + batch_size, len(positions))) for start in positions[::batch_size]]
-        return (Batch(pixels[part], labels[part], ids[part]) for part in parts)
+        blocks = Batch(pixels[: len(positions)], labels[: len(positions)], ids[: len(positions)]).split(BLOCK_SIZE)
+        return (batch for block in blocks for batch in block.split(batch_size))
     prepared = PreparedDataset(source, preprocessing, model.image_size)
-    return (prepared.batch(positions[start : start + batch_size], model.device) for start in positions[::batch_size])
+    blocks = (prepared.batch(positions[start : start + BLOCK_SIZE], model.device) for start in positions[::BLOCK_SIZE])
+    return (batch for block in blocks for batch in block.split(batch_size))
 
 
 def _threats(

@@ -9,6 +9,8 @@ changes.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -51,3 +53,17 @@ def rounded_output(features: Tensor) -> Tensor:
 def _apply(values: Tensor, forwards: bool) -> Tensor:
     units = float(os.environ.get(VARIABLE, "0"))
     return _Rounding.apply(values, units, forwards) if units else values
+
+
+@contextmanager
+def imitated_rounding(units: float) -> Iterator[None]:
+    """Round by up to ``units`` units, as the variable does, in what is computed inside."""
+    former = os.environ.get(VARIABLE)
+    os.environ[VARIABLE] = str(units)
+    try:
+        yield
+    finally:
+        if former is None:
+            del os.environ[VARIABLE]
+        else:
+            os.environ[VARIABLE] = former

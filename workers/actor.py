@@ -28,7 +28,7 @@ class WorkerResources:
     Attributes:
         num_cpus: cores, possibly a fraction.
         num_gpus: GPUs, possibly a fraction; 0 computes on the CPU.
-        batch_size: images at a time; None finds the best size.
+        batch_size: images computed together; None takes what is fixed for the model and the device.
         threads: CPU threads of the process.
         node: id of the node to run on; None takes any, and makes an autoscaler add one where none has room.
     """
@@ -77,11 +77,11 @@ class BenchWorker:
             self._made = Bench(device, self._batch_size, threads=self._threads, memory_fraction=memory_fraction)
         return self._made
 
-    def run(self, shard: Shard, batch_size: int | None = None) -> Report:
+    def run(self, shard: Shard) -> Report:
         """Measure a shard."""
         self._busy = True
         try:
-            return self._bench.run(shard, batch_size)
+            return self._bench.run(shard)
         finally:
             self._busy = False
 

@@ -6,23 +6,18 @@ import gc
 import os
 import socket
 import time
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache, partial
+from functools import lru_cache
 
 import torch
 
-from scc_core.blocks import BLOCK_SIZE, blocks_of_batch, num_blocks
-from scc_core.components.component import Component
 from scc_core.datasets import PreparedDataset, open_dataset
 from scc_core.datasets.pixels.disk_cache import open_disk_cache
-from scc_core.defenses import Defense
 from scc_core.errors import SccBenchError
-from scc_core.evaluation.measure import device_name, measure
+from scc_core.evaluation.measure import device_name, fixed_batch_size, measure
 from scc_core.models import get_model
 from scc_core.models.base import VisionLanguageModel, ZeroShotModel
-from scc_core.outcomes import BlockResult, Failure, Measurement
-from workers.batch_size import FIRST, LARGEST, BatchSize
+from scc_core.outcomes import Failure
 from workers.report import Report, WorkerInfo
 from workers.shard import Shard
 
@@ -32,8 +27,9 @@ class Bench:
 
     Args:
         device: ``cpu`` or ``cuda``.
-        batch_size: images at a time; None finds the best size for every model. Halved for good when memory runs out.
-        threads: CPU threads of this process; None leaves torch's own choice.
+        batch_size: images that are computed together; None takes :func:`fixed_batch_size`. Halved for good for a model
+            whose images do not fit the memory.
+        threads: CPU threads of this process, which decide how a CPU rounds; None leaves torch's own choice.
         memory_fraction: of the GPU's memory that this process may take.
     """
 
@@ -51,8 +47,8 @@ class Bench:
             torch.cuda.set_per_process_memory_fraction(memory_fraction)
         self.name = f"{socket.gethostname()}:{os.getpid()}"
         self._draining = False
-        self._given_size = batch_size
-        self._sizes: dict[str, BatchSize] = {}
+        self._batch_size = batch_size
+        self._batch_sizes: dict[str, int] = {}
         self._model: VisionLanguageModel | None = None
         self._classifiers: dict[tuple[str, str, str], ZeroShotModel] = {}
         self._prepared = lru_cache(maxsize=4)(_prepared)
@@ -65,58 +61,55 @@ class Bench:
         """Finish the blocks that are being measured, and begin no others."""
         self._draining = True
 
-    def run(self, shard: Shard, batch_size: int | None = None) -> Report:
-        """Measure a shard; a component that raises fails its own cells and no others.
-
-        Args:
-            shard: what to measure.
-            batch_size: images at a time that another worker found for this model on such a device.
-        """
+    def run(self, shard: Shard) -> Report:
+        """Measure a shard; a component that raises fails its own cells and no others."""
         if self._draining:
             return Report(unfinished=shard.blocks, draining=True)
         try:
-            return self._measure(shard, self._size(shard.model.name, batch_size))
+            return self._measure(shard)
         except Exception as error:
             failure = Failure.of(error)
             return Report(failures=dict.fromkeys(shard.defenses, failure), draining=self._draining)
 
-    def _measure(self, shard: Shard, size: BatchSize) -> Report:
+    def _measure(self, shard: Shard) -> Report:
         report = Report()
         model = self._classifier(shard)
         dataset = self._prepared(shard.dataset.name, shard.dataset.preprocessing, model.model.image_size)
-        measure_blocks = partial(measure, model, dataset, threat=shard.threat)
         defending, blocks = shard.defenses, shard.blocks
         while blocks and defending and not self._draining:
-            images = min(size.size, shard.max_batch_size or size.size)
-            now = blocks[: blocks_of_batch(images)]
+            images = self._images_at_a_time(model.model, shard.max_batch_size)
             start = time.perf_counter()
-            then = blocks[len(now) :]
-            part = _unless_out_of_memory(partial(measure_blocks, next_blocks=then), now, defending, images)
+            try:
+                part = measure(
+                    model,
+                    dataset,
+                    blocks[:1],
+                    threat=shard.threat,
+                    defenses=defending,
+                    batch_size=images,
+                    next_blocks=blocks[1:],
+                )
+            except torch.OutOfMemoryError:
+                if images == 1:
+                    raise
+                part = None
             if part is None:
+                # Not in the handler above, where the exception's frames keep the failed batch's tensors alive.
                 self._free_memory()
-                size.out_of_memory(images)
+                self._batch_sizes[shard.model.name] = images // 2
                 continue
-            seconds = time.perf_counter() - start
             part.results = [replace(result, worker=self.name) for result in part.results]
-            if images == size.size and num_blocks(images) <= len(now) and not part.failures:
-                threat = shard.threat
-                # What decides how long an image takes.
-                profile = (shard.dataset, shard.precision, threat.attack, threat.adaptive, (*shard.defenses.values(),))
-                size.record(profile, _passes(part.results) / seconds)
-            blocks = then
+            blocks = blocks[1:]
             defending = {key: value for key, value in defending.items() if key not in part.failures}
-            report.add(part, seconds)
-        report.unfinished = blocks if defending else ()
-        report.draining, report.batch_size, report.growing = self._draining, size.size, size.growing
+            report.add(part, time.perf_counter() - start)
+        report.unfinished, report.draining = blocks if defending else (), self._draining
         return report
 
-    def _size(self, model: str, known: int | None) -> BatchSize:
-        if model not in self._sizes:
-            fixed = self._given_size or known
-            kind = self.device.type
-            first, largest = FIRST.get(kind, BLOCK_SIZE), LARGEST.get(kind, BLOCK_SIZE)
-            self._sizes[model] = BatchSize(fixed, fixed) if fixed else BatchSize(first, largest)
-        return self._sizes[model]
+    def _images_at_a_time(self, model: VisionLanguageModel, at_most: int | None) -> int:
+        fixed = self._batch_size or fixed_batch_size(self.device, model.image_size)
+        # Found too large here before: what follows is measured in another shape, which the results tell.
+        fitting = self._batch_sizes.get(model.name, fixed)
+        return min(fixed, fitting, at_most or fixed)
 
     def _classifier(self, shard: Shard) -> ZeroShotModel:
         if self._model is None or self._model.name != shard.model.name:
@@ -145,30 +138,6 @@ class Bench:
         gc.collect()
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
-
-
-def _unless_out_of_memory(
-    measure_blocks: partial[Measurement],
-    blocks: Sequence[int],
-    defending: Mapping[str, Component[Defense]],
-    images: int,
-) -> Measurement | None:
-    """Measure some blocks; None if the memory did not suffice and a smaller batch is left to try."""
-    try:
-        return measure_blocks(blocks, defenses=defending, batch_size=images)
-    except torch.OutOfMemoryError:
-        if images == 1:
-            raise
-        # Memory is freed by the caller: here the exception's frames keep the failed batch's tensors alive.
-        return None
-
-
-def _passes(results: Sequence[BlockResult]) -> int:
-    """Return the passes of an image through the tower, a backward as two; images where there was no pass."""
-    attacks = {result.block: result.attack for result in results}
-    costs = [*attacks.values(), *(result.defense for result in results)]
-    passes = sum(cost.work for cost in costs)
-    return passes or sum(len(result.outcomes) for result in results)
 
 
 def _prepared(name: str, preprocessing: str, image_size: int) -> PreparedDataset:

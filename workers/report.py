@@ -30,15 +30,11 @@ class Report(Measurement):
     Attributes:
         unfinished: blocks that were not begun, because the worker drains.
         draining: whether the worker was told to end and takes no more shards.
-        batch_size: images at a time that the worker found for this model; 0 where nothing was measured.
-        growing: whether it would still try a larger batch.
         seconds: that the finished blocks took, without the loading of the model.
     """
 
     unfinished: tuple[int, ...] = ()
     draining: bool = False
-    batch_size: int = 0
-    growing: bool = False
     seconds: float = 0.0
 
     def __getstate__(self) -> dict[str, Any]:

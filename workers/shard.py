@@ -25,8 +25,8 @@ class Shard:
         threat: what is done to the images.
         defenses: what to measure, by the key of its cell.
         blocks: numbers of the blocks.
-        max_batch_size: images at a time at most, set after a worker was killed for its memory; None leaves it to the
-            worker.
+        max_batch_size: images computed together at most, set after a worker was killed for its memory; None for no
+            such bound.
     """
 
     model: ModelSpec

@@ -49,12 +49,12 @@ class PretendWorker:
         """Be ready at once."""
         return WorkerInfo(self._name, "pretend")
 
-    def run(self, shard: Shard, batch_size: int | None = None) -> Report:
+    def run(self, shard: Shard) -> Report:
         """Answer a shard."""
         results = [self._block(cell, block) for block in shard.blocks for cell in shard.defenses]
         seconds = self._pause * len(results)
         time.sleep(seconds)
-        return Report(results, batch_size=batch_size or 1, seconds=seconds)
+        return Report(results, seconds=seconds)
 
     def _block(self, cell: str, block: int) -> BlockResult:
         answer = next(self._answers)

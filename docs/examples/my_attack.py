@@ -14,8 +14,9 @@ The contract, in words:
 - It asks the model by calling it, and for gradients best through :class:`scc_core.Problem`, which names the image if a
   value is not finite. The same attack runs unchanged against a defended model, which is how threat model ``adaptive``
   works; there every call is a fresh draw of the defense's randomness.
-- What happens to an image never depends on the other images of its batch. An attack that continues with some of its
-  images takes ``problem.select(rows)``.
+- What happens to an image never depends on the other images of its batch. An attack that has finished some of its
+  images goes on with all of them, through ``problem.among(rows)``, and ignores what comes of the finished ones: a
+  smaller batch would round otherwise.
 - All its randomness comes from the ``noise`` that it is given.
 - ``nominal_cost`` says how many forward and backward passes an image takes at most, for the plan of a run.
 """

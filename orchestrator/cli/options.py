@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 
 from orchestrator.cluster.options import Devices, RunOptions
+from scc_core.blocks import BLOCK_SIZE
 from scc_core.machine import settings
 from scc_core.machine.settings import DEFAULT_DATABASE as DEFAULT_DATABASE
 
@@ -103,8 +104,10 @@ _BatchSize = Annotated[
     int | None,
     typer.Option(
         min=1,
+        max=BLOCK_SIZE,
         metavar="N",
-        help="Images at a time; changes speed, memory and rounding. Default: what is found to be fastest.",
+        help="Images computed together; another number rounds otherwise, and results tell it. "
+        "Default: fixed for the model and the kind of device.",
     ),
 ]
 _Devices = Annotated[

@@ -50,16 +50,18 @@ class ClusterCapacity:
             add nodes.
         nodes: returns the living nodes.
         clock: in seconds.
+        cpu_threads: threads of a worker on CPU cores.
     """
 
     options: RunOptions
     can_grow: bool
     nodes: Callable[[], Sequence[Node]] = field(default_factory=lambda: living_nodes)
     clock: Callable[[], float] = time.monotonic
+    cpu_threads: int = 1
 
     def __post_init__(self) -> None:
         self._read_at = self.clock()
-        self._slots = _slots(self.options, self.nodes())
+        self._slots = _slots(self.options, self.nodes(), self.cpu_threads)
 
     @property
     def max_workers(self) -> float:
@@ -70,12 +72,16 @@ class ClusterCapacity:
         """Return the slots by kind; a run grows by the first kind. The nodes are read again every few seconds."""
         if self.clock() - self._read_at >= _REFRESH_SECONDS:
             self._read_at = self.clock()
-            self._slots = _slots(self.options, self.nodes())
+            self._slots = _slots(self.options, self.nodes(), self.cpu_threads)
         return self._slots
 
 
-def cluster_capacity(options: RunOptions) -> ClusterCapacity:
+def cluster_capacity(options: RunOptions, cpu_threads: int = 1) -> ClusterCapacity:
     """Return the capacity of the connected cluster.
+
+    Args:
+        options: of the run.
+        cpu_threads: threads of a worker on CPU cores.
 
     Raises:
         UserError: the cluster lacks what the options ask for.
@@ -95,8 +101,8 @@ def cluster_capacity(options: RunOptions) -> ClusterCapacity:
             f"--gpus-per-worker {gpus_per_worker:g} is more than any node has; the Ray cluster has {existing}"
         )
     if options.address is None:
-        _check_fits_this_machine(options, nodes)
-    return ClusterCapacity(options, can_grow=options.address is not None)
+        _check_fits_this_machine(options, nodes, cpu_threads)
+    return ClusterCapacity(options, can_grow=options.address is not None, cpu_threads=cpu_threads)
 
 
 def living_nodes() -> list[Node]:
@@ -112,32 +118,34 @@ def available_cpus() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _check_fits_this_machine(options: RunOptions, nodes: Sequence[Node]) -> None:
+def _check_fits_this_machine(options: RunOptions, nodes: Sequence[Node], cpu_threads: int) -> None:
     """Refuse more workers than one machine has devices: unlike a cluster, it never gets more."""
-    slots = _slots(options, nodes)
+    slots = _slots(options, nodes, cpu_threads)
     most = sum(one.count for one in slots)
+    cores = int(sum(node.cpus for node in nodes))
+    if not most and cores:
+        raise UserError(f"cpu_threads is {cpu_threads}, but this machine offers {cores} CPU cores")
     if not most:
         raise UserError("this machine offers neither a GPU nor a CPU core to Ray")
     if options.num_workers is not None and options.num_workers > most:
-        device = "CPU core" if slots[0].kind == "cpu" else "GPU"
+        device = "GPU" if slots[0].kind == "gpu" else "CPU core" if cpu_threads == 1 else "slot"
+        threads = f" of {cpu_threads} threads" if device == "slot" else ""
         raise UserError(
-            f"--workers {options.num_workers} is more than the cluster has: {most} {device}{'s' * (most > 1)}"
+            f"--workers {options.num_workers} is more than the cluster has: {most} {device}{'s' * (most > 1)}{threads}"
         )
 
 
-def _slots(options: RunOptions, nodes: Sequence[Node]) -> list[Slots]:
-    """Return the slots for workers on GPUs or on CPU cores; for ``--devices all`` one more per node without GPUs."""
+def _slots(options: RunOptions, nodes: Sequence[Node], cpu_threads: int) -> list[Slots]:
+    """Return the slots for workers on GPUs or on CPU cores; for ``--devices all`` also those of nodes without GPUs."""
     has_gpus = any(node.gpus for node in nodes)
     has_cpus = any(node.cpus for node in nodes)
     if options.devices == Devices.CPU or (options.devices == Devices.AUTO and has_cpus and not has_gpus):
-        return [_cpu_slots(options, nodes)]
+        return [_cpu_slots("cpu", options, nodes, cpu_threads)]
     slots = [_gpu_slots(options, nodes)]
     for node in nodes:
         if options.devices == Devices.ALL and node.cpus and not node.gpus:
-            # The worker takes the whole node and is bound to it, so that it never takes the cores beside a GPU.
-            threads = max(1, int(node.cpus))
-            resources = WorkerResources(node.cpus, 0.0, options.batch_size, threads, node.id)
-            slots.append(Slots(node.id, 1, resources))
+            # Its workers are bound to the node, so that they never take the cores beside a GPU.
+            slots.append(_cpu_slots(node.id, options, [node], cpu_threads, node.id))
     return slots
 
 
@@ -156,10 +164,7 @@ def _gpu_slots(options: RunOptions, nodes: Sequence[Node]) -> Slots:
     return Slots("gpu", sum(per_node), resources)
 
 
-def _cpu_slots(options: RunOptions, nodes: Sequence[Node]) -> Slots:
-    """Return the slots on CPU cores; fewer workers than cores get more threads each, as many as one node has."""
-    cores = [int(node.cpus) for node in nodes]
-    cores_per_worker = sum(cores) // options.num_workers if options.num_workers else 1
-    threads = max(1, min(cores_per_worker, max(cores, default=1)))
-    resources = WorkerResources(float(threads), 0.0, options.batch_size, threads)
-    return Slots("cpu", sum(count // threads for count in cores), resources)
+def _cpu_slots(kind: str, options: RunOptions, nodes: Sequence[Node], threads: int, node: str | None = None) -> Slots:
+    """Return the slots on CPU cores, all with the same threads: they decide how a CPU rounds."""
+    resources = WorkerResources(float(threads), 0.0, options.batch_size, threads, node)
+    return Slots(kind, sum(int(node.cpus) // threads for node in nodes), resources)

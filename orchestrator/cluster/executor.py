@@ -59,7 +59,7 @@ class Executor(Protocol):
     def ready(self, handle: Any) -> Any:
         """Return a future of the worker's :class:`WorkerInfo`; it is done when the worker takes shards."""
 
-    def submit(self, handle: Any, shard: Shard, batch_size: int | None) -> Any:
+    def submit(self, handle: Any, shard: Shard) -> Any:
         """Return a future of the worker's :class:`Report` on a shard."""
 
     def wait(self, futures: Sequence[Any], seconds: float) -> Sequence[Any]:
@@ -92,9 +92,9 @@ class RayExecutor:
         """Call the actor."""
         return handle.ready.remote()
 
-    def submit(self, handle: Any, shard: Shard, batch_size: int | None) -> Any:
+    def submit(self, handle: Any, shard: Shard) -> Any:
         """Call the actor."""
-        return handle.run.remote(shard, batch_size)
+        return handle.run.remote(shard)
 
     def wait(self, futures: Sequence[Any], seconds: float) -> Sequence[Any]:
         """Wait for one future, then return all that are done, so that one slow write does not become many."""

@@ -106,7 +106,7 @@ def start(
     with driver_lock(store):
         write_leftover_spools(store, display.say)
         plan = make_plan(prepared.cells, store.measured_blocks)
-        with _connected_cluster(plan, options) as capacity:
+        with _connected_cluster(plan, options, prepared.grid.cpu_threads) as capacity:
             for line in describe_left_out(record.left_out):
                 display.say(line)
             run = store.start_run(record, prepared.cells, submission_id)
@@ -146,7 +146,7 @@ def resume(
     with driver_lock(store):
         write_leftover_spools(store, display.say)
         plan = make_plan(prepared.cells, store.measured_blocks)
-        with _connected_cluster(plan, options) as capacity:
+        with _connected_cluster(plan, options, prepared.grid.cpu_threads) as capacity:
             store.clear_failures(run)
             store.note_facts(prepared.cells)
             store.set_submission(run, submission_id)
@@ -154,7 +154,7 @@ def resume(
 
 
 @contextmanager
-def _connected_cluster(plan: Plan, options: RunOptions) -> Iterator[ClusterCapacity | None]:
+def _connected_cluster(plan: Plan, options: RunOptions, cpu_threads: int) -> Iterator[ClusterCapacity | None]:
     """Connect to Ray if anything is to be measured; errors of the user are found before the run is stored."""
     if not plan.missing:
         yield None
@@ -163,7 +163,7 @@ def _connected_cluster(plan: Plan, options: RunOptions) -> Iterator[ClusterCapac
         # Workers would say in their logs only that the disk cache of this machine cannot be used.
         check_disk_cache()
     with ray_session(options.address):
-        yield cluster_capacity(options)
+        yield cluster_capacity(options, cpu_threads)
 
 
 def _measure(run: str, plan: Plan, store: ResultStore, capacity: ClusterCapacity | None, display: Display) -> RunResult:

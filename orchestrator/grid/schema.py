@@ -120,6 +120,12 @@ class Grid(BaseModel):
     )
     preprocessing: str = Field(default="native", description="native (CLIP's own) or paper (that of the tables)")
     precision: str = Field(default="float32", description="of the image tower: float32, bfloat16 or float16")
+    cpu_threads: int = Field(
+        default=1,
+        ge=1,
+        le=1024,
+        description="threads of a worker that computes on a CPU; another number rounds otherwise",
+    )
     exclude: list[Exclude] = Field(default=[], description="combinations to leave out")
 
     @field_validator("models", "datasets", "epsilons", "threat_models", "seeds", "attacks", "defenses")

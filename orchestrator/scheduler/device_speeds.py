@@ -1,11 +1,10 @@
-"""How fast each kind of device measures each model: sizes shards and batches, and tells when a worker hangs."""
+"""How fast each kind of device measures each model: sizes shards, and tells when a worker hangs."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
 from orchestrator.scheduler.task_queue import BlockProfile, Task
-from scc_core.blocks import blocks_of_batch
 from workers.report import Report
 
 SHARD_SECONDS = 10.0
@@ -17,7 +16,7 @@ MAX_SHARD_RESULTS = 2048
 _MIN_PART = 20
 """Shards that are shortened near the end keep at least this part of their length: one twentieth."""
 FIRST_SHARD_BLOCKS = 4
-"""Blocks of a shard whose model no such device has measured yet; enough to try some batch sizes."""
+"""Blocks of a shard whose model no such device has measured yet."""
 
 HANG_SECONDS = 600.0
 """A worker that is silent on a shard for less never counts as hung."""
@@ -43,12 +42,6 @@ class _Rate:
         return self.seconds / self.units if self.units else None
 
 
-@dataclass(frozen=True)
-class _FoundBatchSize:
-    size: int
-    growing: bool
-
-
 @dataclass
 class DeviceSpeeds:
     """What the workers' reports tell of the speed of models on devices; none of it changes what is done to an image.
@@ -61,7 +54,6 @@ class DeviceSpeeds:
     _all: _Rate = field(default_factory=_Rate)
     _per_block: dict[tuple[int, str], _Rate] = field(default_factory=dict)
     _per_work: dict[tuple[str, str], _Rate] = field(default_factory=dict)
-    _batch_sizes: dict[tuple[str, str], _FoundBatchSize] = field(default_factory=dict)
 
     def record(self, device: str, task: Task, report: Report) -> None:
         """Learn from the report of a worker on ``device``; called before the queue accepts the report."""
@@ -73,13 +65,6 @@ class DeviceSpeeds:
             self._per_block.setdefault((task.profile.span_number, device), _Rate()).add(report.seconds, blocks)
             for rate in (self._all, self._per_work.setdefault((model, device), _Rate())):
                 rate.add(report.seconds, blocks * task.profile.work)
-        if report.batch_size:
-            self._batch_sizes[model, device] = _FoundBatchSize(report.batch_size, report.growing)
-
-    def batch_size(self, device: str, model: str) -> int | None:
-        """Return the batch size that workers found for a model on such a device; None while they search for it."""
-        found = self._batch_sizes.get((model, device))
-        return None if found is None or found.growing else found.size
 
     def shard_blocks(self, device: str, profile: BlockProfile, fair_blocks: int) -> int:
         """Return how many blocks a shard should have.
@@ -92,9 +77,6 @@ class DeviceSpeeds:
         """
         seconds = self._seconds_per_block(device, profile)
         blocks = FIRST_SHARD_BLOCKS if seconds is None else int(SHARD_SECONDS / max(seconds, 1e-9))
-        found = self._batch_sizes.get((profile.model, device))
-        if found is not None:
-            blocks = max(blocks, blocks_of_batch(found.size * (1 + found.growing)))
         blocks = min(blocks, MAX_SHARD_BLOCKS, MAX_SHARD_RESULTS // profile.cells)
         return max(1, min(blocks, max(fair_blocks, blocks // _MIN_PART)))
 

@@ -111,8 +111,7 @@ class Scheduler:
 
     def _submit(self, worker: Worker, task: Task) -> None:
         self._pool.assign_model(worker, task.shard.model.name)
-        batch_size = self.speeds.batch_size(worker.device, task.shard.model.name)
-        future = self.executor.submit(worker.handle, task.shard, batch_size)
+        future = self.executor.submit(worker.handle, task.shard)
         self._attempts[future] = Attempt(task, worker, future, self.clock())
         worker.attempts.append(self._attempts[future])
 

@@ -119,10 +119,21 @@ class RowwiseClassifier(Protocol):
     def select(self, rows: Tensor) -> Classifier:
         """Return the classifier of the chosen rows of the batch; ``rows`` is a mask or indices."""
 
+    def among(self, rows: Tensor) -> Classifier:
+        """Return the classifier of the whole batch that is asked about the images of the mask ``rows`` alone."""
+
 
 def rows_of(model: Classifier, rows: Tensor) -> Classifier:
     """Return the classifier for the chosen ``rows`` of the batch: ``model`` itself if it is bound to no batch."""
     return model.select(rows) if isinstance(model, RowwiseClassifier) else model
+
+
+def asked_about(model: Classifier, rows: Tensor) -> Classifier:
+    """Return the classifier whose answers on the images outside of the mask ``rows`` are not used.
+
+    Where the classifier is random, a question about an image takes that image's next draw, and no other one's.
+    """
+    return model.among(rows) if isinstance(model, RowwiseClassifier) else model
 
 
 def require_classes(attack: str, num_classes: int, minimum: int) -> None:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from scc_core.attacks.base import rows_of
+from scc_core.attacks.base import asked_about
 from scc_core.errors import ComponentError
 from scc_core.models.base import Classifier
 from scc_core.noise import Noise
@@ -36,6 +36,10 @@ class Problem:
     Attacks call the classifier through these methods, which report a value that is not finite with the attack, the
     sample and the step.
 
+    All images of a batch are computed together to the end, so that what a processor rounds by the size of a batch is
+    the same whatever becomes of the other images. An attack that has finished some of them goes on with :meth:`among`
+    the others: the finished ones are computed still, and what comes of it is ignored.
+
     Attributes:
         attack: the attack's name.
         model: the classifier.
@@ -43,6 +47,7 @@ class Problem:
         labels: ``(B,)`` int64 true classes.
         epsilon: radius in [0, 1] pixel units.
         noise: the source of all randomness.
+        active: ``(B,)`` bool, the images that the attack is still concerned with; None for all.
     """
 
     attack: str
@@ -51,16 +56,12 @@ class Problem:
     labels: Tensor
     epsilon: float
     noise: Noise
+    active: Tensor | None = None
 
-    def select(self, rows: Tensor) -> Problem:
-        """Return the problem of the chosen rows; ``rows`` is a mask or indices."""
-        return replace(
-            self,
-            model=rows_of(self.model, rows),
-            pixels=self.pixels[rows],
-            labels=self.labels[rows],
-            noise=self.noise.select(rows),
-        )
+    def among(self, rows: Tensor) -> Problem:
+        """Return the same problem, of which only the images of the mask ``rows`` ``(B,)`` still matter."""
+        rows = rows if self.active is None else self.active & rows
+        return replace(self, model=asked_about(self.model, rows), active=rows)
 
     def fold(self, name: str) -> Problem:
         """Return the same problem with independent noise for the use called ``name``."""
@@ -107,7 +108,8 @@ class Problem:
         # The largest value is NaN or infinite whenever any value is, and only one number per image is checked.
         largest = gradient.abs().flatten(1).amax(dim=1)
         self._require_finite(largest, "gradient", step)
-        self.model.meter.note_gradients(self.noise.sample_ids, largest)
+        matter = slice(None) if self.active is None else self.active
+        self.model.meter.note_gradients(self.noise.sample_ids[matter], largest[matter])
         return Point(outputs.detach(), losses.detach(), gradient)
 
     def wrong_classes(self, rank: int) -> Tensor:
@@ -116,7 +118,9 @@ class Problem:
         return logits.argsort(dim=1, descending=True, stable=True)[:, rank - 1]
 
     def _require_finite(self, values: Tensor, what: str, step: str) -> None:
-        finite = values.detach().reshape(len(values), -1).isfinite().all(dim=1)
-        if not finite.all():
-            sample = int(self.noise.sample_ids[int((~finite).nonzero()[0])])
+        broken = ~values.detach().reshape(len(values), -1).isfinite().all(dim=1)
+        if self.active is not None:
+            broken &= self.active
+        if broken.any():
+            sample = int(self.noise.sample_ids[int(broken.nonzero()[0])])
             raise ComponentError(f"attack {self.attack}: a {what} is not finite on sample {sample} at {step}")

@@ -54,7 +54,8 @@ class Square(Attack):
 
     def _search(self, problem: Problem) -> Tensor:
         images = _stripes(problem)
-        lowest, alive = _margins(problem, images, 1)
+        lowest, standing = _margins(problem, images, 1)
+        alive = standing if problem.active is None else standing & problem.active
         for query in range(1, self.num_queries):
             if not alive.any():
                 break
@@ -63,15 +64,13 @@ class Square(Attack):
                 # (B, 128, 2 + C) 32-bit words for 128 squares: row, column and a sign per channel.
                 shape = (_DRAWN_AT_ONCE, 2 + images.shape[1])
                 draws = problem.noise.fold(f"squares-{portion}").bits(shape)
-            rows = alive.nonzero().squeeze(-1)
-            part, kept = problem.select(rows), images[rows]
-            square = _squares(part, draws[rows, position], self.side(query, pixels=kept))
-            proposed = project(kept + square, part.pixels, part.epsilon)
-            found, standing = _margins(part, proposed, query + 1)
-            better = (found < lowest[rows]) | ~standing
-            images[rows] = torch.where(better.reshape(-1, 1, 1, 1), proposed, kept)
-            lowest[rows] = torch.where(better, found, lowest[rows])
-            alive[rows] = standing
+            square = _squares(problem, draws[:, position], self.side(query, pixels=images))
+            proposed = project(images + square, problem.pixels, problem.epsilon)
+            found, standing = _margins(problem.among(alive), proposed, query + 1)
+            better = alive & ((found < lowest) | ~standing)
+            images = torch.where(better.reshape(-1, 1, 1, 1), proposed, images)
+            lowest = torch.where(better, found, lowest)
+            alive = alive & standing
         return images
 
     def side(self, query: int, pixels: Tensor) -> int:

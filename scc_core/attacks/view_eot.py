@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from scc_core.attacks.base import rows_of
+from scc_core.attacks.base import asked_about, rows_of
 from scc_core.attacks.pgd import LABEL_LOSSES, PGD
 from scc_core.attacks.registry import attacks
 from scc_core.components.parameters import parameter
@@ -35,6 +35,10 @@ class MeanOfViews:
     def select(self, rows: Tensor) -> MeanOfViews:
         """Return the classifier of the chosen rows of the batch."""
         return MeanOfViews(rows_of(self.model, rows))
+
+    def among(self, rows: Tensor) -> MeanOfViews:
+        """Return the classifier that is asked about the images of the mask ``rows`` alone."""
+        return MeanOfViews(asked_about(self.model, rows))
 
     def __call__(self, pixels: Tensor) -> Tensor:
         """Return ``(B, K)`` mean logits of ``(B, 3, H, W)`` pixels in [0, 1]."""

@@ -44,18 +44,18 @@ class CSR(Defense):
         """Return the images, the flagged ones rectified."""
         own = functional.normalize(model.features(pixels), dim=-1)
         filtered = functional.normalize(model.features(low_pass(pixels, self.radius)), dim=-1)
-        flagged = ((own * filtered).sum(dim=-1) < self.threshold).nonzero().squeeze(-1)
-        result = pixels.clone()
-        if len(flagged):
-            result[flagged] = self.rectify(model, pixels[flagged], (filtered - own)[flagged])
-        return result
+        flagged = (own * filtered).sum(dim=-1) < self.threshold
+        if not flagged.any():
+            return pixels
+        # All images: those that are not flagged must not change the shape in which the others are computed.
+        return torch.where(flagged.reshape(-1, 1, 1, 1), self.rectify(model, pixels, filtered - own), pixels)
 
     def rectify(self, model: ZeroShotModel, pixels: Tensor, direction: Tensor) -> Tensor:
         """Return the best images on the way up ``cos(f, f(LPF x)) - cos(f, f(x))``.
 
         Args:
             model: the classifier.
-            pixels: the flagged images ``(B, 3, H, W)``.
+            pixels: the images ``(B, 3, H, W)``.
             direction: ``(B, D)``, the filtered image's unit embedding minus the image's own.
         """
         best = Best(pixels)

@@ -55,19 +55,18 @@ def counterattack(
     anchor = model.features(pixels)
     gradient, moved = embedding_gradient(model, start, anchor)
     ratio = moved / anchor.norm(dim=-1) if gate_model is None else gate_ratio(model, gate_model, pixels, start)
-    stable = (ratio < tau).nonzero().squeeze(-1)
-    result = start.clone()
-    if len(stable):
-        weights = torch.softmax(beta * torch.arange(num_steps + 1, dtype=torch.float32), dim=0).tolist()
-        images, centre, anchor, gradient = start[stable], pixels[stable], anchor[stable], gradient[stable]
-        mean = weights[0] * (images - centre)
-        for step, weight in enumerate(weights[1:], start=1):
-            if step > 1:
-                gradient, _ = embedding_gradient(model, images, anchor)
-            images = project(images + step_size * gradient.sign(), centre, epsilon)
-            mean = mean + weight * (images - centre)
-        result[stable] = (centre + mean).clamp(0.0, 1.0)
-    return result
+    stable = ratio < tau
+    if not stable.any():
+        return start
+    weights = torch.softmax(beta * torch.arange(num_steps + 1, dtype=torch.float32), dim=0).tolist()
+    images, mean = start, weights[0] * (start - pixels)
+    # All images, also those that the gate leaves alone: none may change the shape in which the others are computed.
+    for step, weight in enumerate(weights[1:], start=1):
+        if step > 1:
+            gradient, _ = embedding_gradient(model, images, anchor)
+        images = project(images + step_size * gradient.sign(), pixels, epsilon)
+        mean = mean + weight * (images - pixels)
+    return torch.where(stable.reshape(-1, 1, 1, 1), (pixels + mean).clamp(0.0, 1.0), start)
 
 
 def counterattack_cost(num_steps: int, gate_model: str | None) -> Cost:

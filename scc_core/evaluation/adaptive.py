@@ -38,8 +38,9 @@ class DefendedClassifier:
     neither on the batch nor on which other images an attack still works on. A defense without randomness is drawn
     once. The draws are not those of the defense under evaluation, which no attacker knows.
 
-    The classifier is bound to the images of its batch, and to one attack on them. An attack that continues on some of
-    them calls the classifier of :meth:`select` instead, through :func:`scc_core.attacks.base.rows_of`.
+    The classifier is bound to the images of its batch, and to one attack on them. An attack that has finished some of
+    them calls the classifier of :meth:`among` instead, through :func:`scc_core.attacks.base.asked_about`, or of
+    :meth:`select`, through :func:`~scc_core.attacks.base.rows_of`, if it leaves them out.
 
     Args:
         model: the classifier that is defended; the defense's own passes count on its meter.
@@ -59,6 +60,7 @@ class DefendedClassifier:
         self.eot_draws = adaptive.eot_draws if defense.randomised else 1
         self._calls = torch.zeros_like(noise.sample_ids)
         self._rows = torch.arange(len(noise.sample_ids), device=noise.sample_ids.device)
+        self._asked = torch.ones_like(self._rows, dtype=torch.bool)
 
     @property
     def meter(self) -> Meter:
@@ -75,6 +77,13 @@ class DefendedClassifier:
         chosen = copy(self)
         chosen.noise = self.noise.select(rows)
         chosen._rows = self._rows[rows]
+        chosen._asked = self._asked[rows]
+        return chosen
+
+    def among(self, rows: Tensor) -> DefendedClassifier:
+        """Return the same classifier, asked about the images of the mask ``rows`` alone: others take no draw."""
+        chosen = copy(self)
+        chosen._asked = self._asked & rows
         return chosen
 
     def __call__(self, pixels: Tensor) -> Tensor:
@@ -99,7 +108,7 @@ class DefendedClassifier:
             )
         # The number of calls on a sample stands above the bits of its id.
         calls = self._calls[self._rows]
-        self._calls[self._rows] = calls + 1
+        self._calls[self._rows] = calls + self._asked
         noise = replace(self.noise, sample_ids=self.noise.sample_ids + (calls << _SAMPLE_BITS))
         return torch.stack([draw(noise.fold(f"eot-{number}")) for number in range(self.eot_draws)]).mean(dim=0)
 

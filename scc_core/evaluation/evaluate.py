@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,7 @@ from scc_core.defenses.base import Defense
 from scc_core.errors import ComponentError
 from scc_core.evaluation.adaptive import DefendedClassifier
 from scc_core.evaluation.threat import Threat
+from scc_core.machine.arithmetic import fixed_arithmetic
 from scc_core.models.base import Classifier, ZeroShotModel
 from scc_core.noise import Noise
 from scc_core.outcomes import MAX_SCORED_CLASSES, Outcomes
@@ -81,42 +82,46 @@ def evaluate(
         ComponentError: the attack left its budget or a component returned something that is no finite logit.
         ValueError: an adaptive attack on several defenses at once.
     """
+    with fixed_arithmetic(model.model.device, tf32=model.precision == "tf32"):
+        images, gradients, cost = _attacked(model, batch, threat, defenses)
+        noise = Noise(threat.seed, batch.sample_ids, "defense")
+        defended = {}
+        for key, defense in defenses.items():
+            try:
+                defended[key] = _defend(model, defense.build(), batch, images, noise)
+            except torch.OutOfMemoryError:
+                raise
+            except Exception as error:
+                if on_error is None:
+                    raise
+                on_error(key, error)
+    return Evaluation(cost, gradients, defended, images if keep_images else None)
+
+
+def _attacked(
+    model: ZeroShotModel, batch: Batch, threat: Threat, defenses: Mapping[KeyT, Component[Defense]]
+) -> tuple[Tensor, npt.NDArray[np.float32], Cost]:
+    """Make the adversarial images; return them with their gradients and their cost."""
     target: Classifier = model
-    attack_noise = Noise(threat.seed, batch.sample_ids, "attack")
+    noise = Noise(threat.seed, batch.sample_ids, "attack")
     if threat.adaptive is not None:
         if len(defenses) != 1:
             raise ValueError(f"an adaptive attack is made for one defense, not for {len(defenses)}")
         (known,) = defenses.values()
-        target = DefendedClassifier(model, known.build(), attack_noise.fold("defended"), threat.adaptive)
-    with _timed(model) as attack_cost:
+        target = DefendedClassifier(model, known.build(), noise.fold("defended"), threat.adaptive)
+    with _timed(model) as cost:
         try:
-            images, gradients = _attacked(target, batch, threat, attack_noise)
+            images, gradients = _checked(target, batch, threat, noise)
         except ComponentError as error:
             raise ComponentError(f"model {model.model.name}: {error}") from error
-    noise = Noise(threat.seed, batch.sample_ids, "defense")
-    defended = {}
-    for key, defense in defenses.items():
-        try:
-            defended[key] = _defend(model, defense.build(), batch, images, noise)
-        except torch.OutOfMemoryError:
-            raise
-        except Exception as error:
-            if on_error is None:
-                raise
-            on_error(key, error)
-    return Evaluation(attack_cost.total, gradients, defended, images if keep_images else None)
+    return images, gradients, cost.total
 
 
-class _Attacked(NamedTuple):
-    images: Tensor
-    gradients: npt.NDArray[np.float32]
-
-
-def _attacked(model: Classifier, batch: Batch, threat: Threat, noise: Noise) -> _Attacked:
+def _checked(model: Classifier, batch: Batch, threat: Threat, noise: Noise) -> tuple[Tensor, npt.NDArray[np.float32]]:
     """Make the adversarial images, and check that they are within the budget."""
     sample_ids = batch.sample_ids.tolist()
     if threat.attack is None:
-        return _Attacked(batch.pixels, np.full(len(sample_ids), np.nan, np.float32))
+        return batch.pixels, np.full(len(sample_ids), np.nan, np.float32)
     attack, epsilon = threat.attack.build(), threat.epsilon
     with model.meter.attack_gradients() as steepest:
         # A copy: the budget is measured from the images themselves, which an attack may work on in place.
@@ -138,7 +143,7 @@ def _attacked(model: Classifier, batch: Batch, threat: Threat, noise: Noise) -> 
             f"range [{float(images[row].min()):g}, {float(images[row].max()):g}]"
         )
     gradients = [steepest.get(sample, np.nan) for sample in sample_ids]
-    return _Attacked(images, np.array(gradients, np.float32))
+    return images, np.array(gradients, np.float32)
 
 
 def _defend(model: ZeroShotModel, defense: Defense, batch: Batch, images: Tensor, noise: Noise) -> Defended:

@@ -15,10 +15,12 @@ from torch.nn import functional
 from scc_core.components.choices import FAMILIES
 from scc_core.cost import Cost
 from scc_core.errors import UserError, unknown_name
+from scc_core.machine.arithmetic import fixed_arithmetic
 from scc_core.prompts import plain_name
 
 PRECISIONS: Mapping[str, torch.dtype] = {
     "float32": torch.float32,
+    "tf32": torch.float32,
     "bfloat16": torch.bfloat16,
     "float16": torch.float16,
 }
@@ -204,8 +206,8 @@ class ZeroShotModel:
         model: the towers.
         prompts: for every class, in label order, its rendered prompts. Several are an ensemble: their normalised
             embeddings are averaged and normalised again.
-        precision: ``float32``, or ``bfloat16``/``float16`` for autocast in the image tower; features and logits are
-            float32 in every case.
+        precision: ``float32``; ``tf32``, whose products and convolutions round their factors to ten bits, on a GPU; or
+            ``bfloat16`` or ``float16`` for autocast in the image tower. Features and logits are float32 in every case.
 
     Attributes:
         text_features: ``(K, D)`` float32, one unit vector per class.
@@ -220,6 +222,8 @@ class ZeroShotModel:
     ) -> None:
         if precision not in PRECISIONS:
             raise unknown_name("precision", precision, PRECISIONS)
+        if precision == "tf32" and model.device.type != "cuda":
+            raise UserError(f"precision tf32 needs a GPU, and model {model.name} is on {model.device}: take float32")
         self.model = model
         self.precision = precision
         self.meter = Meter()
@@ -289,6 +293,7 @@ class _CountedPrompts:
 @torch.no_grad()
 def _class_embeddings(model: VisionLanguageModel, prompts: Mapping[str, Sequence[str]]) -> Tensor:
     texts = [text for rendered in prompts.values() for text in rendered]
-    embeddings = functional.normalize(model.encode_text(texts).float(), dim=-1)
+    with fixed_arithmetic(model.device):
+        embeddings = functional.normalize(model.encode_text(texts).float(), dim=-1)
     per_class = embeddings.split([len(rendered) for rendered in prompts.values()])
     return functional.normalize(torch.stack([group.mean(dim=0) for group in per_class]), dim=-1)

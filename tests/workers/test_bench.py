@@ -66,68 +66,54 @@ def test_the_model_is_loaded_once(monkeypatch):
     assert len(loads) == 1
 
 
+def sizes_seen(monkeypatch, fits=lambda seen: seen[-1] <= 12):
+    """Return a list that grows by the size of every batch of ``FitsTwelve``, which takes those that fit."""
+    seen: list[int] = []
+
+    def classify(self, model, images, noise):
+        seen.append(len(images))
+        if not fits(seen):
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return model(images)
+
+    monkeypatch.setattr(FitsTwelve, "classify", classify)
+    return seen
+
+
 @pytest.mark.numerics
-def test_running_out_of_memory_halves_the_batch_for_good_and_changes_no_prediction():
+def test_running_out_of_memory_halves_the_batch_for_good_and_changes_no_prediction(monkeypatch):
+    seen = sizes_seen(monkeypatch)
     bench = Bench("cpu", batch_size=50)
-    hungry = replace(SHARD, defenses={"h": HUNGRY})
-    measurement = bench.run(hungry)
-    assert (measurement.batch_size, measurement.growing) == (12, False)
+    measurement = bench.run(replace(SHARD, defenses={"h": HUNGRY}))
+    assert seen == [50, 25, *[12, 12, 12, 12, 2] * 2]
+    bench.run(replace(SHARD, defenses={"h": HUNGRY}, blocks=(4,)))
+    assert seen[12:] == [12, 12, 12, 12, 2]
     calm = Bench("cpu", batch_size=50).run(replace(SHARD, defenses={"h": NONE}))
     for one, two in zip(measurement.results, calm.results, strict=True):
         assert one.outcomes.predictions.tolist() == two.outcomes.predictions.tolist()
 
 
-def test_a_shard_may_ask_for_a_smaller_batch_and_gets_it_alone():
+def test_a_shard_may_ask_for_a_smaller_batch_and_gets_it_alone(monkeypatch):
+    seen = sizes_seen(monkeypatch, fits=lambda seen: True)
     bench = Bench("cpu", batch_size=50)
-    hungry = {"h": HUNGRY}
-    report = bench.run(replace(SHARD, defenses=hungry, max_batch_size=10))
-    assert (report.failures, report.batch_size) == ({}, 50)
+    assert bench.run(replace(SHARD, defenses={"h": HUNGRY}, blocks=(2,), max_batch_size=10)).failures == {}
+    assert bench.run(replace(SHARD, defenses={"h": HUNGRY}, blocks=(2,))).failures == {}
+    assert seen == [10] * 5 + [50]
 
 
 def test_memory_that_runs_out_below_a_shard_s_own_batch_is_halved_from_there(monkeypatch):
-    sizes = []
-    classify = FitsTwelve.classify
-    monkeypatch.setattr(FitsTwelve, "classify", lambda *a: sizes.append(len(a[2])) or classify(*a))
-    hungry = {"h": HUNGRY}
-    report = Bench("cpu", batch_size=200).run(replace(SHARD, defenses=hungry, max_batch_size=20, blocks=(2,)))
-    assert (report.failures, report.batch_size) == ({}, 10)
-    assert sizes == [20, 10, 10, 10, 10, 10]
+    seen = sizes_seen(monkeypatch)
+    shard = replace(SHARD, defenses={"h": HUNGRY}, max_batch_size=20, blocks=(2,))
+    assert Bench("cpu", batch_size=50).run(shard).failures == {}
+    assert seen == [20, 10, 10, 10, 10, 10]
 
 
-def test_memory_that_runs_out_in_the_middle_of_a_shard_repeats_only_the_blocks_at_hand(monkeypatch):
-    seen = []
-    monkeypatch.setattr(FitsTwelve, "classify", _second_block_is_large(seen))
-    hungry = {"h": HUNGRY}
-    report = Bench("cpu", batch_size=50).run(replace(SHARD, defenses=hungry, blocks=(0, 1, 2)))
-    assert (report.failures, report.batch_size) == ({}, 25)
+def test_memory_that_runs_out_in_the_middle_of_a_shard_repeats_only_the_block_at_hand(monkeypatch):
+    seen = sizes_seen(monkeypatch, fits=lambda seen: len(seen) != 2)
+    report = Bench("cpu", batch_size=50).run(replace(SHARD, defenses={"h": HUNGRY}, blocks=(0, 1, 2)))
+    assert report.failures == {}
     assert [result.block for result in report.results] == [0, 1, 2]
     assert seen == [50, 50, 25, 25, 25, 25]
-
-
-def _second_block_is_large(seen):
-    def classify(self, model, images, noise):
-        seen.append(len(images))
-        if len(seen) == 2:
-            raise torch.OutOfMemoryError("CUDA out of memory")
-        return model(images)
-
-    return classify
-
-
-@pytest.mark.numerics
-def test_the_batch_is_found_by_doubling_and_changes_no_prediction():
-    bench = Bench("cpu")
-    many = replace(SHARD, blocks=tuple(range(16)))
-    found = bench.run(many)
-    assert found.batch_size in (25, 50, 100)
-    given = Bench("cpu").run(many, 7)
-    assert (given.batch_size, given.growing) == (7, False)
-    for one, two in zip(sorted(found.results, key=_place), sorted(given.results, key=_place), strict=True):
-        assert one.outcomes.predictions.tolist() == two.outcomes.predictions.tolist()
-
-
-def _place(result):
-    return result.cell, result.block
 
 
 def test_a_worker_that_drains_finishes_its_blocks_and_returns_the_others(monkeypatch):

@@ -1,4 +1,4 @@
-"""Several runs in turn, each only on the images that no earlier run has broken."""
+"""Several runs in turn, each for the images that no earlier run has broken."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def in_turn(problem: Problem, runs: Iterable[Run], *, skip_misclassified: bool =
 
     Args:
         problem: the images.
-        runs: in order; each gets only the images that are still classified correctly.
+        runs: in order, as long as any image is still classified correctly; a run changes no other.
         skip_misclassified: leave images alone that are misclassified when clean, as AutoAttack does.
 
     Returns:
@@ -34,16 +34,15 @@ def in_turn(problem: Problem, runs: Iterable[Run], *, skip_misclassified: bool =
     if skip_misclassified:
         alive, lowest = _standing(problem, images, "the clean image")
     for number, run in enumerate(runs, start=1):
-        rows = alive.nonzero().squeeze(-1)
-        if not len(rows):
+        if not alive.any():
             break
-        part = problem.select(rows)
+        part = problem.among(alive)
         found = run(part)
         standing, margins = _standing(part, found, f"the result of run {number}")
-        better = ~standing | (margins < lowest[rows])
-        images[rows] = torch.where(better.reshape(-1, 1, 1, 1), found, images[rows])
-        lowest[rows] = torch.where(better, margins, lowest[rows])
-        alive[rows] = standing
+        better = alive & (~standing | (margins < lowest))
+        images = torch.where(better.reshape(-1, 1, 1, 1), found, images)
+        lowest = torch.where(better, margins, lowest)
+        alive = alive & standing
     return images
 
 

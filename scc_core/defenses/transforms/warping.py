@@ -53,7 +53,9 @@ def turn(degrees: Tensor, height: int, width: int, zoom: Tensor | None = None) -
         zoom: ``(B,)`` factors of enlargement; None leaves the size.
     """
     zoom = torch.ones_like(degrees) if zoom is None else zoom
-    cosine, sine = degrees.deg2rad().cos() / zoom, degrees.deg2rad().sin() / zoom
+    # In double precision: a CPU's float32 cosine depends on a value's place in its vector, and so on the other images.
+    radians = degrees.double().deg2rad()
+    cosine, sine = radians.cos().to(degrees.dtype) / zoom, radians.sin().to(degrees.dtype) / zoom
     x, y = width / 2, height / 2
     return affine(cosine, -sine, x - cosine * x + sine * y, sine, cosine, y - sine * x - cosine * y)
 

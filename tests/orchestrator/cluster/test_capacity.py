@@ -28,11 +28,11 @@ def slots_by_kind(nodes, **options):
         ([HEAD, SMALL, BIG], {"gpus_per_worker": 0.3}, {"gpu": 15}),
         ([HEAD, SMALL, BIG], {"gpus_per_worker": 2}, {"gpu": 2}),
         ([HEAD, CPU], {}, {"cpu": 16}),
-        ([HEAD, CPU], {"num_workers": 4}, {"cpu": 4}),
-        ([CPU, CPU], {"num_workers": 1}, {"cpu": 2}),
+        ([HEAD, CPU], {"num_workers": 4}, {"cpu": 16}),
+        ([CPU, CPU], {"num_workers": 1}, {"cpu": 32}),
         ([CPU, SMALL], {}, {"gpu": 1}),
         ([CPU, SMALL], {"devices": Devices.CPU}, {"cpu": 24}),
-        ([CPU, SMALL], {"devices": Devices.ALL}, {"gpu": 1, "c": 1}),
+        ([CPU, SMALL], {"devices": Devices.ALL}, {"gpu": 1, "c": 16}),
         ([HEAD], {}, {"gpu": 0}),
         ([HEAD], {"devices": Devices.CPU}, {"cpu": 0}),
     ],
@@ -51,14 +51,24 @@ def test_a_worker_on_a_gpu_uses_its_part_of_the_cores_but_fits_smaller_nodes():
 def test_a_worker_beside_gpus_is_bound_to_its_node():
     gpu, cpu = ClusterCapacity(RunOptions(devices=Devices.ALL), True, lambda: [SMALL, CPU]).slots()
     assert (gpu.resources.node, cpu.resources.node) == (None, "c")
-    assert (cpu.resources.num_cpus, cpu.resources.threads, cpu.resources.num_gpus) == (16, 16, 0)
+    assert (cpu.resources.num_cpus, cpu.resources.threads, cpu.resources.num_gpus) == (1, 1, 0)
 
 
-def test_fewer_workers_than_cores_get_more_threads_each_as_far_as_one_node_goes():
-    (slots,) = ClusterCapacity(RunOptions(num_workers=3), True, lambda: [CPU]).slots()
-    assert slots.resources.threads == 5
-    (slots,) = ClusterCapacity(RunOptions(num_workers=1), True, lambda: [CPU, CPU]).slots()
-    assert slots.resources.threads == 16
+@pytest.mark.parametrize("num_workers", [None, 1, 3])
+def test_a_cpu_worker_has_the_threads_that_the_grid_says_whatever_the_cores_and_the_workers(num_workers):
+    (slots,) = ClusterCapacity(RunOptions(num_workers=num_workers), True, lambda: [CPU, Node("d", 7, 0)]).slots()
+    assert (slots.resources.threads, slots.resources.num_cpus, slots.count) == (1, 1, 23)
+    options = RunOptions(num_workers=num_workers)
+    (slots,) = ClusterCapacity(options, True, lambda: [CPU, Node("d", 7, 0)], cpu_threads=4).slots()
+    assert (slots.resources.threads, slots.resources.num_cpus, slots.count) == (4, 4, 5)
+
+
+def test_more_threads_than_the_machine_has_cores_are_refused(monkeypatch):
+    monkeypatch.setattr(capacity, "living_nodes", lambda: [CPU])
+    with pytest.raises(UserError, match="cpu_threads is 17, but this machine offers 16 CPU cores"):
+        cluster_capacity(RunOptions(), cpu_threads=17)
+    with pytest.raises(UserError, match="--workers 3 is more than the cluster has: 2 slots of 8 threads"):
+        cluster_capacity(RunOptions(num_workers=3), cpu_threads=8)
 
 
 def test_nodes_are_read_again_after_some_seconds():
@@ -93,7 +103,8 @@ def test_what_a_cluster_lacks_is_said_before_a_run(monkeypatch, nodes, options, 
         ({"num_workers": 0}, "num_workers is 0, expected a whole number, 1 or more"),
         ({"num_workers": "2"}, "num_workers is '2', expected a whole number"),
         ({"num_workers": True}, "num_workers is True, expected a whole number"),
-        ({"batch_size": 0}, "batch_size is 0, expected a whole number, 1 or more"),
+        ({"batch_size": 0}, "batch_size is 0, expected a whole number, from 1 to 50"),
+        ({"batch_size": 51}, "batch_size is 51, expected a whole number, from 1 to 50"),
         ({"batch_size": 2.5}, "batch_size is 2.5, expected a whole number"),
         ({"devices": "cpus"}, "unknown devices 'cpus'. Did you mean 'cpu'"),
         ({"gpus_per_worker": 1.5}, "gpus_per_worker is 1.5; it is a fraction of one GPU or a whole number"),

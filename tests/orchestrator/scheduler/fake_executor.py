@@ -59,7 +59,7 @@ def answered(shard: Shard, blocks: Sequence[int], **changes: Any) -> Report:
     results = [
         BlockResult(key, block, _OUTCOMES, Cost(), Cost(1.0), "fake", "w") for key in shard.defenses for block in blocks
     ]
-    return Report(results, **{"seconds": float(len(blocks)), "batch_size": 50, **changes})
+    return Report(results, **{"seconds": float(len(blocks)), **changes})
 
 
 class FakeExecutor:
@@ -81,7 +81,7 @@ class FakeExecutor:
         self.script = script
         self.room = room
         self.handles: list[Handle] = []
-        self.shards: list[tuple[Handle, Shard, int | None]] = []
+        self.shards: list[tuple[Handle, Shard]] = []
 
     @property
     def working(self) -> list[Handle]:
@@ -97,8 +97,8 @@ class FakeExecutor:
     def ready(self, handle: Handle) -> Future:
         return self._call(Future(handle, None, WorkerInfo("host:1", "fake")))
 
-    def submit(self, handle: Handle, shard: Shard, batch_size: int | None) -> Future:
-        self.shards.append((handle, shard, batch_size))
+    def submit(self, handle: Handle, shard: Shard) -> Future:
+        self.shards.append((handle, shard))
         return self._call(Future(handle, shard, answered(shard, shard.blocks)))
 
     def wait(self, futures: Sequence[Future], seconds: float) -> list[Future]:

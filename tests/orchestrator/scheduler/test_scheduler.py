@@ -165,7 +165,7 @@ def test_a_straggler_at_the_end_gets_a_duplicate_and_counts_once():
     ledger = run(executor, plan_of(*cells_of(), samples=1200), 2)
     assert len(ledger.delivered) == 48
     assert executor.clock.now < 100
-    holders = [handle for handle, shard, _ in executor.shards if 23 in shard.blocks]
+    holders = [handle for handle, shard in executor.shards if 23 in shard.blocks]
     assert len(holders) == 2
     assert holders[0] is not holders[1]
 
@@ -173,7 +173,7 @@ def test_a_straggler_at_the_end_gets_a_duplicate_and_counts_once():
 def test_workers_stay_with_their_model_and_divide_the_models():
     executor = FakeExecutor(Clock())
     run(executor, plan_of(*cells_of(("a", "b")), samples=1200), 2)
-    by_handle = {handle: [s.model.name for h, s, _ in executor.shards if h is handle] for handle in executor.handles}
+    by_handle = {handle: [s.model.name for h, s in executor.shards if h is handle] for handle in executor.handles}
     first, second = by_handle.values()
     assert {first[0], second[0]} == {"a", "b"}
     assert all(sum(x != y for x, y in pairwise(m)) <= 1 for m in (first, second))
@@ -223,19 +223,6 @@ def test_a_cluster_without_slots_is_waited_for():
     assert ledger.counts[0] == (0, 0, 1)
     assert executor.handles[0].resources.num_gpus == 1.0
     assert ledger.ticks >= 50
-
-
-def test_new_workers_begin_with_the_batch_that_others_found():
-    clock = Clock()
-    nodes = lambda: [Node("n", 1.0 if clock.now < 8 else 2.0, 0.0)]  # noqa: E731
-
-    def script(handle, shard):
-        return Outcome(float(len(shard.blocks)), answered(shard, shard.blocks, batch_size=400))
-
-    executor = FakeExecutor(clock, script)
-    run(executor, plan_of(*cells_of(), samples=1200), nodes)
-    firsts = {handle: next(size for h, _, size in executor.shards if h is handle) for handle in executor.handles}
-    assert list(firsts.values()) == [None, 400]
 
 
 def test_workers_that_all_die_at_once_count_as_one_death():
