@@ -1,4 +1,4 @@
-"""Outcomes of the embedded models computed twice, on another device or in other batches, and set beside each other."""
+"""Outcomes of the embedded models computed on two devices, as a run computes them, and set beside each other."""
 
 from __future__ import annotations
 
@@ -8,17 +8,19 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from scc_core.batch import Batch
+from scc_core.blocks import BLOCK_SIZE
 from scc_core.components.component import Component
 from scc_core.datasets.pixels.dataset import PreparedDataset
 from scc_core.datasets.registry import open_dataset
 from scc_core.defenses import Defense
 from scc_core.evaluation.evaluate import evaluate
+from scc_core.evaluation.measure import fixed_batch_size
 from scc_core.evaluation.threat import Threat
 from scc_core.models import ZeroShotModel, get_model
 from scc_core.outcomes import Outcomes
 
 SUBJECTS = (("demo-clip", "demo/shapes"), ("demo-biomedclip", "phantom/histology"))
-BATCH_SIZE = 50
 SEED = 0
 
 _THREATS: Mapping[str, Threat] = {
@@ -29,20 +31,8 @@ _THREATS: Mapping[str, Threat] = {
 Case = tuple[str, str, str, str]
 
 
-class Setting(NamedTuple):
-    """How outcomes are computed.
-
-    Attributes:
-        device: where.
-        batch_size: images at a time.
-    """
-
-    device: torch.device
-    batch_size: int = BATCH_SIZE
-
-
 class Comparison(NamedTuple):
-    """What two settings made of the same samples.
+    """What two devices made of the same samples.
 
     Attributes:
         case: model, dataset, attack, defense.
@@ -59,14 +49,14 @@ class Comparison(NamedTuple):
     margin_difference: float
 
 
-def compare(first: Setting, second: Setting, num_samples: int, names: Sequence[str]) -> Iterator[Comparison]:
+def compare(first: torch.device, second: torch.device, num_samples: int, names: Sequence[str]) -> Iterator[Comparison]:
     """Yield a comparison per embedded model, attack (none and PGD at 1/255) and defense of ``names``.
 
     Raises:
         UserError: a model cannot be loaded.
     """
     for model, dataset in SUBJECTS:
-        one, other = (_outcomes(model, dataset, setting, num_samples, names) for setting in (first, second))
+        one, other = (_outcomes(model, dataset, device, num_samples, names) for device in (first, second))
         for case, outcomes in one.items():
             yield _comparison(case, outcomes, other[case])
 
@@ -78,23 +68,22 @@ def _comparison(case: Case, one: Outcomes, other: Outcomes) -> Comparison:
 
 
 def _outcomes(
-    model: str, dataset: str, setting: Setting, num_samples: int, names: Sequence[str]
+    model: str, dataset: str, device: torch.device, num_samples: int, names: Sequence[str]
 ) -> dict[Case, Outcomes]:
     opened = open_dataset(dataset)
-    classifier = ZeroShotModel(get_model(model).load(setting.device), opened.prompts())
+    classifier = ZeroShotModel(get_model(model).load(device), opened.prompts())
     prepared = PreparedDataset(opened, "native", classifier.model.image_size)
+    size = fixed_batch_size(device, classifier.model.image_size)
     parts: dict[Case, list[Outcomes]] = {}
-    for start in range(0, num_samples, setting.batch_size):
-        positions = range(start, min(start + setting.batch_size, num_samples))
-        for (attack, defense), outcomes in _batch(classifier, prepared, positions, names).items():
-            parts.setdefault((model, dataset, attack, defense), []).append(outcomes)
+    for start in range(0, num_samples, BLOCK_SIZE):
+        images = prepared.batch(range(start, min(start + BLOCK_SIZE, num_samples)), device)
+        for batch in images.split(size):
+            for (attack, defense), outcomes in _batch(classifier, batch, names).items():
+                parts.setdefault((model, dataset, attack, defense), []).append(outcomes)
     return {case: Outcomes.concatenate(found) for case, found in parts.items()}
 
 
-def _batch(
-    classifier: ZeroShotModel, prepared: PreparedDataset, positions: Sequence[int], names: Sequence[str]
-) -> dict[tuple[str, str], Outcomes]:
-    batch = prepared.batch(positions, classifier.model.device)
+def _batch(classifier: ZeroShotModel, batch: Batch, names: Sequence[str]) -> dict[tuple[str, str], Outcomes]:
     chosen: dict[str, Component[Defense]] = {
         name: Component("defense", name) for name in names if _runs_on(classifier, name)
     }

@@ -12,7 +12,7 @@ CPU = torch.device("cpu")
 
 
 def test_a_device_agrees_with_itself(capsys: pytest.CaptureFixture[str]):
-    assert check_devices.report(CPU, CPU, num_samples=4)
+    assert check_devices.report(CPU, CPU, 4, ["none", "ttc", "scc"])
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "noise: the same bits on cpu and cpu"
     assert len(lines) == 1 + 2 * 2 * 3
@@ -22,7 +22,7 @@ def test_a_device_agrees_with_itself(capsys: pytest.CaptureFixture[str]):
 def test_a_difference_fails_the_check(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     one = Comparison(("demo-clip", "demo/shapes", "pgd", "scc"), 200, 1, 1, 0.25)
     monkeypatch.setattr(check_devices, "compare", lambda *_: iter([one]))
-    assert not check_devices.report(CPU, CPU, num_samples=200)
+    assert not check_devices.report(CPU, CPU, 200, ["scc"])
     assert "1 of 200 predictions differ; margins by at most 0.25" in capsys.readouterr().out
 
 
