@@ -18,6 +18,7 @@ from benchmarks.kernels.report import ModelFacts, Report, Row
 from benchmarks.kernels.timing import Budget
 from benchmarks.kernels.workload import EPSILON, Workload
 from scc_core.errors import UserError
+from scc_core.machine.arithmetic import fixed_arithmetic
 
 _QUICK_SIZE = 256
 
@@ -81,7 +82,8 @@ def _rows(settings: Settings, device: torch.device, report: Report) -> Iterator[
         for precision in settings.precisions:
             workload = Workload.make(model, precision, settings.batch_size, settings.num_classes)
             timer = RowTimer(name, workload, flops, report.peaks[precision], settings.budget)
-            yield from timer.rows(settings.attacks, settings.defenses)
+            with fixed_arithmetic(device, tf32=precision == "tf32"):
+                yield from timer.rows(settings.attacks, settings.defenses)
 
 
 def _count(model: TimedModel) -> Flops:

@@ -85,6 +85,7 @@ def _deterministic() -> Iterator[None]:
             restored.callback(setattr, owner, name, getattr(owner, name))
             setattr(owner, name, value)
         for enabled, enable in (
+            (cuda.flash_sdp_enabled(), cuda.enable_flash_sdp),
             (cuda.mem_efficient_sdp_enabled(), cuda.enable_mem_efficient_sdp),
             (cuda.cudnn_sdp_enabled(), cuda.enable_cudnn_sdp),
         ):
