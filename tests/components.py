@@ -203,6 +203,16 @@ class Broken(Defense):
 
 
 @dataclass(frozen=True)
+class BreaksWhenTold(Defense):
+    """Raises in a process whose environment says so."""
+
+    def classify(self, model, images, noise):
+        if os.environ.get("SCCBENCH_TEST_BREAK"):
+            raise RuntimeError("told to break")
+        return model(images)
+
+
+@dataclass(frozen=True)
 class BrokenOnce(Defense):
     """Raises the first time that it is used anywhere, as a component with a passing fault does."""
 

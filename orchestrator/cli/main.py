@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli import cache, compare, fetch, info, metrics, read, run, submit
+from orchestrator.cli import cache, compare, fetch, info, metrics, read, run, submit, verify
 from orchestrator.cli.options import messages, print_line
 from orchestrator.cli.output.warnings import show_warnings_in_one_line
 from scc_core.errors import SccBenchError
@@ -41,6 +41,7 @@ app = typer.Typer(
     help=_HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
 )
 run.register(app)
+verify.register(app)
 submit.register(app)
 read.register(app)
 metrics.register(app)

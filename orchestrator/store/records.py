@@ -1,4 +1,4 @@
-"""What is stored of a run at its start, and the summary that the store returns of it."""
+"""What is stored of a run at its start, and what the store returns of a run and of a block."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+from scc_core.outcomes import Outcomes
 
 COMPLETE = "complete"
 FAILED = "failed"
@@ -84,3 +87,15 @@ class RunSummary(RunRecord):
         if self.outcome is not None:
             return self.outcome
         return "running" if datetime.now(UTC) - self.heartbeat_at < SILENCE else "lost"
+
+
+class StoredBlock(NamedTuple):
+    """What is stored of one block of a cell.
+
+    Attributes:
+        outcomes: of its samples.
+        device: on which it was measured.
+    """
+
+    outcomes: Outcomes
+    device: str

@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from orchestrator.grid.cell import Cell
 from orchestrator.store import leasing
 from orchestrator.store.encoding.insertion import insert_blocks
+from orchestrator.store.encoding.packing import unpack
 from orchestrator.store.encoding.rows import BlockRow, block_rows, cell_row, new_run_id, run_row
 from orchestrator.store.encoding.statements import cell_ids, chunks, insert_new, update_facts
 from orchestrator.store.engine import Database, is_sqlite, parse_url, require_file, shown
@@ -24,7 +25,7 @@ from orchestrator.store.reading.held import held_blocks, held_within
 from orchestrator.store.reading.hits import Hits
 from orchestrator.store.reading.runs import find_run, summaries
 from orchestrator.store.reading.speeds import DeviceTotals, device_totals
-from orchestrator.store.records import INTERRUPTED, OUTCOMES, RunRecord, RunSummary
+from orchestrator.store.records import INTERRUPTED, OUTCOMES, RunRecord, RunSummary, StoredBlock
 from orchestrator.store.schema.columns import RESULTS, RUN_RESULTS
 from orchestrator.store.schema.migrate import migrate
 from orchestrator.store.schema.tables import Block, CellRow, Run, RunCell
@@ -322,6 +323,20 @@ class ResultStore:
         rank = {key: index for index, key in enumerate(keys)}
         ordered = sorted(blocks, key=lambda block: (rank[block.cell], block.number))
         return outcomes_frame(ordered, scores=scores)
+
+    def stored_blocks(self, blocks: Collection[tuple[str, int]]) -> dict[tuple[str, int], StoredBlock]:
+        """Return what is stored of some blocks, each a cell's key and a number; others are missing."""
+        query = select(CellRow.key, Block.number, Block.outcomes, Block.device)
+        query = query.join(Block, Block.cell_id == CellRow.id)
+        numbers = {number for _, number in blocks}
+        found = {}
+        with self._database.reading() as connection:
+            for chunk in chunks(sorted({key for key, _ in blocks})):
+                rows = connection.execute(query.where(CellRow.key.in_(chunk), Block.number.in_(numbers)))
+                for key, number, packed, device in rows:
+                    if (key, number) in blocks:
+                        found[key, number] = StoredBlock(unpack(packed), device)
+        return found
 
     def results(self, run_id: str | None = None) -> pl.DataFrame:
         """Return the view ``results``, or for a run its part of ``run_results``; columns as in :data:`VIEWS`.

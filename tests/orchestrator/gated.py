@@ -20,7 +20,7 @@ GRID = {
     "exclude": f"[{{defense: scc, seed: 1}}, {{defense: '{GATE}', seed: 0}}]",
     "max_samples": "800",
 }
-COLUMNS = ["cell", "position", "sample_id", "label", "prediction"]
+COLUMNS = ["cell", "position", "sample_id", "label", "prediction", "margin", "confidence"]
 
 
 def outcomes(folder: Path) -> pl.DataFrame:

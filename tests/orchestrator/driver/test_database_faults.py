@@ -14,7 +14,7 @@ from tests.orchestrator.gated import open_gate
 from tests.orchestrator.postgresql import Server
 
 GRID = {"defenses": "[none, 'tests.components:WaitsForGate']", "epsilons": "[0]", "max_samples": "800"}
-COLUMNS = ["cell", "position", "sample_id", "label", "prediction"]
+COLUMNS = ["cell", "position", "sample_id", "label", "prediction", "margin", "confidence"]
 BLOCKS = 32
 
 

@@ -1,0 +1,223 @@
+"""The audit of a run: some of its stored blocks are computed again, here or on a cluster, and set beside each other."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import polars as pl
+
+from orchestrator.cluster.capacity import cluster_capacity
+from orchestrator.cluster.options import RunOptions
+from orchestrator.cluster.session import ray_session
+from orchestrator.driver.display import Display, Reporter
+from orchestrator.driver.prepare import prepare
+from orchestrator.driver.progress import Progress
+from orchestrator.grid.cell import Cell
+from orchestrator.grid.schema import parse_grid
+from orchestrator.plan.plan import Plan, make_plan
+from orchestrator.scheduler.device_speeds import HANG_SECONDS, DeviceSpeeds
+from orchestrator.scheduler.scheduler import Scheduler
+from orchestrator.scheduler.task_queue import Task, TaskQueue
+from orchestrator.scheduler.worker_pool import WorkerCounts
+from orchestrator.store import ResultStore
+from scc_core.blocks import BlockRanges, num_blocks
+from scc_core.errors import UserError
+from scc_core.outcomes import BlockResult, Failure, Measurement, Outcomes
+
+NAMES = ("model", "dataset", "attack", "epsilon_255", "threat_model", "defense", "seed")
+_SCHEMA = {
+    "block": pl.Int64(),
+    "samples": pl.Int64(),
+    "predictions_differ": pl.Int64(),
+    "margins_differ": pl.Int64(),
+    "largest_difference": pl.Float64(),
+    "stored_on": pl.String(),
+    "computed_on": pl.String(),
+    "error": pl.String(),
+}
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What came of an audit.
+
+    Attributes:
+        run: its id.
+        blocks: one row per block of a cell that was computed again: the cell's names as in the view ``results``,
+            ``cell``, and ``block``; ``samples``; how many ``predictions_differ`` and ``margins_differ``, the latter in
+            any bit; the ``largest_difference`` of a margin, in logits; what it was ``stored_on`` and ``computed_on``;
+            and the ``error`` of a cell that could not be computed, null otherwise.
+        stored: how many blocks of cells the run has.
+        gone: cells of the run that cannot be computed any more, because the code, the weights or the data are others.
+    """
+
+    run: str
+    blocks: pl.DataFrame
+    stored: int
+    gone: int
+
+    @property
+    def agrees(self) -> bool:
+        """Whether every block could be computed and no prediction differs."""
+        return not self.blocks["predictions_differ"].sum() and self.blocks["error"].null_count() == len(self.blocks)
+
+    @property
+    def verdict(self) -> str:
+        """The outcome in one line."""
+        failed = self.blocks["error"].drop_nulls().len()
+        samples, margins = (int(self.blocks[name].sum()) for name in ("samples", "margins_differ"))
+        predictions = int(self.blocks["predictions_differ"].sum())
+        told = f"{predictions} predictions of {samples} differ"
+        if margins:
+            largest = self.blocks["largest_difference"].drop_nulls().to_numpy().max()
+            told += f", {margins} margins by at most {largest:.2g} logits"
+        else:
+            told += ", no margin differs in any bit"
+        parts = [
+            f"run {self.run}: {len(self.blocks) - failed} of {self.stored} stored blocks were computed again; {told}"
+        ]
+        if failed:
+            parts.append(f"{failed} blocks could not be computed")
+        if self.gone:
+            parts.append(f"{self.gone} cells cannot be: their code, weights or data are no longer those of the run")
+        return "; ".join(parts)
+
+
+def verify_run(
+    run: str | None, database: str, options: RunOptions, display: Display, *, sample: float = 0.05, seed: int = 0
+) -> Verification:
+    """Compute a random sample of a run's stored blocks again, and compare every sample's outcome; nothing is stored.
+
+    Args:
+        run: its id or the beginning of it; None takes the latest.
+        database: URL of the results database, which must exist.
+        options: how to use a cluster or this machine.
+        display: shows what happens.
+        sample: share of the blocks, in (0, 1]. A block is drawn with all cells that share its adversarial images.
+        seed: of the draw.
+
+    Raises:
+        UserError: no such run, it has no stored block, or nothing of it can be computed any more.
+    """
+    if not 0 < sample <= 1:
+        raise UserError(f"sample is {sample!r}, expected a share of the blocks above 0 and at most 1")
+    with ResultStore.open(database, create=False) as store:
+        summary = store.run(run)
+        grid = parse_grid(summary.grid_text, f"the grid of run {summary.id}")
+        prepared = prepare(grid, summary.grid_text, display.notice, stored=True)
+        planned = store.run_cells(summary.id)
+        cells = {cell: planned[cell.key] for cell in prepared.cells if cell.key in planned}
+        if not cells:
+            raise UserError(
+                f"none of the {len(planned)} cells of run {summary.id} can be computed again: the code, the weights or "
+                "the data are no longer those that it was planned with"
+            )
+        held = {
+            key: blocks & BlockRanges.of(range(num_blocks(planned[key])))
+            for key, blocks in store.measured_blocks(cell.key for cell in cells).items()
+        }
+        plan = _plan(cells, held, sample, seed)
+        audit = _Audit(store, Progress(plan))
+        display.say(
+            f"run {summary.id}: {plan.missing} of {sum(map(len, held.values()))} stored blocks to compute again"
+        )
+        with ray_session(options.address), display.reporter(audit.progress) as reporter:
+            audit.reporter = reporter
+            capacity = cluster_capacity(options, grid.cpu_threads)
+            speeds = DeviceSpeeds(options.hang_seconds or HANG_SECONDS)
+            Scheduler(TaskQueue(plan), capacity, audit, speeds).run()
+        blocks = audit.frame({cell.key: cell for cell in cells})
+        stored = sum(len(blocks) for blocks in held.values())
+        return Verification(summary.id, blocks, stored, gone=len(planned) - len(cells))
+
+
+def _plan(cells: Mapping[Cell, int], held: Mapping[str, BlockRanges], sample: float, seed: int) -> Plan:
+    """Return the plan to compute a sample of what is held.
+
+    Raises:
+        UserError: nothing is held.
+    """
+    drawable = sorted({(cell.attack_group, block) for cell in cells for block in held.get(cell.key, BlockRanges())})
+    if not drawable:
+        raise UserError("the run has no stored block to verify")
+    drawn = set(random.Random(seed).sample(drawable, max(1, round(sample * len(drawable)))))
+    spared = {}
+    for cell, samples in cells.items():
+        chosen = (block for block in held.get(cell.key, BlockRanges()) if (cell.attack_group, block) in drawn)
+        spared[cell.key] = BlockRanges.of(range(num_blocks(samples))) - BlockRanges.of_numbers(chosen)
+    return make_plan(cells, lambda keys: {key: spared[key] for key in keys})
+
+
+@dataclass
+class _Audit:
+    """Compares what the workers send with what is stored; the scheduler's result handler."""
+
+    store: ResultStore
+    progress: Progress
+    reporter: Reporter | None = None
+    rows: list[dict[str, object]] = field(default_factory=list)
+
+    def shard_measured(self, worker: int, task: Task, measurement: Measurement) -> None:
+        """Compare the results of a shard."""
+        self.rows += self._compared(measurement.results)
+        self.progress.add(worker, task.shard.model.name, measurement.results)
+
+    def cells_failed(self, failures: dict[str, Failure]) -> None:
+        """Note cells that could not be computed."""
+        self.rows += [{"cell": cell, "error": failure.error} for cell, failure in failures.items()]
+        self.progress.fail(list(failures))
+
+    def workers_counted(self, counts: WorkerCounts) -> None:
+        """Show how many workers are in each state."""
+        self.progress.worker_counts = counts
+
+    def tick(self) -> None:
+        """Refresh the display."""
+        if self.reporter is not None:
+            self.reporter.refresh()
+
+    def _compared(self, results: Sequence[BlockResult]) -> list[dict[str, object]]:
+        stored = self.store.stored_blocks({(result.cell, result.block) for result in results})
+        return [
+            {
+                "cell": result.cell,
+                "block": result.block,
+                "stored_on": stored[result.cell, result.block].device,
+                "computed_on": result.device,
+                **_difference(stored[result.cell, result.block].outcomes, result.outcomes),
+            }
+            for result in results
+        ]
+
+    def frame(self, cells: Mapping[str, Cell]) -> pl.DataFrame:
+        """Return what was compared, with the names of the cells."""
+        names = [
+            {
+                "cell": key,
+                "model": cell.model.name,
+                "dataset": cell.dataset.name,
+                "attack": cell.threat.label,
+                "epsilon_255": cell.epsilon_255,
+                "threat_model": cell.threat_model,
+                "defense": cell.defense.label,
+                "seed": cell.threat.seed,
+            }
+            for key, cell in cells.items()
+        ]
+        rows = pl.DataFrame(self.rows, schema={"cell": pl.String(), **_SCHEMA})
+        return rows.join(pl.DataFrame(names), on="cell").select(*NAMES, "cell", *_SCHEMA).sort(*NAMES, "block")
+
+
+def _difference(stored: Outcomes, found: Outcomes) -> dict[str, object]:
+    if stored.sample_ids.tolist() != found.sample_ids.tolist() or stored.labels.tolist() != found.labels.tolist():
+        return {"samples": len(found), "error": "the block holds other samples or labels than the stored one"}
+    apart = np.abs(stored.margins.astype(np.float64) - found.margins)
+    return {
+        "samples": len(found),
+        "predictions_differ": int(np.count_nonzero(stored.predictions != found.predictions)),
+        "margins_differ": int(np.count_nonzero(stored.margins.view(np.uint32) != found.margins.view(np.uint32))),
+        "largest_difference": float(apart.max()),
+    }
