@@ -8,21 +8,21 @@ import socket
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache, partial
+from functools import partial
 
 import torch
 
 from scc_core.blocks import BLOCK_SIZE, blocks_of_batch, num_blocks
 from scc_core.components.component import Component
-from scc_core.datasets import PreparedDataset, open_dataset
-from scc_core.datasets.pixels.disk_cache import open_disk_cache
 from scc_core.defenses import Defense
-from scc_core.errors import SccBenchError
+from scc_core.errors import DatasetError, SccBenchError
 from scc_core.evaluation.measure import device_name, measure
+from scc_core.identity import DatasetSpec
 from scc_core.models import get_model
 from scc_core.models.base import VisionLanguageModel, ZeroShotModel
 from scc_core.outcomes import BlockResult, Failure, Measurement
 from workers.batch_size import FIRST, LARGEST, BatchSize
+from workers.datasets import PlannedDatasets
 from workers.report import Report, WorkerInfo
 from workers.shard import Shard
 
@@ -54,8 +54,8 @@ class Bench:
         self._given_size = batch_size
         self._sizes: dict[str, BatchSize] = {}
         self._model: VisionLanguageModel | None = None
-        self._classifiers: dict[tuple[str, str, str], ZeroShotModel] = {}
-        self._prepared = lru_cache(maxsize=4)(_prepared)
+        self._classifiers: dict[tuple[DatasetSpec, str], ZeroShotModel] = {}
+        self._datasets = PlannedDatasets()
 
     def info(self) -> WorkerInfo:
         """Return who the worker is."""
@@ -78,12 +78,15 @@ class Bench:
             return self._measure(shard, self._size(shard.model.name, batch_size))
         except Exception as error:
             failure = Failure.of(error)
+            if isinstance(error, DatasetError):
+                # Files may differ from node to node.
+                failure = replace(failure, error=f"{failure.error} (on {self.name})")
             return Report(failures=dict.fromkeys(shard.defenses, failure), draining=self._draining)
 
     def _measure(self, shard: Shard, size: BatchSize) -> Report:
         report = Report()
         model = self._classifier(shard)
-        dataset = self._prepared(shard.dataset.name, shard.dataset.preprocessing, model.model.image_size)
+        dataset = self._datasets.prepared(shard.dataset, model.model.image_size)
         measure_blocks = partial(measure, model, dataset, threat=shard.threat)
         defending, blocks = shard.defenses, shard.blocks
         while blocks and defending and not self._draining:
@@ -130,14 +133,9 @@ class Bench:
                     f"but the run was planned for {shard.model.digest[:12]}"
                 )
             self._model = entry.load(self.device)
-        key = (shard.dataset.name, shard.dataset.version, shard.precision)
+        key = (shard.dataset, shard.precision)
         if key not in self._classifiers:
-            dataset = open_dataset(shard.dataset.name)
-            if dataset.version != shard.dataset.version:
-                raise SccBenchError(
-                    f"dataset {shard.dataset.name} has version {dataset.version} on {self.name}, "
-                    f"but the run was planned for {shard.dataset.version}"
-                )
+            dataset = self._datasets.prepared(shard.dataset, self._model.image_size).dataset
             self._classifiers[key] = ZeroShotModel(self._model, dataset.prompts(), shard.precision)
         return self._classifiers[key]
 
@@ -169,7 +167,3 @@ def _passes(results: Sequence[BlockResult]) -> int:
     costs = [*attacks.values(), *(result.defense for result in results)]
     passes = sum(cost.work for cost in costs)
     return passes or sum(len(result.outcomes) for result in results)
-
-
-def _prepared(name: str, preprocessing: str, image_size: int) -> PreparedDataset:
-    return PreparedDataset(open_dataset(name), preprocessing, image_size, disk_cache=open_disk_cache())
