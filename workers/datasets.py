@@ -41,18 +41,15 @@ class PlannedDatasets:
 
 
 def _opened(spec: DatasetSpec, changed: str | None) -> Dataset:
-    since = f": {changed} has changed" if changed else ""
+    since = f"{changed} was changed or replaced: " if changed else ""
     try:
         dataset = open_dataset(spec.name)
         version = dataset.version
     except UserError as error:
-        raise DatasetError(f"{error}{since}") from error
+        raise DatasetError(f"{since}{error}") from error
+    planned = "than the run was planned for"
     if version != spec.version:
-        raise DatasetError(
-            f"dataset {spec.name} has version {version}, but the run was planned for {spec.version}{since}"
-        )
+        raise DatasetError(f"{since}dataset {spec.name} has another version {planned}: {version}, not {spec.version}")
     if prompts_digest(dataset.prompts()) != spec.prompts:
-        raise DatasetError(
-            f"dataset {spec.name} has other class names or templates than the run was planned for{since}"
-        )
+        raise DatasetError(f"{since}dataset {spec.name} has other class names or templates {planned}")
     return dataset

@@ -234,7 +234,10 @@ def test_images_are_decoded_once_for_all_shards_and_benches(monkeypatch, tmp_pat
             {"model": ModelSpec("tests.components:tiny", "11" * 32)},
             "have digest 000000000000, but the run was planned for 111111111111",
         ),
-        ({"dataset": replace(DATASET, version="2")}, r"has version 1, but the run was planned for 2 \(on .*\)"),
+        (
+            {"dataset": replace(DATASET, version="2")},
+            r"has another version than the run was planned for: 1, not 2 \(on .*\)",
+        ),
         ({"model": ModelSpec("tests.components:missing", "")}, "cannot be imported"),
         ({"threat": Threat(Component("attack", "pgd", {"num_steps": 0}), 4 / 255)}, "out of range"),
     ],

@@ -18,6 +18,7 @@ from scc_core.evaluation.threat import Threat
 from scc_core.identity import DatasetSpec, ModelSpec
 from scc_core.outcomes import Outcomes
 from scc_core.prompts import prompts_digest
+from tests.components import NoiseImages
 from tests.miniatures.own import image_bytes, write_archive
 from workers.bench import Bench
 from workers.report import Report
@@ -54,7 +55,9 @@ def shard(*blocks: int, name: str = "folder:scans") -> Shard:
     """What a driver that opens the dataset now would plan."""
     dataset = open_dataset(name)
     prompts = prompts_digest(dataset.prompts())
-    spec = DatasetSpec(name, dataset.version, "all", ORDER_VERSION, "native", prompts, 2, len(dataset))
+    spec = DatasetSpec(
+        name, dataset.version, "all", ORDER_VERSION, "native", prompts, len(dataset.class_names), len(dataset)
+    )
     model = ModelSpec("tests.components:tiny", "00" * 32)
     return Shard(model, spec, "float32", Threat(None, 0.0), {"n": Component("defense", "none")}, blocks)
 
@@ -74,17 +77,26 @@ def same(one: Outcomes, two: Outcomes) -> bool:
 
 
 CHANGES: dict[str, tuple[Callable[[Path], object], str]] = {
-    "a label": (lambda root: (root / "labels.csv").write_text(table({7: "a"})), "labels.csv has changed"),
+    "a label": (lambda root: (root / "labels.csv").write_text(table({7: "a"})), "labels.csv"),
     "a line fewer": (
         lambda root: (root / "labels.csv").write_text(table({}).rpartition("\n1")[0]),
-        "labels.csv has changed",
+        "labels.csv",
     ),
-    "no table": (lambda root: (root / "labels.csv").unlink(), "labels.csv has changed"),
-    "a broken table": (lambda root: (root / "labels.csv").write_text("path;label\n"), "labels.csv has changed"),
-    "class names": (lambda root: (root / "classnames.txt").write_text("well\nill\n"), "classnames.txt has changed"),
-    "no class names": (lambda root: (root / "classnames.txt").unlink(), "classnames.txt has changed"),
-    "templates": (lambda root: (root / "templates.txt").write_text("a photo of a {}.\n"), "templates.txt has changed"),
-    "no data": (shutil.rmtree, "(templates|classnames).txt has changed"),
+    "no table": (lambda root: (root / "labels.csv").unlink(), "labels.csv"),
+    "a broken table": (
+        lambda root: (root / "labels.csv").write_text("path;label\n"),
+        "labels.csv",
+    ),
+    "class names": (
+        lambda root: (root / "classnames.txt").write_text("well\nill\n"),
+        "classnames.txt",
+    ),
+    "no class names": (lambda root: (root / "classnames.txt").unlink(), "classnames.txt"),
+    "templates": (
+        lambda root: (root / "templates.txt").write_text("a photo of a {}.\n"),
+        "templates.txt",
+    ),
+    "no data": (shutil.rmtree, "(templates|classnames).txt"),
 }
 
 
@@ -96,7 +108,7 @@ def test_labels_names_and_templates_that_change_fail_the_next_shard_and_any_othe
     make, text = CHANGES[change]
     make(scans)
     for _ in range(2):
-        assert re.search(f": {text} \\(on {bench.name}\\)$", error(bench.run(planned)))
+        assert re.search(f"^DatasetError: {text} was changed or replaced: .*scans", error(bench.run(planned)))
     said = error(Bench("cpu", batch_size=50).run(planned))
     assert re.search("scans", said)
     assert "\n" not in said
@@ -156,6 +168,46 @@ def test_an_image_that_changes_fails_its_shard_by_name_until_it_is_restored(scan
     assert same(outcomes(bench.run(planned)), expected)
 
 
+def test_a_folder_that_is_a_link_to_another_copy_fails_the_next_shard(scans, tmp_path):
+    link = scans.parent / "link"
+    link.symlink_to(scans)
+    bench = Bench("cpu", batch_size=50)
+    planned = shard(0, 1, name="folder:link")
+    before = outcomes(bench.run(planned))
+    other, same_again = (shutil.copytree(scans, tmp_path / name) for name in ("other", "same"))
+    write_images(other, seed=1)
+    link.unlink()
+    link.symlink_to(other)
+    assert "classnames.txt was changed or replaced: dataset folder:link has another" in error(bench.run(planned))
+    link.unlink()
+    link.symlink_to(same_again)
+    assert same(outcomes(bench.run(planned)), before)
+
+
+class Dated(NoiseImages):
+    """A dataset of the user's own whose version is read from a file whenever it is asked for."""
+
+    edition = "1"
+
+    @property
+    def version(self):
+        return self.edition
+
+    @version.setter
+    def version(self, value):
+        pass
+
+
+def test_an_own_dataset_that_says_another_version_by_now_fails_the_next_shard(monkeypatch):
+    name = f"{__name__}:Dated"
+    bench = Bench("cpu", batch_size=50)
+    planned = shard(0, name=name)
+    assert bench.run(planned).failures == {}
+    monkeypatch.setattr(Dated, "edition", "2")
+    assert f"dataset {name} has another version than the run was planned for: 2, not 1" in error(bench.run(planned))
+    assert bench.run(shard(0, name=name)).failures == {}
+
+
 def test_an_archive_that_is_replaced_fails_the_next_shard_by_name(data_root, monkeypatch):
     monkeypatch.setenv("SCCBENCH_PREPARED_GIB", "1")
     root = data_root / "animals"
@@ -176,6 +228,6 @@ def test_an_archive_that_is_replaced_fails_the_next_shard_by_name(data_root, mon
     planned = shard(0, name="webdataset:animals")
     before = outcomes(bench.run(planned))
     write("10")
-    assert "test/0.tar has changed (on " in error(bench.run(planned))
+    assert "test/0.tar was changed or replaced: dataset webdataset:animals has another" in error(bench.run(planned))
     write("01")
     assert same(outcomes(bench.run(planned)), before)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import os
 import pkgutil
@@ -20,10 +21,13 @@ from scc_core.datasets.cards import describe_card, published_names
 from scc_core.datasets.files import readers
 from scc_core.datasets.files.decoding import is_image_name
 from scc_core.datasets.files.file_dataset import FileDataset
-from scc_core.datasets.files.readable_samples import Subset
-from scc_core.datasets.files.samples import Samples
+from scc_core.datasets.files.manifest import read_manifest
+from scc_core.datasets.files.readable_samples import Subset, leave_out_unreadable
+from scc_core.datasets.files.readers import npz
+from scc_core.datasets.files.samples import FileSamples, Sample, Samples
+from scc_core.datasets.own import tar_shards
 from scc_core.datasets.pixels.disk_cache import DiskCache
-from scc_core.errors import ChangedDataError, DatasetError, SccBenchError
+from scc_core.errors import ChangedDataError, DatasetError, SccBenchError, UserError
 from tests.miniatures import MINIATURES, images, medical
 from tests.miniatures.images import write_image
 from tests.miniatures.own import write_bad_folder, write_class_folders, write_webdataset
@@ -256,3 +260,80 @@ def test_texts_that_come_and_class_folders_that_come_or_change_are_noticed(data_
         change()
         assert dataset.changed_file() == file
         assert described(name) != before
+
+
+def test_an_image_that_moves_to_another_class_folder_is_noticed_in_a_published_dataset(data_root):
+    MINIATURES["eurosat"](data_root)
+    dataset = opened("eurosat")
+    image = data_files(dataset)[0]
+    image.rename(data_root / "eurosat" / "2750" / "River" / image.name)
+    assert dataset.changed_file() == f"2750/{image.parent.name}"
+
+
+def test_a_kept_digest_that_never_was_the_file_s_is_forgotten_with_the_first_refusal(data_root):
+    """A file may change without its stamp where a system's clock is coarse: no run may be stuck with that."""
+    write_folder(data_root)
+    version = opened("folder:animals").version
+    (kept,) = (data_root.parent / "cache" / "manifests").glob("*.txt")
+    digest = hashlib.sha256((data_root / "animals/cat/2.jpg").read_bytes()).hexdigest()
+    kept.write_text(kept.read_text().replace(digest, "0" * 64))
+    stale = opened("folder:animals")
+    assert stale.version != version
+    with pytest.raises(ChangedDataError, match=r"^cat/2\.jpg has changed: it is not what version"):
+        all_images(stale)
+    assert opened("folder:animals").version == version
+    assert len(all_images(opened("folder:animals"))) == 4
+
+
+def test_a_digest_of_contents_is_that_of_their_bytes_in_their_order(data_root):
+    write_folder(data_root)
+    dataset = opened("folder:animals")
+    digests = {dataset.content_digest(chosen) for chosen in ([0, 1], [1, 0], [0], [])}
+    assert len(digests) == 4
+    path = data_root / "animals" / dataset.samples.ids[1]
+    path.write_bytes(path.read_bytes() + b"\0")
+    again = opened("folder:animals")
+    assert again.content_digest([0]) == dataset.content_digest([0])
+    assert again.content_digest([0, 1]) not in digests
+
+
+class Restless(FileSamples):
+    """Its first file is written to whenever it is read."""
+
+    def content(self, index):
+        content = super().content(index)
+        if index == 0:
+            self.path(0).write_bytes(content + b"more")
+        return content
+
+
+def test_a_file_that_changes_while_it_is_hashed_or_checked_is_refused(data_root):
+    write_folder(data_root)
+    samples = Restless(data_root / "animals", [Sample("cat/1.png", 0), Sample("cat/2.jpg", 0)])
+    for read in (read_manifest, leave_out_unreadable):
+        with pytest.raises(UserError, match=r"dataset set: cat/1\.png changes while it is read"):
+            read(samples, "set", data_root)
+    assert list((data_root.parent / "cache").rglob("*.txt")) == []
+
+
+def test_an_archive_that_changes_while_it_is_indexed_or_unpacked_is_refused(data_root, monkeypatch):
+    write_webdataset(data_root / "animals")
+    build, unpack = tar_shards._build, npz._unpack
+    monkeypatch.setattr(tar_shards, "_build", lambda path: (build(path), os.utime(path))[0])
+    with pytest.raises(UserError, match=r"0\.tar changes while it is read"):
+        open_dataset("webdataset:animals")
+    medical.WRITERS["dermamnist"](data_root)
+    monkeypatch.setattr(npz, "_unpack", lambda path, *rest: (unpack(path, *rest), os.utime(path)))
+    with pytest.raises(UserError, match=r"dermamnist\.npz changes while it is read"):
+        open_dataset("dermamnist")
+
+
+def test_names_that_are_no_text_are_told_in_one_line_that_can_be_stored(data_root):
+    write_folder(data_root)
+    odd = data_root / "animals" / "cat" / os.fsdecode(b"gr\xfc\nn.png")
+    (data_root / "animals" / "cat" / "1.png").rename(odd)
+    dataset = PreparedDataset(opened("folder:animals"), "native", SIDE)
+    odd.write_bytes(b"")
+    with pytest.raises(DatasetError, match=r"cat/gr\? n\.png has changed") as caught:
+        dataset.batch(range(4), CPU)
+    assert str(caught.value).isprintable()
