@@ -247,6 +247,7 @@ def test_each_file_that_labels_and_names_come_from_is_watched(name, data_root):
 def test_texts_that_come_and_class_folders_that_come_or_change_are_noticed(data_root):
     write_class_folders(data_root / "animals", {"cat": ["1.png", "2.png"], "dog": ["1.png"]})
     root, name = data_root / "animals", "folder:animals"
+    (root / "dog" / "left_out.png").write_bytes(b"")
     changes: list[tuple[Callable[[], object], str]] = [
         (lambda: (root / "owl").mkdir(), "the folder animals"),
         (lambda: (root / "templates.txt").write_text("an image of a {}.\n"), "templates.txt"),
