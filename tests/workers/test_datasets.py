@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -134,6 +135,15 @@ def test_a_worker_of_a_long_session_measures_the_images_and_labels_of_the_run_at
     new = outcomes(bench.run(shard(0, 1)))
     assert same(new, outcomes(Bench("cpu", batch_size=50).run(shard(0, 1))))
     assert not same(new, old)
+
+
+def test_a_dataset_in_another_preprocessing_is_another(scans):
+    bench = Bench("cpu", batch_size=50)
+    native = shard(0)
+    paper = replace(native, dataset=replace(native.dataset, preprocessing="paper"))
+    first = outcomes(bench.run(native))
+    assert same(outcomes(bench.run(paper)), outcomes(Bench("cpu", batch_size=50).run(paper)))
+    assert not same(outcomes(bench.run(paper)), first)
 
 
 def overwrite(path: Path) -> None:
