@@ -36,6 +36,14 @@ class ComponentError(SccBenchError):
     """A model, attack or defense broke its contract while computing; the text names it, the sample and the reason."""
 
 
+class DatasetError(ComponentError):
+    """A dataset could not give a sample, or gave no image; the text names both."""
+
+
+class ChangedDataError(SccBenchError):
+    """A file of a dataset is no longer the one that the dataset's version was made from; the text names it."""
+
+
 _SHORT = reprlib.Repr()
 _SHORT.maxlevel, _SHORT.maxdict, _SHORT.maxlist, _SHORT.maxtuple, _SHORT.maxset = 2, 4, 4, 4, 4
 _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 120

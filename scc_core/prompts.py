@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Mapping, Sequence
 
@@ -33,6 +35,14 @@ def render_prompts(class_names: Sequence[str], templates: Sequence[str]) -> Mapp
         key = name if name not in rendered else f"{name} (class {label})"
         rendered[key] = tuple(template.format(name) for template in templates)
     return rendered
+
+
+def prompts_digest(prompts: Mapping[str, tuple[str, ...]]) -> str:
+    """Return the SHA-256 of class names and rendered prompts as 64 hexadecimal digits, a part of every cell's key."""
+    text = json.dumps(
+        [[name, list(texts)] for name, texts in prompts.items()], separators=(",", ":"), ensure_ascii=False
+    )
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def plain_name(key: str) -> str:

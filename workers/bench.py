@@ -7,17 +7,16 @@ import os
 import socket
 import time
 from dataclasses import replace
-from functools import lru_cache
 
 import torch
 
-from scc_core.datasets import PreparedDataset, open_dataset
-from scc_core.datasets.pixels.disk_cache import open_disk_cache
-from scc_core.errors import SccBenchError
+from scc_core.errors import DatasetError, SccBenchError
 from scc_core.evaluation.measure import device_name, fixed_batch_size, measure
+from scc_core.identity import DatasetSpec
 from scc_core.models import get_model
 from scc_core.models.base import VisionLanguageModel, ZeroShotModel
 from scc_core.outcomes import Failure
+from workers.datasets import PlannedDatasets
 from workers.report import Report, WorkerInfo
 from workers.shard import Shard
 
@@ -50,8 +49,8 @@ class Bench:
         self._batch_size = batch_size
         self._batch_sizes: dict[str, int] = {}
         self._model: VisionLanguageModel | None = None
-        self._classifiers: dict[tuple[str, str, str], ZeroShotModel] = {}
-        self._prepared = lru_cache(maxsize=4)(_prepared)
+        self._classifiers: dict[tuple[DatasetSpec, str], ZeroShotModel] = {}
+        self._datasets = PlannedDatasets()
 
     def info(self) -> WorkerInfo:
         """Return who the worker is."""
@@ -69,12 +68,15 @@ class Bench:
             return self._measure(shard)
         except Exception as error:
             failure = Failure.of(error)
+            if isinstance(error, DatasetError):
+                # Files may differ from node to node.
+                failure = replace(failure, error=f"{failure.error} (on {self.name})")
             return Report(failures=dict.fromkeys(shard.defenses, failure), draining=self._draining)
 
     def _measure(self, shard: Shard) -> Report:
         report = Report()
         model = self._classifier(shard)
-        dataset = self._prepared(shard.dataset.name, shard.dataset.preprocessing, model.model.image_size)
+        dataset = self._datasets.prepared(shard.dataset, model.model.image_size)
         defending, blocks = shard.defenses, shard.blocks
         while blocks and defending and not self._draining:
             images = self._images_at_a_time(model.model, shard.max_batch_size)
@@ -123,14 +125,9 @@ class Bench:
                     f"but the run was planned for {shard.model.digest[:12]}"
                 )
             self._model = entry.load(self.device)
-        key = (shard.dataset.name, shard.dataset.version, shard.precision)
+        key = (shard.dataset, shard.precision)
         if key not in self._classifiers:
-            dataset = open_dataset(shard.dataset.name)
-            if dataset.version != shard.dataset.version:
-                raise SccBenchError(
-                    f"dataset {shard.dataset.name} has version {dataset.version} on {self.name}, "
-                    f"but the run was planned for {shard.dataset.version}"
-                )
+            dataset = self._datasets.prepared(shard.dataset, self._model.image_size).dataset
             self._classifiers[key] = ZeroShotModel(self._model, dataset.prompts(), shard.precision)
         return self._classifiers[key]
 
@@ -138,7 +135,3 @@ class Bench:
         gc.collect()
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
-
-
-def _prepared(name: str, preprocessing: str, image_size: int) -> PreparedDataset:
-    return PreparedDataset(open_dataset(name), preprocessing, image_size, disk_cache=open_disk_cache())

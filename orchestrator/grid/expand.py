@@ -10,7 +10,7 @@ from functools import partial
 from itertools import product
 from typing import Any
 
-from orchestrator.grid.cell import NO_DEFENSE, TRANSFER, Cell, digest
+from orchestrator.grid.cell import NO_DEFENSE, TRANSFER, Cell
 from orchestrator.grid.not_fetched import NOT_FETCHED, Absences
 from orchestrator.grid.schema import Exclude, Grid, ThreatModel
 from scc_core.attacks import Attack
@@ -25,6 +25,7 @@ from scc_core.evaluation.adaptive import STRONGEST_FIRST, choose_gradients
 from scc_core.evaluation.threat import Adaptive, Threat
 from scc_core.identity import DatasetSpec, ModelSpec
 from scc_core.models import get_model
+from scc_core.prompts import prompts_digest
 
 
 @dataclass(frozen=True)
@@ -194,7 +195,7 @@ def _specification(
         split=described.card.split,
         order=ORDER_VERSION,
         preprocessing=preprocessing,
-        prompts=digest(list(described.prompts().items())),
+        prompts=prompts_digest(described.prompts()),
         classes=len(described.class_names),
         size=size,
         demonstration=described.card.demonstration,

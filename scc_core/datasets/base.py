@@ -87,6 +87,14 @@ class Dataset(ABC):
         raises fails the cells that need the sample, with the names of both in the error.
         """
 
+    def content_digest(self, indices: Sequence[int]) -> str:  # noqa: ARG002
+        """Return a digest of what the images at ``indices`` are made from; empty where the version alone tells it."""
+        return ""
+
+    def changed_file(self) -> str | None:
+        """Return a file that labels, names or prompts came from and that has changed since; None if there is none."""
+        return None
+
     @property
     def name(self) -> str:
         """The name under which grids and results know the dataset."""

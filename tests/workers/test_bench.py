@@ -15,6 +15,7 @@ from scc_core.datasets.order import sample_order
 from scc_core.defenses import Defense
 from scc_core.evaluation.threat import Threat
 from scc_core.identity import DatasetSpec, ModelSpec
+from scc_core.prompts import prompts_digest
 from tests.components import NoiseImages, tiny
 from workers.bench import Bench
 from workers.shard import Shard
@@ -22,7 +23,8 @@ from workers.shard import Shard
 PGD = Component("attack", "pgd", {"num_steps": 2})
 NONE = Component("defense", "none")
 HUNGRY = Component("defense", "tests.workers.test_bench:FitsTwelve")
-DATASET = DatasetSpec("tests.components:noise_images", "1", "test", "1", "native", "", classes=4, size=800)
+PROMPTS = prompts_digest(NoiseImages().prompts())
+DATASET = DatasetSpec("tests.components:noise_images", "1", "test", "1", "native", PROMPTS, classes=4, size=800)
 SHARD = Shard(
     model=ModelSpec("tests.components:tiny", "00" * 32),
     dataset=DATASET,
@@ -218,7 +220,10 @@ def test_images_are_decoded_once_for_all_shards_and_benches(monkeypatch, tmp_pat
             {"model": ModelSpec("tests.components:tiny", "11" * 32)},
             "have digest 000000000000, but the run was planned for 111111111111",
         ),
-        ({"dataset": replace(DATASET, version="2")}, "has version 1 on .*, but the run was planned for 2"),
+        (
+            {"dataset": replace(DATASET, version="2")},
+            r"has another version than the run was planned for: 1, not 2 \(on .*\)",
+        ),
         ({"model": ModelSpec("tests.components:missing", "")}, "cannot be imported"),
         ({"threat": Threat(Component("attack", "pgd", {"num_steps": 0}), 4 / 255)}, "out of range"),
     ],

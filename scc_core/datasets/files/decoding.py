@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import os
 import warnings
-from pathlib import Path, PurePath
+from pathlib import PurePath
 
 import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
@@ -51,19 +51,6 @@ class UnreadableImageError(UserError):
 def is_image_name(name: str | PurePath) -> bool:
     """Tell whether a file of this name is taken for an image."""
     return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES  # noqa: PTH122 -- asked of every file of a folder
-
-
-def decode(path: Path) -> Uint8Image:
-    """Decode an image file; see :func:`decode_bytes`.
-
-    Raises:
-        UnreadableImageError: no such file, or no image that can be decoded to its end.
-    """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise UnreadableImageError(str(path), error.strerror or str(error)) from None
-    return decode_bytes(content, str(path))
 
 
 def decode_bytes(content: bytes, name: str) -> Uint8Image:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -40,12 +41,20 @@ class Manifest:
             digest.update(f"{row.sha256} {row.label} ".encode() + os.fsencode(row.id) + b"\n")
         return digest.hexdigest()
 
+    def holds(self, index: int, content: bytes) -> bool:
+        """Tell whether ``content`` is the one that sample ``index`` had when the manifest was made."""
+        return hashlib.sha256(content).hexdigest() == self.rows[index].sha256
+
+    def content_digest(self, indices: Iterable[int]) -> str:
+        """Return the SHA-256 over the contents of some samples."""
+        return hashlib.sha256("".join([self.rows[index].sha256 for index in indices]).encode()).hexdigest()
+
 
 def read_manifest(samples: Samples, name: str, folder: Path) -> Manifest:
     """Return the manifest of ``samples``; hash only what changed since the last time.
 
-    The digests are kept below :func:`~scc_core.machine.folders.cache_folder`, each valid while its files keep size and
-    time of change. Of several processes one hashes and the others wait for it.
+    The digests are kept below :func:`~scc_core.machine.folders.cache_folder`, each valid while its files keep their
+    stamps (:mod:`~scc_core.datasets.files.stamps`). Of several processes one hashes and the others wait for it.
 
     Args:
         samples: what a reader found.
@@ -53,8 +62,13 @@ def read_manifest(samples: Samples, name: str, folder: Path) -> Manifest:
         folder: the dataset's folder; with ``name`` it tells the caches of several copies apart.
 
     Raises:
-        UserError: a file of the dataset is missing or cannot be read.
+        UserError: a file of the dataset is missing, cannot be read, or changes while it is read.
     """
     digests = _CONTENT_DIGEST.of(samples, name, folder)
     rows = zip(samples.ids, samples.labels.tolist(), strict=True)
     return Manifest(tuple(ManifestRow(id_, label, digests[id_]) for id_, label in rows))
+
+
+def forget_digest(sample: str, name: str, folder: Path) -> None:
+    """Hash the sample of this id the next time that a manifest is read, whatever the stamps of its files say."""
+    _CONTENT_DIGEST.forget(sample, name, folder)

@@ -39,11 +39,19 @@ def leave_out_unreadable(samples: Samples, name: str, folder: Path) -> ReadableS
 
 
 def decoding_fault(samples: Samples, index: int) -> str:
-    """Return why sample ``index`` cannot be decoded; the empty string if it can."""
+    """Return why sample ``index`` cannot be read and decoded; the empty string if it can.
+
+    Raises:
+        FileNotFoundError: its file is gone since it was found.
+    """
     try:
         samples.image(index)
     except UnreadableImageError as error:
         return error.reason
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        return error.strerror or str(error)
     return ""
 
 
@@ -63,14 +71,15 @@ class Subset(Samples):
         self._indices = tuple(indices)
         self.labels = samples.labels[list(indices)]
         self.ids = tuple(samples.ids[index] for index in indices)
-
-    def image(self, index: int) -> Uint8Image:
-        """Decode sample ``index`` of those kept."""
-        return self._samples.image(self._indices[index])
+        self.sources = samples.sources
 
     def content(self, index: int) -> bytes:
         """Return the content of sample ``index`` of those kept."""
         return self._samples.content(self._indices[index])
+
+    def decode(self, index: int, content: bytes) -> Uint8Image:
+        """Decode sample ``index`` of those kept."""
+        return self._samples.decode(self._indices[index], content)
 
     def files_of(self, index: int) -> Sequence[str | Path]:
         """Return the files of sample ``index`` of those kept."""

@@ -5,16 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
 from tqdm import tqdm
 
 from scc_core.datasets.files.samples import Samples
+from scc_core.datasets.files.stamps import stamp
 from scc_core.errors import UserError
 from scc_core.machine.file_lock import file_lock
 from scc_core.machine.folders import cache_folder, keep
@@ -24,9 +26,9 @@ _SECONDS_BEFORE_PROGRESS = 2.0
 
 
 class _Entry(NamedTuple):
-    """A value, and the sizes and times of change that the sample's files had when it was computed."""
+    """A value, and the stamps that the sample's files had when it was computed."""
 
-    stamp: str
+    stamps: str
     value: str
 
 
@@ -49,8 +51,8 @@ class SampleProperty:
     def of(self, samples: Samples, name: str, folder: Path) -> dict[str, str]:
         """Return the value of every sample by the sample's id; compute only what changed since the last time.
 
-        A value holds while the sample's files keep their size and time of change. Of several processes one computes
-        and the others wait for it.
+        A value holds while the sample's files keep their stamps. Of several processes one computes and the others wait
+        for it.
 
         Args:
             samples: what a reader found.
@@ -58,21 +60,31 @@ class SampleProperty:
             folder: the dataset's folder; with ``name`` it tells the values of several copies apart.
 
         Raises:
-            UserError: a file of the dataset is missing or cannot be read.
+            UserError: a file of the dataset is missing, cannot be read, or changes while it is read.
         """
-        key = hashlib.sha256(os.fsencode(f"{name}\0{folder.absolute()}")).hexdigest()
-        cache = cache_folder() / self.folder / f"{key[:32]}.txt"
+        cache = self._cache(name, folder)
         try:
             stamps = _stamps(samples)
             known = self._load(cache)
             if not all(_holds(known, *sample) for sample in zip(samples.ids, stamps, strict=True)):
                 known = self._update(cache, samples, stamps, name)
         except OSError as error:
-            raise UserError(
-                f"dataset {name}: {error.strerror}: {error.filename}; `sccbench doctor --dataset {name}` checks the "
-                "files"
-            ) from None
+            reason = f"{error.strerror or error}: {error.filename}"
+            raise UserError(f"dataset {name}: {reason}; `sccbench doctor --dataset {name}` checks the files") from None
         return {id_: known[id_].value for id_ in samples.ids}
+
+    def forget(self, id_: str, name: str, folder: Path) -> None:
+        """Compute the value of a sample anew the next time, since it does not hold although the stamps may say so."""
+        cache = self._cache(name, folder)
+        if cache.exists():
+            with suppress(OSError), file_lock(cache.with_suffix(".lock")):
+                known = self._load(cache)
+                if known.pop(id_, None):
+                    self._keep(cache, known)
+
+    def _cache(self, name: str, folder: Path) -> Path:
+        key = hashlib.sha256(os.fsencode(f"{name}\0{folder.absolute()}")).hexdigest()
+        return cache_folder() / self.folder / f"{key[:32]}.txt"
 
     def _update(self, cache: Path, samples: Samples, stamps: Sequence[str], name: str) -> dict[str, _Entry]:
         """Compute and keep the values that no other process has computed since they were read."""
@@ -85,8 +97,13 @@ class SampleProperty:
             known = self._load(cache)
 
             def entry(index: int) -> _Entry:
-                id_, stamp = samples.ids[index], stamps[index]
-                return known[id_] if _holds(known, id_, stamp) else _Entry(stamp, self.compute(samples, index))
+                id_, before = samples.ids[index], stamps[index]
+                if _holds(known, id_, before):
+                    return known[id_]
+                value = self.compute(samples, index)
+                if _stamp(samples, index, stamp) != before:
+                    raise UserError(f"dataset {name}: {id_} changes while it is read")
+                return _Entry(before, value)
 
             with ThreadPoolExecutor(_THREADS) as pool:
                 entries = tqdm(
@@ -98,32 +115,31 @@ class SampleProperty:
                     disable=None,
                 )
                 updated = dict(zip(samples.ids, entries, strict=True))
-            lines = [f"{self.version} {len(updated)}", *(json.dumps([id_, *entry]) for id_, entry in updated.items())]
-            keep(cache, "\n".join(lines) + "\n")
+            self._keep(cache, updated)
         return updated
+
+    def _keep(self, cache: Path, entries: Mapping[str, _Entry]) -> None:
+        lines = [f"{self.version} {len(entries)}", *(json.dumps([id_, *entry]) for id_, entry in entries.items())]
+        keep(cache, "\n".join(lines) + "\n")
 
     def _load(self, cache: Path) -> dict[str, _Entry]:
         """Return the kept values by sample id; none if the file is missing, damaged or of another version."""
         with suppress(OSError, ValueError):
             first, *lines = cache.read_text(encoding="utf-8").splitlines()
             if first == f"{self.version} {len(lines)}":
-                return {id_: _Entry(stamp, value) for id_, stamp, value in map(json.loads, lines)}
+                return {id_: _Entry(before, value) for id_, before, value in map(json.loads, lines)}
         return {}
 
 
 def _stamps(samples: Samples) -> list[str]:
-    """Return for every sample the sizes (bytes) and times of change (ns) of its files."""
-    seen: dict[str | Path, str] = {}
-    stamps = []
-    for index in range(len(samples)):
-        files = samples.files_of(index)
-        for path in files:
-            if path not in seen:
-                status = os.stat(path)  # noqa: PTH116 -- a Path for each of many files is slow
-                seen[path] = f"{status.st_size}:{status.st_mtime_ns}"
-        stamps.append(" ".join([seen[path] for path in files]))
-    return stamps
+    """Return the stamps of every sample's files; each file is asked once."""
+    stamp_once = lru_cache(maxsize=None)(stamp)
+    return [_stamp(samples, index, stamp_once) for index in range(len(samples))]
 
 
-def _holds(known: dict[str, _Entry], id_: str, stamp: str) -> bool:
-    return id_ in known and known[id_].stamp == stamp
+def _stamp(samples: Samples, index: int, stamp_of: Callable[[str | Path], str]) -> str:
+    return " ".join([stamp_of(path) for path in samples.files_of(index)])
+
+
+def _holds(known: Mapping[str, _Entry], id_: str, stamps: str) -> bool:
+    return id_ in known and known[id_].stamps == stamps

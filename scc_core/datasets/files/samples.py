@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from scc_core.datasets.base import Labels, Uint8Image
-from scc_core.datasets.files.decoding import decode
+from scc_core.datasets.files.decoding import decode_bytes
 
 
 class Sample(NamedTuple):
@@ -27,18 +27,32 @@ class Samples(ABC):
     Attributes:
         labels: ``(N,)`` int64.
         ids: for every sample what names it within the dataset, such as its relative path.
+        sources: files and folders that labels, ids or pixels of several samples were read from, such as lists.
     """
 
     labels: Labels
     ids: Sequence[str]
-
-    @abstractmethod
-    def image(self, index: int) -> Uint8Image:
-        """Return sample ``index`` as ``(H, W, 3)`` uint8 RGB."""
+    sources: Sequence[Path] = ()
 
     @abstractmethod
     def content(self, index: int) -> bytes:
-        """Return the bytes whose SHA-256 identifies sample ``index``: its encoded file, or its raw pixels."""
+        """Return the bytes whose SHA-256 identifies sample ``index``: its encoded file, or its raw pixels.
+
+        Raises:
+            OSError: they cannot be read.
+        """
+
+    @abstractmethod
+    def decode(self, index: int, content: bytes) -> Uint8Image:
+        """Return sample ``index`` as ``(H, W, 3)`` uint8 RGB, from its content alone.
+
+        Raises:
+            UnreadableImageError: the content is no image.
+        """
+
+    def image(self, index: int) -> Uint8Image:
+        """Read and decode sample ``index``."""
+        return self.decode(index, self.content(index))
 
     @abstractmethod
     def files_of(self, index: int) -> Sequence[str | Path]:
@@ -54,11 +68,13 @@ class FileSamples(Samples):
     Args:
         folder: the dataset's folder.
         samples: in the dataset's fixed order.
+        sources: the lists or folders that they were found in.
     """
 
-    def __init__(self, folder: Path, samples: Iterable[Sample]) -> None:
+    def __init__(self, folder: Path, samples: Iterable[Sample], sources: Sequence[Path] = ()) -> None:
         listed = tuple(samples)
         self.folder = folder
+        self.sources = sources
         self._prefix = f"{folder}{os.sep}"
         self.ids = tuple(sample.path for sample in listed)
         self.labels = np.array([sample.label for sample in listed], dtype=np.int64)
@@ -67,13 +83,13 @@ class FileSamples(Samples):
         """Return the file of sample ``index``."""
         return self.folder / self.ids[index]
 
-    def image(self, index: int) -> Uint8Image:
-        """Decode sample ``index``."""
-        return decode(self.path(index))
-
     def content(self, index: int) -> bytes:
         """Return the file's bytes."""
         return self.path(index).read_bytes()
+
+    def decode(self, index: int, content: bytes) -> Uint8Image:
+        """Decode the image file."""
+        return decode_bytes(content, self.ids[index])
 
     def files_of(self, index: int) -> Sequence[str | Path]:
         """Return the one file of sample ``index``; as text, since a Path for each of many files is slow."""
@@ -86,28 +102,36 @@ class ArraySamples(Samples):
     Args:
         files: all files that the pixels come from.
         labels: ``(N,)``, any integer type.
-        pixels: returns sample ``i`` as the files hold it, ``(H, W)`` or ``(H, W, C)`` uint8.
+        shape: of every sample, ``(H, W)`` or ``(H, W, C)``.
+        pixels: returns sample ``i`` as the files hold it, of that shape, uint8.
         prefix: begins the ids, which end in the index.
+        labels_file: where the labels lie, if not in ``files``.
     """
 
     def __init__(
-        self, files: Sequence[Path], labels: Iterable[int], pixels: Callable[[int], Uint8Image], prefix: str
+        self,
+        files: Sequence[Path],
+        labels: Iterable[int],
+        shape: Sequence[int],
+        pixels: Callable[[int], Uint8Image],
+        prefix: str,
+        labels_file: Path | None = None,
     ) -> None:
         self._files = tuple(files)
+        self.sources = self._files if labels_file is None else (*self._files, labels_file)
+        self._shape = tuple(shape)
         self._pixels = pixels
         self.labels = np.asarray(labels, dtype=np.int64)
         self.ids = tuple(f"{prefix}/{index}" for index in range(len(self.labels)))
 
-    def image(self, index: int) -> Uint8Image:
-        """Return sample ``index``; a grey image becomes RGB."""
-        pixels = self._pixels(index)
-        if pixels.ndim == 2 or pixels.shape[2] == 1:
-            pixels = np.repeat(pixels.reshape(*pixels.shape[:2], 1), 3, axis=2)
-        return np.ascontiguousarray(pixels)
-
     def content(self, index: int) -> bytes:
         """Return the pixels of sample ``index``, as the files hold them, in row-major order."""
-        return np.ascontiguousarray(self._pixels(index)).tobytes()
+        return self._pixels(index).tobytes()
+
+    def decode(self, index: int, content: bytes) -> Uint8Image:  # noqa: ARG002
+        """Return the pixels as an image; a grey one becomes RGB."""
+        pixels = np.frombuffer(content, np.uint8).reshape(*self._shape[:2], -1)
+        return np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels.copy()
 
     def files_of(self, index: int) -> Sequence[Path]:  # noqa: ARG002
         """Return the container files, the same for every sample."""

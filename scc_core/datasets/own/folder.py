@@ -56,7 +56,7 @@ def open_folder(text: str) -> Dataset:
     names_file, templates_file = (_text_file(address, base, option) for option in _TEXT_FILES)
     names = read_class_names(names_file, listing.classes) if names_file else default_names(listing.classes)
     label_of = {key: label for label, key in enumerate(names.keys)}
-    samples = FileSamples(base, (Sample(path, label_of[key]) for path, key in listing.images))
+    samples = FileSamples(base, (Sample(path, label_of[key]) for path, key in listing.images), listing.sources)
     readable = leave_out_unreadable(samples, address.name, base)
     left_out = (*listing.left_out, *readable.left_out)
     check_any(address, readable.samples, left_out)
@@ -71,7 +71,8 @@ def open_folder(text: str) -> Dataset:
         source=str(base),
     )
     empty = empty_classes(names, readable.samples)
-    return OwnDataset(card, names.names, templates, readable.samples, base, (*left_out, *empty))
+    texts = [_text_place(address, base, option) for option in _TEXT_FILES]
+    return OwnDataset(card, names.names, templates, readable.samples, base, (*left_out, *empty), texts)
 
 
 @dataclass(frozen=True)
@@ -83,12 +84,14 @@ class _Listing:
         images: path and class of every image, in order.
         classes: every class, with or without images.
         left_out: what is no image.
+        sources: the table, or the folders of the classes and the table that is not there.
     """
 
     base: Path
     images: tuple[tuple[str, str], ...]
     classes: tuple[str, ...]
     left_out: tuple[LeftOut, ...]
+    sources: tuple[Path, ...]
 
 
 def _list(address: Address, place: Path) -> _Listing:
@@ -106,7 +109,8 @@ def _list(address: Address, place: Path) -> _Listing:
         raise UserError(f"{address.name}: there is no folder {root}")
     texts = [_text_file(address, root, option) for option in _TEXT_FILES]
     scan = scan_class_folders(root, address.name, [path for path in texts if path is not None])
-    return _Listing(root, scan.images, scan.classes, scan.left_out)
+    sources = (place / TABLE_FILE, root, *(root / name for name in scan.classes))
+    return _Listing(root, scan.images, scan.classes, scan.left_out, sources)
 
 
 def _list_table(address: Address, path: Path) -> _Listing:
@@ -120,12 +124,15 @@ def _list_table(address: Address, path: Path) -> _Listing:
     images = tuple(entry for entry in table.images if entry[0] not in missing)
     gone = (LeftOut(image, "no such file") for image, _ in table.images if image in missing)
     left_out = (*table.left_out, *gone)
-    return _Listing(path.parent, images, tuple({label for _, label in table.images}), left_out)
+    return _Listing(path.parent, images, tuple({label for _, label in table.images}), left_out, (path,))
 
 
 def _text_file(address: Address, base: Path, option: str) -> Path | None:
-    """Return the file that an option names, relative to the dataset's folder, or else the default file if it exists."""
-    if option in address.options:
-        return base / Path(address.options[option]).expanduser()
-    default = base / _TEXT_FILES[option]
-    return default if default.is_file() else None
+    """Return the file that an option names, or else the default file if it exists."""
+    path = _text_place(address, base, option)
+    return path if option in address.options or path.is_file() else None
+
+
+def _text_place(address: Address, base: Path, option: str) -> Path:
+    """Return where the file of an option lies or would lie, relative to the dataset's folder."""
+    return base / Path(address.options.get(option, _TEXT_FILES[option])).expanduser()

@@ -21,6 +21,7 @@ import numpy as np
 from scc_core.datasets.base import LeftOut, Uint8Image
 from scc_core.datasets.files.decoding import decode_bytes
 from scc_core.datasets.files.samples import Samples
+from scc_core.datasets.files.stamps import stamp
 from scc_core.errors import UserError
 from scc_core.machine.folders import cache_folder, keep
 
@@ -62,14 +63,11 @@ class TarSamples(Samples):
     """
 
     def __init__(self, archives: Sequence[Path], slots: Sequence[Sequence[Slot]]) -> None:
+        self.sources = tuple(archives)
         listed = [(path, slot) for path, inside in zip(archives, slots, strict=True) for slot in inside]
         self._places = tuple((path, slot.offset, slot.size) for path, slot in listed)
         self.ids = tuple(slot.id for _, slot in listed)
         self.labels = np.array([slot.label for _, slot in listed], dtype=np.int64)
-
-    def image(self, index: int) -> Uint8Image:
-        """Decode sample ``index``."""
-        return decode_bytes(self.content(index), self.ids[index])
 
     def content(self, index: int) -> bytes:
         """Return the bytes of the image file."""
@@ -77,6 +75,10 @@ class TarSamples(Samples):
         with path.open("rb") as file:
             file.seek(offset)
             return file.read(size)
+
+    def decode(self, index: int, content: bytes) -> Uint8Image:
+        """Decode the image file."""
+        return decode_bytes(content, self.ids[index])
 
     def files_of(self, index: int) -> Sequence[Path]:
         """Return the archive that holds sample ``index``."""
@@ -94,19 +96,21 @@ def index_archive(path: Path) -> Index:
     """Return where the samples of an archive lie; the answer is kept while the archive does not change.
 
     Raises:
-        UserError: not an uncompressed tar archive, or one that breaks off.
+        UserError: not an uncompressed tar archive, or one that breaks off or changes while it is read.
         FileNotFoundError: no such file.
     """
-    status = path.stat()
+    before = stamp(path)
     cache = cache_folder() / "tar-indices" / f"{hashlib.sha256(os.fsencode(path.absolute())).hexdigest()[:32]}.json"
-    stamp = f"tar-index-1 {status.st_size}:{status.st_mtime_ns}"
+    valid = f"tar-index-1 {before}"
     with suppress(OSError, ValueError, KeyError, TypeError):
         kept = json.loads(cache.read_text(encoding="utf-8"))
-        if kept["stamp"] == stamp:
+        if kept["stamp"] == valid:
             left_out = tuple(LeftOut(*pair) for pair in kept["left_out"])
             return Index(tuple(Slot(*values) for values in kept["slots"]), left_out)
     index = _build(path)
-    keep(cache, json.dumps({"stamp": stamp, "slots": index.slots, "left_out": index.left_out}))
+    if stamp(path) != before:
+        raise UserError(f"{path} changes while it is read")
+    keep(cache, json.dumps({"stamp": valid, "slots": index.slots, "left_out": index.left_out}))
     return index
 
 

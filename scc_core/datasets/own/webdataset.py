@@ -71,7 +71,8 @@ def open_webdataset(text: str) -> Dataset:
         licence="unknown to this program",
         source=address.place,
     )
-    return OwnDataset(card, names.names, templates, readable.samples, folder, (*left_out, *empty))
+    texts = (kind_file, templates_file, folder / CLASS_NAMES_FILE, folder / _split(address) / SHARDS_FILE)
+    return OwnDataset(card, names.names, templates, readable.samples, folder, (*left_out, *empty), texts)
 
 
 def fetch_webdataset(text: str) -> Path:

@@ -63,7 +63,7 @@ class PreparedDataset:
         """Return the samples at ``positions`` of the fixed order, pixels in [0, 1] on ``device``.
 
         Raises:
-            ComponentError: the dataset cannot read a sample; the text names both.
+            DatasetError: the dataset cannot read a sample; the text names both.
             IndexError: a position is out of range.
         """
         host_batch = self._host_batches.get(Request(tuple(positions), device.type == "cuda"))

@@ -102,7 +102,7 @@ class DiskCachedPixels:
 
     def _chunk(self, number: int) -> Uint8Images:
         indices = self._order[number * CHUNK_SIZE : (number + 1) * CHUNK_SIZE]
-        chunk = Chunk(self._preparation, number, len(indices))
+        chunk = Chunk(self._preparation, number, len(indices), self._images.content_digest(indices.tolist()))
         self._disk_cache.touch(chunk)
         return self._chunks.get(number, lambda: self._disk_cache.chunk(chunk, lambda: self._images.images(indices)))
 
@@ -139,7 +139,7 @@ class HostBatches:
         """Return ``(n, side, side, 3)`` uint8.
 
         Raises:
-            ComponentError: the dataset cannot read a sample; the text names both.
+            DatasetError: the dataset cannot read a sample; the text names both.
             IndexError: a position is out of range.
         """
         chosen: Positions = np.array(request.positions, dtype=np.int64)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 from scc_core.datasets.base import Dataset, Uint8Image
-from scc_core.errors import ComponentError, unknown_name
+from scc_core.errors import DatasetError, SccBenchError, unknown_name
 
 
 def native(image: Uint8Image, size: int) -> Uint8Image:
@@ -67,18 +67,19 @@ class PreparedImages:
         """Return sample ``index`` as ``(side, side, 3)`` uint8.
 
         Raises:
-            ComponentError: the dataset raised or returned no RGB image; the text names the dataset and the sample.
+            DatasetError: the dataset raised or returned no RGB image; the text names the dataset and the sample.
         """
         try:
             image = self._dataset.image(index)
         except Exception as error:
-            raise ComponentError(
-                f"dataset {self._dataset.name} could not read sample {index}: {type(error).__name__}: {error}"
-            ) from error
+            kind = "" if isinstance(error, SccBenchError) else f"{type(error).__name__}: "
+            # One line, also where a file's name is no text.
+            reason = " ".join(str(error).encode(errors="replace").decode().split())
+            raise DatasetError(f"dataset {self._dataset.name} could not read sample {index}: {kind}{reason}") from error
         array = isinstance(image, np.ndarray)
         if not array or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
             returned = f"{image.dtype} of shape {image.shape}" if array else f"a {type(image).__name__}"
-            raise ComponentError(
+            raise DatasetError(
                 f"dataset {self._dataset.name} returned {returned} for sample {index}; "
                 "images are uint8 arrays of shape (H, W, 3)"
             )
@@ -89,6 +90,10 @@ class PreparedImages:
         """Return several samples as ``(n, side, side, 3)`` uint8.
 
         Raises:
-            ComponentError: as in :meth:`image`.
+            DatasetError: as in :meth:`image`.
         """
         return np.stack([self.image(int(index)) for index in indices])
+
+    def content_digest(self, indices: Sequence[int]) -> str:
+        """Return the digest of what several samples are made from; empty where the dataset's version alone tells."""
+        return self._dataset.content_digest(indices)

@@ -45,4 +45,4 @@ def read(folder: Path, description: Description) -> ArraySamples:
         raise UserError(
             f"dataset {description.card.name}: {path} is no batch of CIFAR's python version: {error}"
         ) from None
-    return ArraySamples([path], labels, images.__getitem__, path.name)
+    return ArraySamples([path], labels, images.shape[1:], images.__getitem__, path.name)

@@ -17,7 +17,8 @@ def read(folder: Path, description: Description) -> FileSamples:
     A label is a folder's place in the description, so that a missing folder shifts no other class.
     """
     root = folder / description.options.get("below", "")
-    return FileSamples(root, class_folder_samples(root, description.class_folders))
+    folders = (root, *(root / name for name in description.class_folders))
+    return FileSamples(root, class_folder_samples(root, description.class_folders), folders)
 
 
 def class_folder_samples(root: Path, class_folders: Sequence[str], inner: str = "") -> Iterator[Sample]:

@@ -11,9 +11,11 @@ from scc_core.datasets.files.samples import FileSamples, Sample
 
 def read(folder: Path, description: Description) -> FileSamples:  # noqa: ARG001
     """Read ``tstid`` of ``setid.mat`` and ``labels`` of ``imagelabels.mat``; images and labels are numbered from 1."""
-    (numbers,) = load_matlab(folder / "setid.mat", "tstid")
-    (labels,) = load_matlab(folder / "imagelabels.mat", "labels")
+    numbers_file, labels_file = folder / "setid.mat", folder / "imagelabels.mat"
+    (numbers,) = load_matlab(numbers_file, "tstid")
+    (labels,) = load_matlab(labels_file, "labels")
     return FileSamples(
         folder / "jpg",
         (Sample(f"image_{number:05d}.jpg", int(labels[number - 1]) - 1) for number in numbers.tolist()),
+        [numbers_file, labels_file],
     )

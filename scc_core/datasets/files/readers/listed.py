@@ -33,7 +33,7 @@ def listed_samples(
                 raise UserError(f"{list_file}: {unknown_name('class', name, label_of)}")
             yield Sample(path, label_of[name])
 
-    return FileSamples(images, samples())
+    return FileSamples(images, samples(), [list_file])
 
 
 def read_entries(list_file: Path, pattern: str) -> Iterator[tuple[str, str]]:

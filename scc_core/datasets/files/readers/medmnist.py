@@ -21,4 +21,4 @@ def read(folder: Path, description: Description) -> ArraySamples:
         raise UserError(f"{path}: images are {images.shape} {images.dtype}, expected (N, H, W) or (N, H, W, 3) uint8")
     if labels.shape not in ((len(images), 1), (len(images),)):
         raise UserError(f"{path}: labels are {labels.shape} for {len(images)} images, expected one per image")
-    return ArraySamples([path], labels.reshape(-1), images.__getitem__, f"{path.name}/{split}")
+    return ArraySamples([path], labels.reshape(-1), images.shape[1:], images.__getitem__, f"{path.name}/{split}")

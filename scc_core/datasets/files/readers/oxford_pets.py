@@ -11,5 +11,7 @@ from scc_core.datasets.files.samples import FileSamples, Sample
 
 def read(folder: Path, description: Description) -> FileSamples:  # noqa: ARG001
     """Read ``annotations/test.txt``: lines ``NAME CLASS SPECIES BREED``, classes from 1."""
-    entries = read_entries(folder / "annotations" / "test.txt", r"(?P<path>\S+)\s+(?P<name>\d+)\s+\S+\s+\S+")
-    return FileSamples(folder / "images", (Sample(f"{image}.jpg", int(number) - 1) for image, number in entries))
+    list_file = folder / "annotations" / "test.txt"
+    entries = read_entries(list_file, r"(?P<path>\S+)\s+(?P<name>\d+)\s+\S+\s+\S+")
+    samples = (Sample(f"{image}.jpg", int(number) - 1) for image, number in entries)
+    return FileSamples(folder / "images", samples, [list_file])

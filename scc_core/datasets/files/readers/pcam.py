@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from scc_core.datasets.files.samples import ArraySamples
 from scc_core.errors import UserError
 
 _STEM = "camelyonpatch_level_2_split_test"
+_SHAPE = (96, 96, 3)
 
 
 class _Patches:
@@ -29,11 +31,16 @@ class _Patches:
 
     def __call__(self, index: int) -> Uint8Image:
         with self._lock:
-            if self._array is None:
-                import h5py
+            try:
+                if self._array is None:
+                    import h5py
 
-                self._array = h5py.File(self.path, "r")["x"]
-            return np.asarray(self._array[index], dtype=np.uint8)
+                    self._array = h5py.File(self.path, "r")["x"]
+                return np.asarray(self._array[index], dtype=np.uint8)
+            except (OSError, KeyError) as error:
+                # HDF5's own texts have several lines.
+                number = getattr(error, "errno", None)
+                raise OSError(os.strerror(number) if number else "no HDF5 file of patches, or a damaged one") from error
 
     def __getstate__(self) -> Path:
         return self.path
@@ -55,4 +62,4 @@ def read(folder: Path, description: Description) -> ArraySamples:
     except (OSError, KeyError) as error:
         name = description.card.name
         raise UserError(f"dataset {name}: {labels_file} is no HDF5 file with labels: {error}") from None
-    return ArraySamples([images], labels, _Patches(images), images.name)
+    return ArraySamples([images], labels, _SHAPE, _Patches(images), images.name, labels_file)

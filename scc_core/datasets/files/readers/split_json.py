@@ -38,7 +38,7 @@ def read(folder: Path, description: Description) -> FileSamples:
     first = samples[0].path
     for root in (split_file.parent / name, split_file.parent):
         if (root / first).exists():
-            return FileSamples(root, samples)
+            return FileSamples(root, samples, [split_file])
     raise FileNotFoundError(2, "no image", str(split_file.parent / name / first))
 
 

@@ -27,8 +27,10 @@ CHUNK_SIZE = BLOCK_SIZE
 HEADER_BYTES = 4096
 """A page, so that the pixels are mapped from their first byte on."""
 SUFFIX = ".pixels"
-_HEADER = struct.Struct("<8s32sIII")
-_MAGIC = b"SCCPIX1\n"
+FORMAT = 2
+"""Files of format 1 may hold the pixels of images that had changed since the dataset's version was made."""
+_HEADER = struct.Struct("<8s32s32sIII")
+_MAGIC = f"SCCPIX{FORMAT}\n".encode()
 
 
 class CorruptChunkError(Exception):
@@ -46,6 +48,7 @@ class Preparation:
         preprocessing: ``native`` or ``paper``.
         image_size: side of the square images in pixels.
         pillow: version of the library that decodes and resizes.
+        format: of the chunks' files.
     """
 
     dataset: str
@@ -54,6 +57,7 @@ class Preparation:
     preprocessing: str
     image_size: int
     pillow: str = PIL.__version__
+    format: int = FORMAT
 
     @cached_property
     def digest(self) -> bytes:
@@ -75,11 +79,13 @@ class Chunk:
         preparation: whose images these are.
         number: of the chunk, from 0.
         count: images in it; fewer than ``CHUNK_SIZE`` only in the last one.
+        made_from: digest of the contents that the images are decoded from; empty where the version alone tells it.
     """
 
     preparation: Preparation
     number: int
     count: int
+    made_from: str = ""
 
     @property
     def name(self) -> str:
@@ -113,7 +119,7 @@ class Chunk:
         """Map a file, read-only; the mapping outlives the file's name.
 
         Raises:
-            CorruptChunkError: it is shorter or longer than it should be, of something else, or damaged.
+            CorruptChunkError: it is shorter or longer than it should be, made from something else, or damaged.
             OSError: it is not there or cannot be read.
         """
         with path.open("rb") as file:
@@ -127,4 +133,6 @@ class Chunk:
         return images
 
     def _header(self, checksum: int) -> bytes:
-        return _HEADER.pack(_MAGIC, self.preparation.digest, self.count, self.preparation.image_size, checksum)
+        made_from = hashlib.sha256(self.made_from.encode()).digest()
+        preparation = self.preparation
+        return _HEADER.pack(_MAGIC, preparation.digest, made_from, self.count, preparation.image_size, checksum)

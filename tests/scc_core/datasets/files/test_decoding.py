@@ -20,7 +20,6 @@ from scc_core.datasets.files import decoding
 from scc_core.datasets.files.decoding import (
     LARGEST_ASPECT_RATIO,
     UnreadableImageError,
-    decode,
     decode_bytes,
     is_image_name,
 )
@@ -76,7 +75,7 @@ FILES = {
 def test_pixels_are_those_of_torchvision_s_loader(tmp_path, name):
     path = tmp_path / name
     path.write_bytes(FILES[name])
-    image = decode(path)
+    image = decode_bytes(path.read_bytes(), path.name)
     assert image.dtype == np.uint8
     np.testing.assert_array_equal(image, np.asarray(pil_loader(path)))
 
@@ -165,13 +164,6 @@ def test_the_error_survives_pickling():
     assert error.reason == "truncated"
 
 
-def test_a_missing_file_and_a_folder_are_named(tmp_path):
-    with pytest.raises(UnreadableImageError, match="No such file"):
-        decode(tmp_path / "gone.png")
-    with pytest.raises(UnreadableImageError, match="Is a directory"):
-        decode(tmp_path)
-
-
 def test_images_are_known_by_the_ending_of_their_name():
     assert is_image_name("a/b.JPEG")
     assert is_image_name("scan.tiff")
@@ -205,6 +197,6 @@ def test_threads_that_decode_leave_warnings_as_they_are(monkeypatch):
 def test_nothing_is_said_of_palettes(tmp_path):
     path = tmp_path / "palette.png"
     path.write_bytes(palette_image(transparency=True))
-    code = f"from pathlib import Path; from scc_core.datasets.files.decoding import decode; decode(Path({str(path)!r}))"
+    code = f"from scc_core.datasets.files.decoding import decode_bytes; decode_bytes({path.read_bytes()!r}, '')"
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")

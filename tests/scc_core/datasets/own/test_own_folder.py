@@ -136,7 +136,8 @@ def test_what_is_left_out_is_part_of_the_version_and_found_again_when_mended(dat
 def test_an_image_is_decoded_once_to_be_checked(animals, monkeypatch):
     root, _ = animals
     open_dataset(f"folder:{root}")
-    monkeypatch.setattr("scc_core.datasets.files.samples.decode", lambda path: pytest.fail(f"{path} is decoded again"))
+    again = "scc_core.datasets.files.samples.decode_bytes"
+    monkeypatch.setattr(again, lambda content, name: pytest.fail(f"{name} is decoded again"))
     assert len(open_dataset(f"folder:{root}")) == 5
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
+import struct
+import zlib
 from collections import Counter
 from dataclasses import replace
 
 import numpy as np
+import PIL
 import pytest
 
 from scc_core.datasets import PreparedDataset
@@ -128,8 +133,12 @@ def test_every_part_of_the_key_tells_preparations_apart(tmp_path):
     others = [
         replace(PREPARATION, **{name: "x"}) for name in ("dataset", "version", "order", "preprocessing", "pillow")
     ]
-    others += [replace(PREPARATION, image_size=17), replace(PREPARATION, dataset="test a")]
-    assert len({preparation.folder for preparation in [PREPARATION, *others]}) == 8
+    others += [
+        replace(PREPARATION, image_size=17),
+        replace(PREPARATION, dataset="test a"),
+        replace(PREPARATION, format=1),
+    ]
+    assert len({preparation.folder for preparation in [PREPARATION, *others]}) == 9
     assert replace(PREPARATION).folder == PREPARATION.folder
     assert PREPARATION.folder.startswith("test-a-native-16-")
     assert "/" not in replace(PREPARATION, dataset="folder:/a/../b").folder
@@ -164,3 +173,59 @@ def test_an_empty_folder_of_an_old_preparation_goes_with_its_last_chunk(tmp_path
     for number in range(2):
         disk_cache.chunk(Chunk(other, number, CHUNK_SIZE), lambda: images(0))
     assert [path.name for path in (tmp_path / "cache").iterdir() if path.is_dir()] == [other.folder]
+
+
+def test_a_chunk_that_was_made_from_other_contents_is_made_anew(tmp_path):
+    disk_cache = DiskCache(tmp_path / "cache", ROOMY)
+    mine, other = (Chunk(PREPARATION, 0, CHUNK_SIZE, made_from) for made_from in ("ab", "cd"))
+    disk_cache.chunk(other, lambda: images(1))
+    with pytest.warns(UserWarning, match="do not belong together"):
+        assert (disk_cache.chunk(mine, lambda: images(2)) == 2).all()
+    assert (disk_cache.chunk(mine, lambda: pytest.fail("made again")) == 2).all()
+
+
+class Sourced(Watched):
+    """Says what its images are made from."""
+
+    contents = "ab"
+
+    def content_digest(self, indices):
+        return f"{self.contents} {indices}"
+
+
+def test_a_chunk_carries_what_the_dataset_s_images_are_made_from(tmp_path):
+    expected = digests(prepared(tmp_path, Sourced(tmp_path)))
+    assert digests(prepared(tmp_path, Sourced(tmp_path))) == expected
+    assert decodings(tmp_path).total() == 400
+    other = Sourced(tmp_path)
+    other.contents = "cd"
+    with pytest.warns(UserWarning, match="are damaged"):
+        digests(prepared(tmp_path, other), [3])
+    assert decodings(tmp_path).total() == 450
+
+
+def write_as_before(folder, dataset: PreparedDataset, value: int) -> None:
+    """Write every chunk as version 0.1.0 did, which did not check what it decoded."""
+    order = hashlib.sha256(dataset.order.astype("<i8").tobytes()).hexdigest()
+    about = {"dataset": "test/watched", "version": "1", "order": order, "preprocessing": "native", "image_size": SIDE}
+    digest = hashlib.sha256(json.dumps({**about, "pillow": PIL.__version__}, sort_keys=True).encode()).digest()
+    for number in range(8):
+        pixels = images(value)
+        header = struct.pack("<8s32sIII", b"SCCPIX1\n", digest, CHUNK_SIZE, SIDE, zlib.crc32(pixels.data))
+        path = folder / "cache" / f"test-watched-native-{SIDE}-{digest.hex()[:16]}" / f"{number:06}.pixels"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(header.ljust(4096, b"\0") + pixels.tobytes())
+        os.utime(path, (1, 1))
+
+
+def test_what_an_older_version_prepared_is_not_trusted_and_goes_first(tmp_path):
+    dataset = prepared(tmp_path, max_bytes=10 * CHUNK_BYTES)
+    expected = digests(PreparedDataset(Watched(tmp_path), "native", SIDE))
+    write_as_before(tmp_path, dataset, 7)
+    (old,) = (tmp_path / "cache").iterdir()
+    assert digests(dataset) == expected
+    assert decodings(tmp_path).total() == 800
+    assert not old.exists() or len(list(old.iterdir())) <= 2
+    assert len(cached(tmp_path)) <= 10
+    assert digests(prepared(tmp_path)) == expected
+    assert decodings(tmp_path).total() == 800
