@@ -17,6 +17,7 @@ from scc_core.components.component import Component
 from scc_core.datasets import PreparedDataset, open_dataset
 from scc_core.datasets.pixels.disk_cache import open_disk_cache
 from scc_core.defenses import Defense
+from scc_core.environment import Environment, environment_of
 from scc_core.errors import SccBenchError
 from scc_core.evaluation.measure import device_name, measure
 from scc_core.models import get_model
@@ -59,7 +60,7 @@ class Bench:
 
     def info(self) -> WorkerInfo:
         """Return who the worker is."""
-        return WorkerInfo(self.name, device_name(self.device))
+        return WorkerInfo(self.name, device_name(self.device), self._environment())
 
     def drain(self) -> None:
         """Finish the blocks that are being measured, and begin no others."""
@@ -97,7 +98,8 @@ class Bench:
                 size.out_of_memory(images)
                 continue
             seconds = time.perf_counter() - start
-            part.results = [replace(result, worker=self.name) for result in part.results]
+            environment = self._environment()
+            part.results = [replace(result, worker=self.name, environment=environment) for result in part.results]
             if images == size.size and num_blocks(images) <= len(now) and not part.failures:
                 threat = shard.threat
                 # What decides how long an image takes.
@@ -140,6 +142,9 @@ class Bench:
                 )
             self._classifiers[key] = ZeroShotModel(self._model, dataset.prompts(), shard.precision)
         return self._classifiers[key]
+
+    def _environment(self) -> Environment:
+        return environment_of(self.device)
 
     def _free_memory(self) -> None:
         gc.collect()
