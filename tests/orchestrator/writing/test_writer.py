@@ -249,11 +249,11 @@ class FickleStore(ResultStore):
 
     weather = Weather([])
 
-    def write_rows(self, run_id, rows):
+    def write_rows(self, run_id, rows, environments):
         event = self.weather.next()
         if event == "before":
             raise StoreUnavailableError("away")
-        written = super().write_rows(run_id, rows)
+        written = super().write_rows(run_id, rows, environments)
         if event == "after":
             raise StoreUnavailableError("away")
         return written
