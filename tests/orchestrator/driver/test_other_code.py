@@ -1,4 +1,4 @@
-"""Nodes of a real cluster that have another scc-bench than the driver measure nothing; the run goes on with the others."""
+"""Nodes of a real cluster whose scc-bench is not the driver's measure nothing; the run goes on with the others."""
 
 from __future__ import annotations
 

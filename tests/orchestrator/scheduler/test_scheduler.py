@@ -371,6 +371,7 @@ def test_a_node_with_other_code_measures_nothing_and_is_named_once():
         "node bad is refused and measures nothing: its scc-bench is 0.9 with code ffffffffffff, "
         f"the driver's is {distribution_version()} with code {code_digest()[:12]}"
     ]
+    assert len(executor.handles) == 4
     assert list(cluster.node_of.values()).count("bad") == 2
     assert max(counts.refused for counts in ledger.counts) == 2
     assert all(handle.stopped for handle in executor.handles)
