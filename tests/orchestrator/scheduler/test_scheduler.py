@@ -393,11 +393,13 @@ def test_refused_workers_do_not_count_among_those_that_the_user_allows():
 def test_a_run_whose_workers_are_all_refused_ends_at_once_and_names_the_nodes(code, words, can_grow):
     cluster = Cluster({"one": 1, "two": 1}, one=code, two=code)
     clock = Clock()
+    executor = cluster.executor(clock)
     with pytest.raises(ClusterError) as caught:
-        run(cluster.executor(clock), plan_of(*cells_of(), samples=200), cluster.nodes, can_grow=can_grow)
+        run(executor, plan_of(*cells_of(), samples=200), cluster.nodes, can_grow=can_grow)
     names = [f"node {node} is refused and measures nothing: its scc-bench is {words}" for node in ("one", "two")]
     assert str(caught.value).startswith("no worker is left: ")
     assert all(name in str(caught.value) for name in names)
+    assert all(handle.stopped for handle in executor.handles)
     assert clock.now < 10
 
 
