@@ -50,10 +50,19 @@ def draw(db: str, run: str | None, out: Path) -> Path:
 
     with ResultStore.open(db, create=False) as store:
         runs = store.runs() if run is None else [store.run(run)]
+        used = store.environments_of_runs(None if run is None else runs[0].id)
+        known = store.environments()
         frame = store.results(None if run is None else runs[0].id)
         published = Published.of(Comparison(store, shipped(), None if run is None else runs[0].id))
     title = "Robustness against accuracy" if run is None else f"Robustness against accuracy: {runs[0].name}"
-    provenance = Provenance(title, datetime.now(UTC), db, [RunProvenance.of(one) for one in runs])
+    shown = {name for names in used.values() for name in names}
+    provenance = Provenance(
+        title,
+        datetime.now(UTC),
+        db,
+        [RunProvenance.of(one, used.get(one.id, ())) for one in runs],
+        {name: facts for name, facts in known.items() if name in shown},
+    )
     return write_site(frame, provenance, out, published).resolve()
 
 

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from scc_core.datasets import LeftOut
 
+PROTOCOL_VERSION = 1
+"""Raised whenever a change of the core changes predictions for an unchanged specification."""
+
 
 @dataclass(frozen=True)
 class ModelSpec:

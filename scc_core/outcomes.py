@@ -5,12 +5,15 @@ from __future__ import annotations
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from scc_core.cost import Cost
+
+if TYPE_CHECKING:
+    from scc_core.environment import Environment
 
 MAX_SCORED_CLASSES = 20
 """Up to this many classes the score of every class is kept, which threshold-free metrics need."""
@@ -77,6 +80,7 @@ class BlockResult:
         worker: host and process that measured it; empty where no worker did.
         zero_gradients: samples for which every gradient that the attack computed was exactly zero; None if it computed
             no gradient.
+        environment: in which it was measured; None where nobody looked.
     """
 
     cell: str
@@ -87,6 +91,7 @@ class BlockResult:
     device: str
     worker: str = ""
     zero_gradients: int | None = None
+    environment: Environment | None = None
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import signal
+import socket
 import sys
 from dataclasses import dataclass
+from importlib import metadata
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -59,8 +61,25 @@ class BenchWorker:
         self._default_handler = signal.signal(signal.SIGTERM, self._drain)
         self._made: Bench | None = None
 
-    def placed(self) -> None:
-        """Return at once: the answer tells the driver that the worker has a place."""
+    def placed(self) -> tuple[str, str | None, str | None]:
+        """Return a :class:`~workers.report.Place` as plain values, before anything is loaded that computes.
+
+        This is code of the driver. What lies on the node may be of any version, so that a class of it, or a call of it
+        with today's arguments, may not exist.
+        """
+        try:
+            from scc_core.machine.code import code_digest
+
+            code = code_digest()
+        except ImportError:
+            code = None
+        try:
+            version = metadata.version("scc-bench")
+        except metadata.PackageNotFoundError:
+            version = None
+        context = ray.get_runtime_context()
+        address = ray.util.get_node_ip_address()
+        return f"{socket.gethostname()} ({address}, id {context.get_node_id()[:12]})", version, code
 
     def ready(self) -> WorkerInfo:
         """Load the libraries, and return who the worker is."""

@@ -10,9 +10,11 @@ from dataclasses import replace
 
 import torch
 
+from scc_core.environment import Environment, environment_of
 from scc_core.errors import DatasetError, SccBenchError
 from scc_core.evaluation.measure import device_name, fixed_batch_size, measure
 from scc_core.identity import DatasetSpec
+from scc_core.machine.arithmetic import fixed_arithmetic
 from scc_core.models import get_model
 from scc_core.models.base import VisionLanguageModel, ZeroShotModel
 from scc_core.outcomes import Failure
@@ -54,7 +56,7 @@ class Bench:
 
     def info(self) -> WorkerInfo:
         """Return who the worker is."""
-        return WorkerInfo(self.name, device_name(self.device))
+        return WorkerInfo(self.name, device_name(self.device), self._environment(self._batch_size or 0))
 
     def drain(self) -> None:
         """Finish the blocks that are being measured, and begin no others."""
@@ -100,7 +102,8 @@ class Bench:
                 self._free_memory()
                 self._batch_sizes[shard.model.name] = images // 2
                 continue
-            part.results = [replace(result, worker=self.name) for result in part.results]
+            environment = self._environment(images, shard.precision)
+            part.results = [replace(result, worker=self.name, environment=environment) for result in part.results]
             blocks = blocks[1:]
             defending = {key: value for key, value in defending.items() if key not in part.failures}
             report.add(part, time.perf_counter() - start)
@@ -130,6 +133,11 @@ class Bench:
             dataset = self._datasets.prepared(shard.dataset, self._model.image_size).dataset
             self._classifiers[key] = ZeroShotModel(self._model, dataset.prompts(), shard.precision)
         return self._classifiers[key]
+
+    def _environment(self, batch_size: int, precision: str = "float32") -> Environment:
+        """Return what blocks are computed with, as it is while they are."""
+        with fixed_arithmetic(self.device, tf32=precision == "tf32"):
+            return environment_of(self.device, batch_size)
 
     def _free_memory(self) -> None:
         gc.collect()

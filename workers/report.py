@@ -4,10 +4,25 @@ from __future__ import annotations
 
 from dataclasses import astuple, dataclass
 from itertools import accumulate, pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 from scc_core.cost import Cost
+from scc_core.environment import Environment
 from scc_core.outcomes import BlockResult, Measurement, Outcomes
+
+
+class Place(NamedTuple):
+    """Where a worker is, and which scc-bench it found there.
+
+    Attributes:
+        node: host, address and id of the node.
+        version: of the distribution; None where none is installed.
+        code: digest of the sources; None of an scc-bench that does not tell it.
+    """
+
+    node: str
+    version: str | None
+    code: str | None
 
 
 @dataclass(frozen=True)
@@ -17,10 +32,12 @@ class WorkerInfo:
     Attributes:
         name: host and process.
         device: the device's own name, as results carry it.
+        environment: in which it measures, before it knows a model.
     """
 
     name: str
     device: str
+    environment: Environment
 
 
 @dataclass
@@ -53,6 +70,7 @@ class Report(Measurement):
                 one.device,
                 one.worker,
                 one.zero_gradients,
+                one.environment,
             )
             for one in self.results
         ]

@@ -7,12 +7,12 @@ import platform
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
 import torch
 
+from scc_core.environment import processor
+
 _PACKAGES = ("torch", "torchvision", "open_clip_torch", "timm", "transformers", "numpy", "pillow", "scc-bench")
-_CPU_LIST = Path("/proc/cpuinfo")
 
 
 @dataclass
@@ -50,11 +50,10 @@ class Environment:
 
 def describe(device: torch.device, note: str = "") -> Environment:
     """Describe this machine with ``device`` now."""
-    processor = _processor()
     return Environment(
-        device=torch.cuda.get_device_name(device) if device.type == "cuda" else processor,
+        device=torch.cuda.get_device_name(device) if device.type == "cuda" else processor(),
         device_type=device.type,
-        processor=processor,
+        processor=processor(),
         cpus=os.cpu_count() or 1,
         threads=torch.get_num_threads(),
         date=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -78,9 +77,3 @@ def _versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return {**found, "cuda": torch.version.cuda} if torch.version.cuda else found
-
-
-def _processor() -> str:
-    lines = _CPU_LIST.read_text(encoding="utf-8").splitlines() if _CPU_LIST.is_file() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import socket
 import time
 from dataclasses import dataclass
@@ -15,9 +16,12 @@ import ray
 from orchestrator.cluster.executor import RayExecutor
 from scc_core.blocks import BLOCK_SIZE
 from scc_core.cost import Cost
+from scc_core.environment import Environment
+from scc_core.identity import PROTOCOL_VERSION
+from scc_core.machine.code import code_digest, distribution_version
 from scc_core.outcomes import BlockResult, Outcomes
 from workers.actor import WorkerResources
-from workers.report import Report, WorkerInfo
+from workers.report import Place, Report, WorkerInfo
 from workers.shard import Shard
 
 _CLASSES = 10
@@ -39,15 +43,19 @@ class PretendWorker:
     def __init__(self, resources: PretendResources) -> None:
         self._pause = resources.pause
         self._name = f"{socket.gethostname()}:{os.getpid()}"
+        self._environment = Environment(
+            code_digest(), distribution_version(), PROTOCOL_VERSION, platform.python_version()
+        )
         rng = np.random.default_rng(os.getpid())
         self._answers = cycle([_random_outcomes(rng) for _ in range(_DIFFERENT)])
 
-    def placed(self) -> None:
+    def placed(self) -> Place:
         """Return when the process has started."""
+        return Place(self._name, self._environment.version, self._environment.code)
 
     def ready(self) -> WorkerInfo:
         """Be ready at once."""
-        return WorkerInfo(self._name, "pretend")
+        return WorkerInfo(self._name, "pretend", self._environment)
 
     def run(self, shard: Shard) -> Report:
         """Answer a shard."""
@@ -65,7 +73,11 @@ class PretendWorker:
             margins=answer.margins.copy(),
             confidences=answer.confidences.copy(),
         )
-        return BlockResult(cell, block, outcomes, _COST, _COST, "pretend", self._name, zero_gradients=0)
+        return BlockResult(
+            *(cell, block, outcomes, _COST, _COST, "pretend", self._name),
+            zero_gradients=0,
+            environment=self._environment,
+        )
 
 
 def _random_outcomes(rng: np.random.Generator) -> Outcomes:

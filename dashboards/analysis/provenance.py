@@ -26,8 +26,9 @@ class RunProvenance:
         host: the driver's host.
         code_version: version or commit of scc-bench.
         python_version: version of the interpreter.
-        packages: version of every package that takes part in the numbers.
-        devices: what each worker or device name stands for.
+        packages: version of every package on the driver's machine that takes part in the numbers.
+        machine: the driver's machine.
+        environments: names of the environments that measured its samples, whichever run did.
         grid_yaml: the grid's text, exactly as submitted.
     """
 
@@ -40,12 +41,13 @@ class RunProvenance:
     code_version: str
     python_version: str
     packages: Mapping[str, str] = field(default_factory=dict)
-    devices: Mapping[str, str] = field(default_factory=dict)
+    machine: Mapping[str, str] = field(default_factory=dict)
+    environments: Sequence[str] = ()
     grid_yaml: str = ""
 
     @classmethod
-    def of(cls, run: RunSummary) -> Self:
-        """Take what a site shows of a stored run."""
+    def of(cls, run: RunSummary, environments: Sequence[str] = ()) -> Self:
+        """Take what a site shows of a stored run and its environments."""
         return cls(
             id=run.id,
             name=run.name,
@@ -56,7 +58,8 @@ class RunProvenance:
             code_version=run.code_version,
             python_version=run.python_version,
             packages=run.packages,
-            devices={**run.machine, **run.devices},
+            machine=run.machine,
+            environments=environments,
             grid_yaml=run.grid_text,
         )
 
@@ -70,12 +73,26 @@ class Provenance:
         generated_at: when the site was written.
         database: URL of the database; a password in it is never shown.
         runs: the runs whose results the site shows, newest first.
+        environments: by name, the facts of every environment behind the results, in the order in which they came.
     """
 
     title: str
     generated_at: datetime
     database: str
     runs: Sequence[RunProvenance] = ()
+    environments: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+
+    @property
+    def differing(self) -> list[str]:
+        """Names of the facts that are not the same in all environments."""
+        names = dict.fromkeys(name for facts in self.environments.values() for name in facts)
+        return [name for name in names if len({repr(facts.get(name)) for facts in self.environments.values()}) > 1]
+
+    @property
+    def common(self) -> dict[str, object]:
+        """The facts that are the same in all environments."""
+        first = next(iter(self.environments.values()), {})
+        return {name: value for name, value in first.items() if name not in self.differing}
 
 
 def without_password(url: str) -> str:

@@ -73,6 +73,11 @@ def epsilon(value: float) -> str:
     return "0 (clean)" if value == 0 else f"{value:g}/255"
 
 
+def fact_name(name: str) -> str:
+    """Write the name of a fact of an environment as a heading."""
+    return name.replace("_", " ")
+
+
 def rate(samples: float | None, seconds: float | None) -> str:
     """Write images per second; a dash where no time was measured."""
     return "–" if not samples or not seconds else f"{samples / seconds:,.1f}"

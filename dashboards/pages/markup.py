@@ -16,6 +16,7 @@ from dashboards.look.words import (
     amount,
     count,
     epsilon,
+    fact_name,
     interval,
     moment,
     percent,
@@ -23,6 +24,7 @@ from dashboards.look.words import (
     rate,
     signed,
 )
+from scc_core.environment import fact_text
 
 _ENVIRONMENT = Environment(
     loader=PackageLoader("dashboards"),
@@ -43,6 +45,8 @@ _ENVIRONMENT.filters.update(
     amount=amount,
     count=count,
     epsilon=epsilon,
+    fact_name=fact_name,
+    fact_text=fact_text,
     json=as_json,
     moment=moment,
     outline=outline,

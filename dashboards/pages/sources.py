@@ -8,11 +8,11 @@ from dashboards.pages.page import Page
 
 
 def sources_page(provenance: Provenance) -> Page:
-    """Return the page with runs, grids, versions, devices and dates."""
+    """Return the page with environments, runs, grids, versions and dates."""
     return Page(
         "provenance.html",
         "Provenance",
         "Where the numbers come from",
-        "The grids, versions and devices behind every number of this site.",
+        "The grids, versions and environments behind every number of this site.",
         fill("sources.html", provenance=provenance, database=without_password(provenance.database)),
     )

@@ -13,7 +13,7 @@ from ray.exceptions import OutOfMemoryError, RayError, RayTaskError
 from scc_core.errors import SccBenchError
 from scc_core.outcomes import Failure
 from workers.actor import WorkerResources, start_worker
-from workers.report import Report, WorkerInfo
+from workers.report import Place, Report, WorkerInfo
 from workers.shard import Shard
 
 _RESULT_SECONDS = 60.0
@@ -54,7 +54,7 @@ class Executor(Protocol):
         """Request a worker and return its handle at once; the cluster may take long to place it."""
 
     def placed(self, handle: Any) -> Any:
-        """Return a future whose result is None; it is done when the worker has a place in the cluster."""
+        """Return a future of the worker's :class:`Place`; it is done when the worker has a place in the cluster."""
 
     def ready(self, handle: Any) -> Any:
         """Return a future of the worker's :class:`WorkerInfo`; it is done when the worker takes shards."""
@@ -65,7 +65,7 @@ class Executor(Protocol):
     def wait(self, futures: Sequence[Any], seconds: float) -> Sequence[Any]:
         """Return the futures that are done, as soon as there is one, or none after ``seconds``."""
 
-    def result(self, future: Any) -> WorkerInfo | Report | None:
+    def result(self, future: Any) -> Place | WorkerInfo | Report:
         """Return the result of a future that :meth:`wait` returned.
 
         Raises:
@@ -106,10 +106,10 @@ class RayExecutor:
             done, _ = ray.wait(list(futures), num_returns=len(futures), timeout=0)
         return list(done)
 
-    def result(self, future: Any) -> WorkerInfo | Report | None:
+    def result(self, future: Any) -> Place | WorkerInfo | Report:
         """Get the result from Ray's object store."""
         try:
-            result: WorkerInfo | Report | None = ray.get(future, timeout=_RESULT_SECONDS)
+            result = ray.get(future, timeout=_RESULT_SECONDS)
         except OutOfMemoryError as error:
             # Ray's report of an out-of-memory kill fills pages; its first line names the process and the reason.
             raise WorkerLostError(str(error).partition("\n")[0], out_of_memory=True) from None
@@ -118,6 +118,9 @@ class RayExecutor:
         except RayError as error:
             lines = [line.strip() for line in str(error).splitlines() if line.strip()]
             raise WorkerLostError(lines[-1] if lines else "no reason given") from None
+        if isinstance(result, tuple):
+            return Place(*result)
+        assert isinstance(result, WorkerInfo | Report)
         return result
 
     def stop_worker(self, handle: Any) -> None:

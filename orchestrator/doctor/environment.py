@@ -11,6 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
+from scc_core.environment import SHORT_DIGITS, environment_of, fact_text
 from scc_core.errors import NotFetchedError, SccBenchError
 from scc_core.machine import settings
 
@@ -35,6 +36,7 @@ def examine(db: str, address: str | None) -> list[Finding]:
     free = shutil.disk_usage(Path.cwd()).free / 2**30
     return [
         *_software(),
+        *_environment(),
         _devices(),
         *_models(),
         _check("prepared images", _prepared_images),
@@ -45,7 +47,7 @@ def examine(db: str, address: str | None) -> list[Finding]:
 
 
 def _software() -> Iterator[Finding]:
-    yield Finding("python", "ok", f"{platform.python_version()} on {platform.platform()}")
+    yield Finding("system", "ok", platform.platform())
     for name in (*_REQUIRED, *_OPTIONAL):
         try:
             yield Finding(name, "ok", metadata.version(name))
@@ -54,6 +56,18 @@ def _software() -> Iterator[Finding]:
                 yield Finding(name, "note", f"not installed: {_OPTIONAL[name]}")
             else:
                 yield Finding(name, "missing", f"pip install {name}")
+
+
+def _environment() -> Iterator[Finding]:
+    """Tell what a worker on this machine computes with; threads and images per forward pass are its run's choice."""
+    import torch
+
+    here = environment_of(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+    code = f"code {here.code[:SHORT_DIGITS]}, protocol {here.protocol}"
+    yield Finding("scc-bench", "ok", f"{here.version or 'not installed'}, {code}")
+    told = ("code", "version", "protocol", "threads", "slots")
+    facts = [f"{name} {fact_text(value)}" for name, value in here.facts().items() if name not in told]
+    yield Finding("environment", "ok", "; ".join(facts))
 
 
 def _devices() -> Finding:

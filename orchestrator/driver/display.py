@@ -135,7 +135,7 @@ def summary_line(progress: Progress) -> str:
     ]
     counts = progress.worker_counts
     if counts is not None:
-        unready = {"starting": counts.starting, "requested": counts.requested}
+        unready = {"starting": counts.starting, "requested": counts.requested, "refused": counts.refused}
         listed = "; ".join(f"{count} {state}" for state, count in unready.items() if count)
         parts.insert(2, f"{counts.ready} worker{'s' * (counts.ready != 1)}" + (f" ({listed})" if listed else ""))
     if progress.failed_cells:

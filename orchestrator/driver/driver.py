@@ -178,7 +178,9 @@ def _measure(run: str, plan: Plan, store: ResultStore, capacity: ClusterCapacity
             with _sigterm_as_interrupt():
                 if capacity is not None:
                     with display.reporter(progress) as reporter:
-                        results = RunResultHandler(run, store, connection, writer, leases, progress, reporter)
+                        results = RunResultHandler(
+                            run, store, connection, writer, leases, progress, reporter, display.say
+                        )
                         speeds = DeviceSpeeds(capacity.options.hang_seconds or HANG_SECONDS)
                         Scheduler(TaskQueue(plan, leases), capacity, results, speeds).run()
                         # The scheduler has stopped all workers: no device is held while the database is waited for.

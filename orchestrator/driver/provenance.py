@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
-import sys
 from importlib import metadata
 from pathlib import Path
+
+from scc_core.environment import processor
 
 _PACKAGES = ("torch", "torchvision", "open_clip_torch", "timm", "transformers", "ray", "polars", "sqlalchemy", "numpy")
 
@@ -41,13 +42,7 @@ def python_version() -> str:
 
 def this_machine() -> dict[str, str]:
     """Return the system, the processor and the number of cores of the driver's machine."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-        cpu = names[0] if names else platform.machine()
-    except OSError:
-        cpu = platform.processor() or sys.platform
-    return {"system": f"{platform.system()} {platform.machine()}", "cpu": cpu, "cores": str(os.cpu_count())}
+    return {"system": f"{platform.system()} {platform.machine()}", "cpu": processor(), "cores": str(os.cpu_count())}
 
 
 def _git(folder: Path, *arguments: str) -> str:

@@ -10,7 +10,7 @@ from orchestrator.scheduler.lease_manager import LeaseManager
 from orchestrator.scheduler.task_queue import Task
 from orchestrator.scheduler.worker_pool import WorkerCounts
 from orchestrator.store import ResultStore, StoreUnavailableError
-from orchestrator.writing.reconnect import DatabaseConnection
+from orchestrator.writing.reconnect import DatabaseConnection, Say
 from orchestrator.writing.writer import Writer
 from scc_core.outcomes import Failure, Measurement
 
@@ -28,6 +28,7 @@ class RunResultHandler:
         leases: of the driver.
         progress: counts results.
         reporter: shows the progress.
+        say: prints one line for the user.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class RunResultHandler:
         leases: LeaseManager,
         progress: Progress,
         reporter: Reporter,
+        say: Say,
     ) -> None:
         self._run = run
         self._store = store
@@ -47,6 +49,7 @@ class RunResultHandler:
         self._leases = leases
         self._progress = progress
         self._reporter = reporter
+        self._say = say
         self._last_heartbeat = progress.clock()
 
     def shard_measured(self, worker: int, task: Task, measurement: Measurement) -> None:
@@ -63,6 +66,10 @@ class RunResultHandler:
     def workers_counted(self, counts: WorkerCounts) -> None:
         """Show how many workers are in each state."""
         self._progress.worker_counts = counts
+
+    def say(self, line: str) -> None:
+        """Tell the user."""
+        self._say(line)
 
     def tick(self) -> None:
         """Refresh the display, write what is due, and send the run's heartbeat when it is due."""

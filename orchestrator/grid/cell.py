@@ -6,23 +6,20 @@ number of samples) is not. Golden tests pin the keys: a change here orphans ever
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.grid.not_fetched import NOT_FETCHED
+from scc_core.canonical import canonical_json as canonical_json
+from scc_core.canonical import digest as digest
 from scc_core.components.component import Component
 from scc_core.evaluation.threat import Threat
-from scc_core.identity import DatasetSpec, ModelSpec
+from scc_core.identity import PROTOCOL_VERSION, DatasetSpec, ModelSpec
 
 if TYPE_CHECKING:
     from scc_core.defenses import Defense
-
-PROTOCOL_VERSION = 1
-"""Raised whenever a change of the core changes predictions for an unchanged specification."""
 
 NO_DEFENSE: Final = "none"
 """The defense of the undefended model."""
@@ -33,16 +30,6 @@ ADAPTIVE: Final = "adaptive"
 
 NO_ATTACK: Mapping[str, object] = {"name": CLEAN, "parameters": {}}
 """The attack of clean cells in their specification."""
-
-
-def canonical_json(value: object) -> str:
-    """Serialise with sorted keys, no white space and no NaN, so that equal values give equal text."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-
-
-def digest(value: object) -> str:
-    """Return the SHA-256 of the canonical JSON of ``value`` as 64 hexadecimal digits."""
-    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
 
 
 @dataclass(frozen=True, eq=False)

@@ -206,6 +206,15 @@ def off_published_baseline(case: Case, _others: Sequence[Case]) -> bool:
     return bool(baselines) and all(far(baseline) for baseline in baselines)
 
 
+def mixed_environments(case: Case, _others: Sequence[Case]) -> bool:
+    """Tell whether the samples were measured with different code, libraries, devices or precision.
+
+    Another library or device rounds otherwise, and a step along the sign of a slope makes a visible difference of that.
+    Blocks of an older program that did not tell its environment were measured by other code than all that tell it.
+    """
+    return case.cell.environments > 1
+
+
 RULES: Mapping[str, Rule] = {
     "suspiciously robust": suspiciously_robust,
     "robust above clean": robust_above_clean,
@@ -215,6 +224,7 @@ RULES: Mapping[str, Rule] = {
     "composition changed": composition_changed,
     "one draw": one_draw,
     "off published baseline": off_published_baseline,
+    "mixed environments": mixed_environments,
 }
 """Every badge by its name, in the order in which a cell shows them."""
 

@@ -14,7 +14,7 @@ from orchestrator.scheduler.device_speeds import DeviceSpeeds
 from orchestrator.scheduler.task_queue import Task, TaskQueue
 from orchestrator.scheduler.worker_pool import Attempt, Worker, WorkerCounts, WorkerPool
 from scc_core.outcomes import Failure, Measurement
-from workers.report import Report, WorkerInfo
+from workers.report import Place, Report, WorkerInfo
 
 TASKS_PER_WORKER = 2
 """One task runs and one waits at the worker, so that the worker is never idle while the driver writes."""
@@ -36,6 +36,9 @@ class ResultHandler(Protocol):
 
     def workers_counted(self, counts: WorkerCounts) -> None:
         """Take how many workers are in each state."""
+
+    def say(self, line: str) -> None:
+        """Tell the user one line about the workers."""
 
     def tick(self) -> None:
         """Do what is due; called about once a second, whatever happens."""
@@ -76,7 +79,8 @@ class Scheduler:
         """Return when the queue is empty and every result is handled.
 
         Raises:
-            ClusterError: workers die one after another without finishing anything, or the cluster is gone.
+            ClusterError: workers die one after another without finishing anything, the code of all of them is not the
+                driver's, or the cluster is gone.
         """
         try:
             while not self.finished:
@@ -141,18 +145,23 @@ class Scheduler:
         worth_growing = seconds is None or seconds > _NODE_SECONDS * max(1, len(self._pool.workers))
         self._pool.scale(queued_blocks, worth_growing=worth_growing)
         self.results.workers_counted(self._pool.counts())
+        if queued_blocks:
+            self._pool.check_any_left()
 
     def _start_answered(self, future: Any) -> None:
         """Handle the answer of a worker that is not ready yet."""
         try:
-            info = self.executor.result(future)
+            answer = self.executor.result(future)
         except (WorkerLostError, AttemptFailedError) as error:
             self._pool.worker_lost(self._pool.unready.pop(future), str(error))
             return
-        if isinstance(info, WorkerInfo):
-            self._pool.worker_ready(future, info)
+        if isinstance(answer, WorkerInfo):
+            line = self._pool.worker_ready(future, answer)
         else:
-            self._pool.worker_placed(future)
+            assert isinstance(answer, Place)
+            line = self._pool.worker_placed(future, answer)
+        if line is not None:
+            self.results.say(line)
 
     def _attempt_answered(self, attempt: Attempt) -> None:
         """Pass on the results of a worker's answer to a shard, and requeue what is unfinished."""

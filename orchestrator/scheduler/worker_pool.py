@@ -12,7 +12,9 @@ from typing import Any, NamedTuple
 from orchestrator.cluster.capacity import ClusterCapacity
 from orchestrator.cluster.executor import ClusterError, Executor
 from orchestrator.scheduler.task_queue import Task
-from workers.report import WorkerInfo
+from scc_core.environment import SHORT_DIGITS, Environment
+from scc_core.machine.code import code_digest, distribution_version
+from workers.report import Place, WorkerInfo
 
 MAX_FAILED_WORKERS = 10
 """Workers, each requested after the one before it died, that may die before any shard is finished. More of them mean
@@ -34,6 +36,8 @@ class WorkerState(Enum):
     """It has a place and loads libraries."""
     READY = "ready"
     """It takes shards."""
+    REFUSED = "refused"
+    """Its code is not the driver's. It takes no shards, and keeps its place so that no other worker gets it."""
 
 
 @dataclass(eq=False)
@@ -81,6 +85,7 @@ class WorkerCounts(NamedTuple):
     ready: int
     starting: int
     requested: int
+    refused: int = 0
 
 
 class WorkerPool:
@@ -93,7 +98,8 @@ class WorkerPool:
 
     Attributes:
         workers: those that are ready.
-        unready: the others, by the future of their next answer.
+        unready: those that may become it, by the future of their next answer.
+        refused: those whose code is not the driver's.
         workers_by_model: how many workers hold each model.
     """
 
@@ -104,6 +110,12 @@ class WorkerPool:
         self._free_numbers: list[int] = []
         self._failed_in_a_row, self._any_succeeded = 0, False
         self._last_failure = float("-inf")
+        # Asked for now, while the sources are those that this process was started with.
+        self._code = code_digest()
+        self._environments: list[Environment] = []
+        self._refused_nodes: dict[str, str] = {}
+        self._none_left_since: float | None = None
+        self.refused: list[Worker] = []
         self.workers: list[Worker] = []
         self.unready: dict[Any, Worker] = {}
         self.workers_by_model: Counter[str] = Counter()
@@ -119,13 +131,15 @@ class WorkerPool:
         grows = self._capacity.can_grow and worth_growing
         extra = min(_MAX_EXTRA_REQUESTS, max(1, len(self.workers))) if grows else 0
         limits = {one.kind: one.count + (0 if position else extra) for position, one in enumerate(all_slots)}
-        existing = Counter(worker.kind for worker in (*self.workers, *self.unready.values()))
+        existing = Counter(worker.kind for worker in (*self.workers, *self.unready.values(), *self.refused))
+        self._release_places(limits, existing)
         self._withdraw_requests(limits, existing, queued_blocks)
-        wanted = min(self._capacity.max_workers - existing.total(), queued_blocks - len(self.unready))
+        useful = existing.total() - len(self.refused)
+        wanted = min(self._capacity.max_workers - useful, queued_blocks - len(self.unready))
         for one in all_slots:
             for _ in range(int(max(0, min(limits[one.kind] - existing[one.kind], wanted)))):
                 wanted -= 1
-                number = len(self.workers) + len(self.unready)
+                number = len(self.workers) + len(self.unready) + len(self.refused)
                 number = heapq.heappop(self._free_numbers) if self._free_numbers else number
                 worker = Worker(number, one.kind, self._executor.start_worker(one.resources), self._clock())
                 self.unready[self._executor.placed(worker.handle)] = worker
@@ -138,19 +152,60 @@ class WorkerPool:
     def counts(self) -> WorkerCounts:
         """Return how many workers are in each state."""
         states = Counter(worker.state for worker in self.unready.values())
-        return WorkerCounts(len(self.workers), states[WorkerState.STARTING], states[WorkerState.REQUESTED])
+        starting, requested = states[WorkerState.STARTING], states[WorkerState.REQUESTED]
+        return WorkerCounts(len(self.workers), starting, requested, len(self.refused))
 
-    def worker_placed(self, future: Any) -> None:
-        """Note that a worker has a place."""
+    def worker_placed(self, future: Any, place: Place) -> str | None:
+        """Note that a worker has a place, and refuse it if other code lies there than the driver's.
+
+        Returns:
+            One line on the node, where its workers are refused and no line told it before.
+        """
         worker = self.unready.pop(future)
-        worker.state, worker.placed_at = WorkerState.STARTING, self._clock()
-        self.unready[self._executor.ready(worker.handle)] = worker
+        if place.code == self._code:
+            worker.state, worker.placed_at = WorkerState.STARTING, self._clock()
+            self.unready[self._executor.ready(worker.handle)] = worker
+            return None
+        worker.state = WorkerState.REFUSED
+        self.refused.append(worker)
+        told = place.node in self._refused_nodes
+        self._refused_nodes[place.node] = _describe_refusal(place)
+        return None if told else self._refused_nodes[place.node]
 
-    def worker_ready(self, future: Any, info: WorkerInfo) -> None:
-        """Note that a worker takes shards."""
+    def check_any_left(self) -> None:
+        """Check that some worker measures, or may still get a place, where others were refused.
+
+        Raises:
+            ClusterError: the places of all nodes are taken by refused workers: at once if no worker has measured
+                anything, else after the time that a new one is given to start.
+        """
+        places = sum(one.count for one in self._capacity.slots())
+        starting = any(worker.state is WorkerState.STARTING for worker in self.unready.values())
+        if not self.refused or self.workers or starting or len(self.refused) < places:
+            self._none_left_since = None
+            return
+        now = self._clock()
+        since = self._none_left_since = now if self._none_left_since is None else self._none_left_since
+        if now - since >= (START_SECONDS if self._any_succeeded else 0.0):
+            raise ClusterError(f"no worker is left: {'; '.join(self._refused_nodes.values())}")
+
+    def worker_ready(self, future: Any, info: WorkerInfo) -> str | None:
+        """Note that a worker takes shards.
+
+        Returns:
+            One line on what its environment has otherwise than the first worker's, where no worker had the same before.
+        """
         worker = self.unready.pop(future)
         worker.state, worker.idle_since, worker.device = WorkerState.READY, self._clock(), info.device
         self.workers.append(worker)
+        if info.environment in self._environments:
+            return None
+        self._environments.append(info.environment)
+        differences = info.environment.differences(self._environments[0])
+        if not differences:
+            return None
+        others = f"worker {info.name} computes in another environment than the first: {'; '.join(differences)}"
+        return f"{others}. What both measure gets the badge `mixed environments`"
 
     def time_out_starts(self) -> None:
         """Count workers as lost that take too long from their place to being ready.
@@ -205,9 +260,17 @@ class WorkerPool:
 
     def stop(self) -> None:
         """Stop all workers."""
-        for worker in [*self.workers, *self.unready.values()]:
+        for worker in [*self.workers, *self.unready.values(), *self.refused]:
             self._executor.stop_worker(worker.handle)
-        self.workers, self.unready = [], {}
+        self.workers, self.unready, self.refused = [], {}, []
+
+    def _release_places(self, limits: Mapping[str, int], existing: Counter[str]) -> None:
+        """Remove refused workers beyond the slots: their node has left."""
+        for worker in list(self.refused):
+            if existing[worker.kind] > limits.get(worker.kind, 0):
+                existing[worker.kind] -= 1
+                self.refused.remove(worker)
+                self.remove_worker(worker)
 
     def _withdraw_requests(self, limits: Mapping[str, int], existing: Counter[str], queued_blocks: int) -> None:
         """Remove workers that are not ready and exceed the slots or the work, the latest first, placed ones last."""
@@ -223,3 +286,13 @@ class WorkerPool:
         if worker.model is not None:
             self.workers_by_model[worker.model] -= 1
             worker.model = None
+
+
+def _describe_refusal(place: Place) -> str:
+    """Return one line that names the node, its scc-bench and the driver's."""
+    if place.code is not None:
+        theirs = f"{place.version or 'not installed'} with code {place.code[:SHORT_DIGITS]}"
+    else:
+        theirs = f"{place.version}, which does not tell its code" if place.version else "none"
+    ours = f"{distribution_version() or 'not installed'} with code {code_digest()[:SHORT_DIGITS]}"
+    return f"node {place.node} is refused and measures nothing: its scc-bench is {theirs}, the driver's is {ours}"

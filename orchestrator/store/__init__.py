@@ -8,7 +8,14 @@ from orchestrator.store.credentials import (
     database_of_head,
     hidden_secrets,
 )
-from orchestrator.store.encoding.rows import BlockRow, block_rows, is_run_id, new_run_id
+from orchestrator.store.encoding.rows import (
+    BlockRow,
+    Environments,
+    block_rows,
+    environments_of,
+    is_run_id,
+    new_run_id,
+)
 from orchestrator.store.engine import PATIENCE, database_exists, is_sqlite, parse_url
 from orchestrator.store.errors import SECRET_OPTIONS, RunCancelledError, StoreUnavailableError
 from orchestrator.store.leasing import HEARTBEATS_PER_LEASE, DriverRecord, Tile
@@ -31,6 +38,7 @@ __all__ = [
     "BlockRow",
     "DeviceTotals",
     "DriverRecord",
+    "Environments",
     "Hits",
     "ResultStore",
     "RunCancelledError",
@@ -44,6 +52,7 @@ __all__ = [
     "database_exists",
     "database_of_environment",
     "database_of_head",
+    "environments_of",
     "hidden_secrets",
     "is_run_id",
     "is_sqlite",

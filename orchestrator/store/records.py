@@ -32,7 +32,6 @@ class RunRecord:
         python_version: version of Python.
         packages: version of each package that can change a result.
         machine: the driver's machine: system, processor, cores.
-        devices: description of each worker or device by its name.
         host: name of the driver's machine.
         pid: process of the driver.
         submission: the job by which a cluster was asked for the run; None where a command ran it itself.
@@ -47,7 +46,6 @@ class RunRecord:
     python_version: str
     packages: Mapping[str, str] = field(default_factory=dict)
     machine: Mapping[str, str] = field(default_factory=dict)
-    devices: Mapping[str, str] = field(default_factory=dict)
     host: str = field(default_factory=socket.gethostname)
     pid: int = field(default_factory=os.getpid)
     submission: str | None = None

@@ -14,12 +14,21 @@ from orchestrator.grid.cell import Cell
 from orchestrator.store import leasing
 from orchestrator.store.encoding.insertion import insert_blocks
 from orchestrator.store.encoding.packing import unpack
-from orchestrator.store.encoding.rows import BlockRow, block_rows, cell_row, new_run_id, run_row
-from orchestrator.store.encoding.statements import cell_ids, chunks, insert_new, update_facts
+from orchestrator.store.encoding.rows import (
+    BlockRow,
+    Environments,
+    block_rows,
+    cell_row,
+    environments_of,
+    new_run_id,
+    run_row,
+)
+from orchestrator.store.encoding.statements import cell_ids, chunks, environment_ids, insert_new, update_facts
 from orchestrator.store.engine import Database, is_sqlite, parse_url, require_file, shown
 from orchestrator.store.errors import RunCancelledError, database_words, without_password
 from orchestrator.store.leasing import DriverRecord, Tile
 from orchestrator.store.reading.cells import StoredCell, stored_cells
+from orchestrator.store.reading.environments import environments, environments_of_runs
 from orchestrator.store.reading.frames import PackedBlock, outcomes_frame, view_frame
 from orchestrator.store.reading.held import held_blocks, held_within
 from orchestrator.store.reading.hits import Hits
@@ -53,6 +62,7 @@ class ResultStore:
         self._database = database
         # The ids of cells by their keys, as far as they were asked for: they never change.
         self._ids: dict[str, int] = {}
+        self._environment_ids: dict[str | None, int | None] = {None: None}
 
     @property
     def name(self) -> str:
@@ -193,17 +203,26 @@ class ResultStore:
         Raises:
             ValueError: a block is of an unknown cell or has impossible contents; none of ``results`` is stored.
         """
-        return self.write_rows(run_id, block_rows(results))
+        return self.write_rows(run_id, block_rows(results), environments_of(results))
 
-    def write_rows(self, run_id: str, rows: Sequence[BlockRow]) -> int:
-        """Store blocks as :func:`block_rows` returns them; otherwise as :meth:`write_blocks`."""
+    def write_rows(self, run_id: str, rows: Sequence[BlockRow], environments: Environments) -> int:
+        """Store blocks as :func:`block_rows` returns them, and their environments; otherwise as :meth:`write_blocks`.
+
+        Raises:
+            ValueError: also for an environment that is neither given nor stored.
+        """
         if not rows:
             return 0
         with self._database.writing() as connection:
             unknown = {row.cell for row in rows} - self._ids.keys()
             if unknown:
                 self._ids.update(cell_ids(connection, unknown))
-            return insert_blocks(connection, run_id, rows, self._ids)
+            new = {row.environment for row in rows if row.environment is not None} - self._environment_ids.keys()
+            known = self._environment_ids | (environment_ids(connection, new, environments) if new else {})
+            written = insert_blocks(connection, run_id, rows, self._ids, known)
+        # Only now: an id of a transaction that failed may be given to another environment.
+        self._environment_ids = known
+        return written
 
     def fail_cells(self, run_id: str, keys: Iterable[str], error: str, traceback: str) -> None:
         """Store why cells of a run failed.
@@ -295,6 +314,16 @@ class ResultStore:
                 for key, number, text in connection.execute(query.where(CellRow.key.in_(chunk))):
                     blocks[key].append((number, text))
         return {key: Hits.of_blocks(own, limit) for key, own in blocks.items()}
+
+    def environments(self) -> dict[str, Mapping[str, Any]]:
+        """Return the facts of every environment by its name, as the column ``environments`` of the views has it."""
+        with self._database.reading() as connection:
+            return environments(connection)
+
+    def environments_of_runs(self, run_id: str | None = None) -> dict[str, list[str]]:
+        """Return by the id of a run the names of the environments that measured its samples, whichever run did."""
+        with self._database.reading() as connection:
+            return environments_of_runs(connection, run_id)
 
     def device_totals(self) -> list[DeviceTotals]:
         """Return seconds and passes of all that is measured, by device, model and precision."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from orchestrator.store import BlockRow
+from orchestrator.store import BlockRow, Environments
 from scc_core.outcomes import Failure
 
 
@@ -20,10 +20,12 @@ class Record:
     Attributes:
         blocks: measured blocks.
         failures: why cells failed, by their keys.
+        environments: of the blocks, by their digests.
     """
 
     blocks: tuple[BlockRow, ...] = ()
     failures: Mapping[str, Failure] = field(default_factory=dict)
+    environments: Environments = field(default_factory=dict)
 
 
 def encode_record(record: Record) -> bytes:
@@ -37,7 +39,8 @@ def encode_record(record: Record) -> bytes:
         for row in record.blocks
     ]
     failures = {key: vars(failure) for key, failure in record.failures.items()}
-    text = json.dumps({"blocks": blocks, "failures": failures}, separators=(",", ":")).encode()
+    value = {"blocks": blocks, "failures": failures, "environments": record.environments}
+    text = json.dumps(value, separators=(",", ":")).encode()
     return b"%08x %b\n" % (zlib.crc32(text), text)
 
 
@@ -52,4 +55,5 @@ def decode_record(line: bytes) -> Record | None:
         created_at, outcomes = datetime.fromisoformat(row["created_at"]), base64.b64decode(row["outcomes"])
         blocks.append(BlockRow(**{**row, "created_at": created_at, "outcomes": outcomes}))
     failures = {key: Failure(**failure) for key, failure in value["failures"].items()}
-    return Record(tuple(blocks), failures)
+    # An older program knew no environments.
+    return Record(tuple(blocks), failures, value.get("environments", {}))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from typing import Protocol, TypeVar
 
-from orchestrator.store import BlockRow, ResultStore, StoreUnavailableError, block_rows
+from orchestrator.store import BlockRow, Environments, ResultStore, StoreUnavailableError, block_rows, environments_of
 from orchestrator.writing.reconnect import ConnectionState, DatabaseConnection, Say
 from orchestrator.writing.spool import Spool, SpoolError, leftover_spools
 from orchestrator.writing.spool_records import Record
@@ -75,6 +75,7 @@ class Writer:
         self._listener = listener or NoListener()
         self._clock = clock
         self._collected: list[BlockRow] = []
+        self._environments: Environments = {}
         self._collected_since = 0.0
         self._drained_blocks = 0
 
@@ -92,6 +93,7 @@ class Writer:
         if not self._collected:
             self._collected_since = self._clock()
         self._collected += block_rows(results)
+        self._environments = {**self._environments, **environments_of(results)}
         if len(self._collected) >= TRANSACTION_BLOCKS:
             self.flush()
         while self._spool.full and not self._connection.is_up:
@@ -112,7 +114,10 @@ class Writer:
     def flush(self) -> None:
         """Write what was collected, or put it into the spool."""
         while self._collected:
-            self._write_or_spool(Record(tuple(self._collected[:TRANSACTION_BLOCKS])))
+            rows = tuple(self._collected[:TRANSACTION_BLOCKS])
+            used = {row.environment for row in rows}
+            environments = {digest: facts for digest, facts in self._environments.items() if digest in used}
+            self._write_or_spool(Record(rows, environments=environments))
             del self._collected[:TRANSACTION_BLOCKS]
 
     def finish(self) -> None:
@@ -192,7 +197,7 @@ def write_record(store: ResultStore, run: str, record: Record) -> None:
     Raises:
         StoreUnavailableError: the database is down; the record can be written again.
     """
-    store.write_rows(run, record.blocks)
+    store.write_rows(run, record.blocks, record.environments)
     for cell, failure in record.failures.items():
         store.fail_cells(run, [cell], failure.error, failure.traceback)
 

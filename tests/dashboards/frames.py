@@ -163,8 +163,14 @@ def wilson(correct: int, samples: int) -> tuple[float, float]:
     return min(p, max(0.0, center - half)), max(p, min(1.0, center + half))
 
 
-def provenance(runs: int = 1) -> Provenance:
-    """A site's provenance with some runs."""
+ENVIRONMENTS = {
+    "0a1b2c3d4e5f": {"code": "ab" * 32, "python": "3.11.2", "torch": "2.9.0", "threads": 1, "variables": []},
+    "f5e4d3c2b1a0": {"code": "ab" * 32, "python": "3.11.2", "torch": "2.6.0", "threads": None, "variables": ["A=1"]},
+}
+
+
+def provenance(runs: int = 1, environments: int = 2) -> Provenance:
+    """A site's provenance with some runs and environments."""
     moment = datetime(2026, 11, 23, 11, 58, 2, tzinfo=UTC)
     run = RunProvenance(
         id="20261123-115802-5f3a",
@@ -176,7 +182,8 @@ def provenance(runs: int = 1) -> Provenance:
         code_version="0.1.0+g1a2b3c4",
         python_version="3.11.2",
         packages={"torch": "2.9.0", "open_clip_torch": "3.3.0", "ray": "2.55.1", "polars": "2.1.0", "timm": "1.0.22"},
-        devices={"cpu": "Intel Xeon, 2 cores"},
+        machine={"cpu": "Intel Xeon, 2 cores"},
+        environments=["0a1b2c3d4e5f", "f5e4d3c2b1a0"][:environments],
         grid_yaml=_GRID_YAML,
     )
     return Provenance(
@@ -184,6 +191,7 @@ def provenance(runs: int = 1) -> Provenance:
         generated_at=moment.replace(hour=12),
         database="postgresql+psycopg://bench:secret@db.example/scc",
         runs=[run] * runs,
+        environments=dict(list(ENVIRONMENTS.items())[:environments]),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -107,6 +108,32 @@ def test_provenance_shows_everything_but_the_password(site: Callable[[str], Path
     ):
         assert part in text, part
     assert "secret" not in "".join(path.read_text() for path in site("demo").glob("*.html"))
+
+
+def test_provenance_lists_the_environments_and_what_differs_between_them(site: Callable[[str], Path]) -> None:
+    text = (site("demo") / "provenance.html").read_text()
+    differing, common = re.findall(r"<caption>(What differs|The same in all)</caption>(.*?)</table>", text, re.DOTALL)
+    assert re.findall(r'<th scope="col">(.*?)</th>', differing[1]) == ["Environment", "torch", "threads", "variables"]
+    assert re.findall(r"<td>(.*?)</td>", differing[1]) == ["2.9.0", "1", "none", "2.6.0", "none", "A=1"]
+    assert re.findall(r'<th scope="row"><code>(.*?)</code>', differing[1]) == [*frames.ENVIRONMENTS]
+    assert re.findall(r'<th scope="row">(.*?)</th><td>(.*?)</td>', common[1]) == [
+        ("code", "ab" * 32),
+        ("python", "3.11.2"),
+    ]
+    # The run names its own.
+    assert text.count("<code>0a1b2c3d4e5f</code>") == 2
+
+
+def test_one_environment_is_shown_without_a_comparison(tmp_path: Path) -> None:
+    write_site(frames.clean_results(), frames.provenance(environments=1), tmp_path / "one")
+    text = (tmp_path / "one" / "provenance.html").read_text()
+    assert "What differs" not in text
+    assert "<caption>0a1b2c3d4e5f</caption>" in text
+    assert "<td>2.9.0</td>" in text
+    write_site(frames.clean_results(), frames.provenance(environments=0), tmp_path / "none")
+    text = (tmp_path / "none" / "provenance.html").read_text()
+    assert 'id="environments"' not in text
+    assert "nothing measured" in text
 
 
 @pytest.mark.parametrize(

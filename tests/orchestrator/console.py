@@ -16,7 +16,8 @@ PATIENCE = 300.0
 
 def environment(folder: Path, **extra: str) -> dict[str, str]:
     """The tests' own components importable, a fixed width, no terminal."""
-    return {**os.environ, "PYTHONPATH": str(ROOT), "SCCBENCH_TEST_FOLDER": str(folder), "COLUMNS": "200", **extra}
+    tests = {"PYTHONPATH": str(ROOT), "SCCBENCH_TEST_FOLDER": str(folder), "COLUMNS": "200"}
+    return {**os.environ, **tests, **extra}
 
 
 def sccbench(*arguments: str, folder: Path, **extra: str) -> subprocess.CompletedProcess[str]:

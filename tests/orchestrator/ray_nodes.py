@@ -14,10 +14,11 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from tests.orchestrator.console import environment, wait_for
+from tests.orchestrator.console import ROOT, environment, wait_for
 
 _RAY = str(Path(sys.executable).parent / "ray")
 _COMMANDS = ("initialization", "setup", "head_setup", "worker_setup", "head_start_ray", "worker_start_ray")
+_AUTOSCALER = {"RAY_FAKE_CLUSTER": "1", "AUTOSCALER_UPDATE_INTERVAL_S": "1"}
 _OBJECT_STORE = "100000000"
 
 
@@ -29,10 +30,16 @@ class RayNode:
         cpus: cores that it offers.
         address: of the head; None makes it the head.
         node_types: for a head: what an autoscaler adds, as Ray's ``available_node_types``.
+        python_path: where its processes find this project; by default the checkout.
     """
 
     def __init__(
-        self, folder: Path, cpus: int, address: str | None = None, node_types: Mapping[str, object] | None = None
+        self,
+        folder: Path,
+        cpus: int,
+        address: str | None = None,
+        node_types: Mapping[str, object] | None = None,
+        python_path: str = str(ROOT),
     ) -> None:
         self.address = address or f"127.0.0.1:{_free_port()}"
         extra = [] if node_types is None else ["--autoscaling-config", str(self._autoscaling(folder, node_types))]
@@ -41,7 +48,7 @@ class RayNode:
         with self._log.open("w") as log:
             self._process = subprocess.Popen(
                 [*self._command(cpus, head=address is None), *extra],
-                env=environment(folder, RAY_FAKE_CLUSTER="1", AUTOSCALER_UPDATE_INTERVAL_S="1"),
+                env=environment(folder, PYTHONPATH=python_path, **_AUTOSCALER),
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from orchestrator.store.encoding.rows import BlockRow
 
-_COLUMNS = ("cell_id", "run_id", *BlockRow._fields[1:])
+_COLUMNS = ("cell_id", "run_id", *BlockRow._fields[1:-1], "environment_id")
 _NAMES = ", ".join(_COLUMNS)
 _INSERT = f"INSERT INTO block ({_NAMES}) VALUES ({', '.join('?' * len(_COLUMNS))}) ON CONFLICT DO NOTHING"
 
@@ -37,7 +37,13 @@ _TYPES = {
 }
 
 
-def insert_blocks(connection: Connection, run_id: str, rows: Sequence[BlockRow], ids: Mapping[str, int]) -> int:
+def insert_blocks(
+    connection: Connection,
+    run_id: str,
+    rows: Sequence[BlockRow],
+    ids: Mapping[str, int],
+    environment_ids: Mapping[str | None, int | None],
+) -> int:
     """Insert the blocks that are not stored yet; return their number.
 
     Args:
@@ -45,8 +51,9 @@ def insert_blocks(connection: Connection, run_id: str, rows: Sequence[BlockRow],
         run_id: the run that measured them.
         rows: the blocks.
         ids: the ids of their cells by their keys.
+        environment_ids: the ids of their environments by their digests; None for None.
     """
-    values = ((ids[row.cell], run_id, *row[1:]) for row in rows)
+    values = ((ids[row.cell], run_id, *row[1:-1], environment_ids[row.environment]) for row in rows)
     if connection.dialect.name == "postgresql":
         return _copy(connection, values)
     # SQLAlchemy's models write a time in SQLite as this text.

@@ -6,13 +6,14 @@ import dataclasses
 import math
 import re
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from orchestrator.grid.cell import Cell
 from orchestrator.store.encoding.packing import hits, pack
 from orchestrator.store.records import RunRecord, RunSummary
+from orchestrator.store.schema.tables import EnvironmentRow
 from scc_core.blocks import BLOCK_SIZE
 from scc_core.outcomes import BlockResult
 
@@ -36,6 +37,12 @@ _FINITE = (
     "defense_peak_memory_mib",
 )
 
+ENVIRONMENT_FACTS = tuple(
+    column.name
+    for column in EnvironmentRow.__table__.columns
+    if column.name not in ("id", "digest", "facts", "created_at")
+)
+
 _RUN_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
 
 STATE_FIELDS = ("id", "heartbeat_at", "finished_at", "outcome")
@@ -56,7 +63,7 @@ def is_run_id(text: str) -> bool:
 def run_row(run_id: str, record: RunRecord) -> dict[str, Any]:
     """Return the row of table ``run`` for a run that starts."""
     row = {name: getattr(record, name) for name in RECORD_FIELDS}
-    mappings = {name: dict(row[name]) for name in ("grid", "packages", "machine", "devices")}
+    mappings = {name: dict(row[name]) for name in ("grid", "packages", "machine")}
     left_out = {name: [list(entry) for entry in entries] for name, entries in record.left_out.items()}
     return {**row, **mappings, "left_out": left_out, "id": run_id, "heartbeat_at": record.started_at}
 
@@ -99,7 +106,10 @@ def cell_facts(cell: Cell) -> dict[str, Any]:
 
 
 class BlockRow(NamedTuple):
-    """A row of table ``block`` without ids of the database: it has the key of its cell, and no run."""
+    """A row of table ``block`` without ids of the database.
+
+    It has the key of its cell, the digest of its environment if one is known, and no run.
+    """
 
     cell: str
     number: int
@@ -121,6 +131,11 @@ class BlockRow(NamedTuple):
     worker: str
     created_at: datetime
     outcomes: bytes
+    environment: str | None = None
+
+
+Environments = Mapping[str, Mapping[str, Any]]
+"""By the digest of an environment, its facts as :meth:`~scc_core.environment.Environment.facts` tells them."""
 
 
 def block_rows(results: Iterable[BlockResult]) -> list[BlockRow]:
@@ -166,12 +181,25 @@ def block_row(result: BlockResult, created_at: datetime) -> BlockRow:
         worker=result.worker,
         created_at=created_at,
         outcomes=pack(outcomes),
+        environment=None if result.environment is None else result.environment.digest,
     )
     for column in _FINITE:
         value = getattr(row, column)
         if value is not None and not math.isfinite(value):
             raise ValueError(f"{column} of {name} is {value}, expected a finite number")
     return row
+
+
+def environments_of(results: Sequence[BlockResult]) -> Environments:
+    """Return the environments of blocks."""
+    found = dict.fromkeys(result.environment for result in results)
+    return {environment.digest: environment.facts() for environment in found if environment is not None}
+
+
+def environment_row(digest: str, facts: Mapping[str, Any], created_at: datetime) -> dict[str, Any]:
+    """Return the row of table ``environment``."""
+    columns = {name: facts[name] for name in ENVIRONMENT_FACTS}
+    return {**columns, "digest": digest, "facts": dict(facts), "created_at": created_at}
 
 
 def run_summary(run: Mapping[str, Any], counts: Mapping[str, Any]) -> RunSummary:

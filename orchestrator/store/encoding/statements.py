@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -10,8 +11,8 @@ from sqlalchemy import Connection, Table, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from orchestrator.grid.cell import Cell
-from orchestrator.store.encoding.rows import cell_facts
-from orchestrator.store.schema.tables import Base, CellRow
+from orchestrator.store.encoding.rows import Environments, cell_facts, environment_row
+from orchestrator.store.schema.tables import Base, CellRow, EnvironmentRow
 
 T = TypeVar("T")
 
@@ -59,6 +60,27 @@ def cell_ids(connection: Connection, keys: Iterable[str]) -> dict[str, int]:
     unknown = [key for key in wanted if key not in ids]
     if unknown:
         raise ValueError(f"{len(unknown)} cells are not in the database, the first is {unknown[0]!r}")
+    return ids
+
+
+def environment_ids(connection: Connection, digests: Iterable[str], given: Environments) -> dict[str, int]:
+    """Return the ids of environments by their digests; those that are ``given`` and not stored yet are stored.
+
+    Raises:
+        ValueError: an environment is neither given nor stored.
+    """
+    # In one order, so that two writers of the same environments never wait for one another.
+    wanted = sorted(digests)
+    now = datetime.now(UTC)
+    rows = [environment_row(digest, given[digest], now) for digest in wanted if digest in given]
+    insert_new(connection, EnvironmentRow, rows, "digest")
+    query = select(EnvironmentRow.digest, EnvironmentRow.id)
+    ids: dict[str, int] = {}
+    for chunk in chunks(wanted):
+        ids.update({row.digest: row.id for row in connection.execute(query.where(EnvironmentRow.digest.in_(chunk)))})
+    unknown = [digest for digest in wanted if digest not in ids]
+    if unknown:
+        raise ValueError(f"{len(unknown)} environments are not in the database, the first is {unknown[0]!r}")
     return ids
 
 

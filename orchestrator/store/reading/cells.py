@@ -44,6 +44,8 @@ class StoredCell:
         samples: number of measured samples.
         zero_gradients: number of measured samples for which every gradient of the attack was exactly zero; None if the
             attack computed none.
+        environments: number of environments in which it was measured; those of an older program, which did not tell,
+            count as one.
         limit: number of samples, from the first on, that the run asks for; None for a cell that is read without a run.
     """
 
@@ -65,6 +67,7 @@ class StoredCell:
     randomised: bool | None
     samples: int
     zero_gradients: int | None
+    environments: int
     limit: int | None = None
 
     @cached_property
@@ -101,10 +104,12 @@ def stored_cells(connection: Connection, run_id: str | None) -> list[StoredCell]
         Block.cell_id,
         func.sum(Block.samples).label("samples"),
         func.sum(Block.zero_gradients).label("zero_gradients"),
+        func.count(func.coalesce(Block.environment_id, 0).distinct()).label("environments"),
     )
     summed = sums.group_by(Block.cell_id).subquery()
     columns = [getattr(CellRow, name) for name in CELL_FIELDS]
-    query = select(*columns, func.coalesce(summed.c.samples, 0).label("samples"), summed.c.zero_gradients)
+    counts = (func.coalesce(summed.c[name], 0).label(name) for name in ("samples", "environments"))
+    query = select(*columns, *counts, summed.c.zero_gradients)
     query = query.join(summed, summed.c.cell_id == CellRow.id, isouter=True).order_by(CellRow.id)
     if run_id is not None:
         query = query.add_columns(RunCell.samples.label("limit"))

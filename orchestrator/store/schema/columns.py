@@ -1,4 +1,4 @@
-"""The columns of the two public views as data: the one source of their documentation and of the frames' types."""
+"""The columns of the public views as data: the one source of their documentation and of the frames' types."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ INTEGER = "integer"
 DOUBLE = "double"
 BOOLEAN = "boolean"
 TIMESTAMP = "timestamp"
+
+
+UNKNOWN = "unknown"
+"""Stands in lists of environments for the blocks of an older program, which did not tell theirs."""
 
 
 class Column(NamedTuple):
@@ -71,6 +75,7 @@ TAIL_COLUMNS = (
     ),
     Column("family", TEXT, "of the model: general, biomedical or adversarially fine-tuned; null if unknown"),
     Column("randomised", BOOLEAN, "true if another draw of the defense may predict otherwise; null if unknown"),
+    Column("environments", TEXT, "names of the environments that measured it, joined with ', '; unknown if not told"),
 )
 
 RESULTS = View(
@@ -111,4 +116,31 @@ RUN_RESULTS = View(
     ),
 )
 
-VIEWS = (RESULTS, RUN_RESULTS)
+ENVIRONMENTS = View(
+    "environments",
+    "one row an environment: the code, libraries, device and switches that blocks were computed with",
+    (
+        Column("environment", TEXT, "its name in results: the first 12 digits of its digest"),
+        Column("digest", TEXT, "SHA-256 of facts: 64 hexadecimal digits"),
+        Column("version", TEXT, "version of scc-bench; null where it was not installed"),
+        Column("code", TEXT, "digest of the sources of scc-bench"),
+        Column("protocol", INTEGER, "version of the protocol"),
+        Column("python", TEXT, "version of Python"),
+        Column("torch", TEXT, "version of torch, with what it was built for"),
+        Column("torchvision", TEXT, "version of torchvision"),
+        Column("timm", TEXT, "version of timm"),
+        Column("open_clip", TEXT, "version of open_clip"),
+        Column("cuda", TEXT, "version of CUDA that torch was built for; null on a CPU"),
+        Column("cudnn", TEXT, "version of cuDNN; null on a CPU"),
+        Column("driver", TEXT, "version of NVIDIA's driver; null on a CPU"),
+        Column("device_kind", TEXT, "cpu or cuda"),
+        Column("device", TEXT, "name of the GPU, or of the processor"),
+        Column("processor", TEXT, "name of the processor"),
+        Column("threads", INTEGER, "threads of torch on a CPU; null on a GPU"),
+        Column("batch_size", INTEGER, "images that are computed together"),
+        Column("facts", TEXT, "JSON of all of it, with other libraries, precision and variables of the arithmetic"),
+        Column("created_at", TIMESTAMP, "when the first block measured in it was stored, in UTC"),
+    ),
+)
+
+VIEWS = (RESULTS, RUN_RESULTS, ENVIRONMENTS)

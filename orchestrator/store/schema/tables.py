@@ -64,7 +64,8 @@ class Run(Base):
     """One submission of a grid. ``outcome`` is null while it is unfinished.
 
     ``submission`` names the job by which a cluster was asked for the run; it is null where a command ran it itself.
-    ``left_out`` holds by dataset what lay beside its samples, as pairs of name and reason.
+    ``left_out`` holds by dataset what lay beside its samples, as pairs of name and reason. ``devices`` is empty: blocks
+    refer to environments, which name them.
     """
 
     __tablename__ = "run"
@@ -84,7 +85,7 @@ class Run(Base):
     python_version: Mapped[str]
     packages: Mapped[dict[str, str]]
     machine: Mapped[dict[str, str]]
-    devices: Mapped[dict[str, str]]
+    devices: Mapped[dict[str, str]] = mapped_column(default=dict)
     submission: Mapped[str | None]
     left_out: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
 
@@ -134,12 +135,41 @@ class RunCell(Base):
     traceback: Mapped[str | None]
 
 
+class EnvironmentRow(Base):
+    """An environment in which blocks were measured; ``digest`` is that of ``facts``, whose main parts are columns."""
+
+    __tablename__ = "environment"
+    __table_args__ = (UniqueConstraint("digest", name="environment_digest_unique"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    digest: Mapped[str]
+    version: Mapped[str | None]
+    code: Mapped[str]
+    protocol: Mapped[int]
+    python: Mapped[str]
+    torch: Mapped[str | None]
+    torchvision: Mapped[str | None]
+    timm: Mapped[str | None]
+    open_clip: Mapped[str | None]
+    cuda: Mapped[str | None]
+    cudnn: Mapped[str | None]
+    driver: Mapped[str | None]
+    device_kind: Mapped[str]
+    device: Mapped[str]
+    processor: Mapped[str]
+    threads: Mapped[int | None]
+    batch_size: Mapped[int]
+    facts: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime]
+
+
 class Block(Base):
     """One measured block: its counts, its costs (totals and peaks) and its packed per-sample outcomes.
 
     ``hits`` holds a ``1`` for each correct sample and a ``0`` for each wrong one, in the dataset's sample order.
     ``zero_gradients`` counts the samples for which every gradient of the attack was exactly zero; it is null where the
-    attack computed none. The peaks are null where the device does not tell them.
+    attack computed none. The peaks are null where the device does not tell them, and the environment is null in blocks
+    that an older program wrote.
     """
 
     __tablename__ = "block"
@@ -149,7 +179,7 @@ class Block(Base):
         CheckConstraint("length(hits) = samples", name="block_hits_complete"),
         CheckConstraint("number >= 0", name="block_number_not_negative"),
         # Counting reads this alone: the rows themselves are fifty times as large.
-        Index("ix_block_counts", "cell_id", "number", "samples", "zero_gradients"),
+        Index("ix_block_counts", "cell_id", "number", "samples", "zero_gradients", "environment_id"),
     )
 
     cell_id: Mapped[int] = mapped_column(ForeignKey("cell.id"), primary_key=True)
@@ -173,6 +203,7 @@ class Block(Base):
     run_id: Mapped[str] = mapped_column(ForeignKey("run.id"))
     created_at: Mapped[datetime]
     outcomes: Mapped[bytes]
+    environment_id: Mapped[int | None] = mapped_column(ForeignKey("environment.id"))
 
 
 class DriverRow(Base):

@@ -1,14 +1,15 @@
-"""The SQL of the two public views, for SQLite and for PostgreSQL. A change here comes with a migration.
+"""The SQL of the public views, for SQLite and for PostgreSQL. A change here comes with a migration.
 
-Both views sum blocks and derive every ratio from the sums. They differ only in what they count: ``results`` whole
-blocks, ``run_results`` the run's own prefix, whose last block may be cut; ``hits`` says how many of the samples that
-remain are correct, the other sums enter in proportion, and peaks as they are.
+The two views of results sum blocks and derive every ratio from the sums. They differ only in what they count:
+``results`` whole blocks, ``run_results`` the run's own prefix, whose last block may be cut; ``hits`` says how many of
+the samples that remain are correct, the other sums enter in proportion, and peaks as they are.
 """
 
 from __future__ import annotations
 
-from orchestrator.store.schema.columns import VIEWS
+from orchestrator.store.schema.columns import ENVIRONMENTS, UNKNOWN, VIEWS
 from scc_core.blocks import BLOCK_SIZE
+from scc_core.environment import SHORT_DIGITS
 from scc_core.evaluation.metrics import NORMAL_97_5 as Z
 
 SUMS = (
@@ -25,10 +26,12 @@ SUMS = (
 
 PEAKS = ("attack_peak_memory_mib", "defense_peak_memory_mib")
 
-JOIN_DEVICES = {
-    "sqlite": "group_concat(device, ', ')",
-    "postgresql": "string_agg(device, ', ' ORDER BY device)",
+JOIN_NAMES = {
+    "sqlite": "group_concat(name, ', ')",
+    "postgresql": "string_agg(name, ', ' ORDER BY name)",
 }
+
+_ENVIRONMENT = f"substr(digest, 1, {SHORT_DIGITS})"
 
 _BLOCK_FIGURES = ", ".join(f"b.{name}" for name in (*SUMS, *PEAKS))
 
@@ -90,7 +93,7 @@ STATUS = """CASE WHEN samples >= requested_samples AND samples > 0 THEN 'done'
 
 def view_statements(dialect: str) -> dict[str, str]:
     """Return the SELECT of each view by the view's name, for ``sqlite`` or ``postgresql``."""
-    return {"results": _results(dialect), "run_results": _run_results(dialect)}
+    return {"results": _results(dialect), "run_results": _run_results(dialect), "environments": _environments()}
 
 
 def create_views(dialect: str) -> list[str]:
@@ -100,16 +103,16 @@ def create_views(dialect: str) -> list[str]:
 
 def drop_views() -> list[str]:
     """Return the statements that drop the views where they exist."""
-    return ["DROP VIEW IF EXISTS run_results", "DROP VIEW IF EXISTS results"]
+    return [f"DROP VIEW IF EXISTS {view.name}" for view in VIEWS]
 
 
 def _results(dialect: str) -> str:
     requested = "COALESCE((SELECT max(q.samples) FROM run_cell q WHERE q.cell_id = c.id), 0)"
     error = "(SELECT q.error FROM run_cell q WHERE q.cell_id = c.id ORDER BY q.run_id DESC LIMIT 1)"
-    devices = _devices(dialect, "b.cell_id = c.id")
+    used = _used(dialect, "b.cell_id = c.id")
     return f"""
 {_rated("cell_id", _WHOLE_BLOCKS)}, judged AS (
-    SELECT {_CELL}, r.samples, {requested} AS requested_samples, {_RATIOS}, {devices} AS devices, {error} AS error,
+    SELECT {_CELL}, r.samples, {requested} AS requested_samples, {_RATIOS}, {used}, {error} AS error,
         COALESCE(r.updated_at, c.created_at) AS updated_at
     FROM rated r JOIN cell c ON c.id = r.cell_id
 )
@@ -117,11 +120,11 @@ def _results(dialect: str) -> str:
 
 
 def _run_results(dialect: str) -> str:
-    devices = _devices(dialect, f"b.cell_id = c.id AND {FIRST_POSITION} < q.samples")
+    used = _used(dialect, f"b.cell_id = c.id AND {FIRST_POSITION} < q.samples")
     return f"""
 {_rated("run_id, cell_id", _PREFIX_BLOCKS)}, judged AS (
     SELECT r.run_id AS run, run.name AS run_name, {_CELL}, r.samples, q.samples AS requested_samples, {_RATIOS},
-        {devices} AS devices, q.error, COALESCE(r.updated_at, c.created_at) AS updated_at
+        {used}, q.error, COALESCE(r.updated_at, c.created_at) AS updated_at
     FROM rated r
     JOIN run_cell q ON q.run_id = r.run_id AND q.cell_id = r.cell_id
     JOIN cell c ON c.id = r.cell_id
@@ -152,9 +155,23 @@ def _rated(scope: str, blocks: str) -> str:
 )"""
 
 
-def _devices(dialect: str, condition: str) -> str:
-    distinct = f"SELECT DISTINCT b.device FROM block b WHERE {condition} ORDER BY b.device"
-    return f"(SELECT {JOIN_DEVICES[dialect]} FROM ({distinct}) AS used)"
+def _used(dialect: str, condition: str) -> str:
+    """Return the columns with the devices and the environments of the blocks of a cell."""
+    devices = f"SELECT DISTINCT b.device AS name FROM block b WHERE {condition} ORDER BY 1"
+    environments = f"""
+        SELECT DISTINCT COALESCE({_ENVIRONMENT}, '{UNKNOWN}') AS name
+        FROM block b LEFT JOIN environment e ON e.id = b.environment_id WHERE {condition} ORDER BY 1"""
+    parts = {"devices": devices, "environments": environments}
+    return ", ".join(
+        f"(SELECT {JOIN_NAMES[dialect]} FROM ({query}) AS used) AS {name}" for name, query in parts.items()
+    )
+
+
+def _environments() -> str:
+    derived = {"environment": f"{_ENVIRONMENT} AS environment", "facts": "CAST(facts AS TEXT) AS facts"}
+    return (
+        f"SELECT {', '.join(derived.get(column.name, column.name) for column in ENVIRONMENTS.columns)} FROM environment"
+    )
 
 
 def _final(name: str) -> str:

@@ -15,6 +15,7 @@ import torch
 from orchestrator.store import ResultStore
 from scc_core.datasets import PreparedDataset
 from scc_core.datasets.pixels.disk_cache import DiskCache
+from scc_core.environment import environment_of
 from tests.components import noise_images
 from tests.orchestrator.console import sccbench, write_grid
 
@@ -204,6 +205,16 @@ def test_doctor_says_what_is_there(tmp_path):
     text = succeeds("doctor", folder=tmp_path)
     for expected in ("torch", "model demo-clip", "database", "not made yet", "ray"):
         assert expected in text
+
+
+def test_doctor_shows_the_environment_of_this_machine(tmp_path):
+    text = " ".join(succeeds("doctor", folder=tmp_path, COLUMNS="1000", MKL_CBWR="COMPATIBLE").split())
+    here = environment_of(torch.device("cpu"))
+    assert f"{here.version}, code {here.code[:12]}, protocol 1" in text
+    for name in ("python", "torch", "torchvision", "timm", "open_clip", "numpy", "processor", "cpu_capability"):
+        assert f"{name} {getattr(here, name)}; " in text
+    assert "matmul_precision float32; " in text
+    assert "variables MKL_CBWR=COMPATIBLE" in text
 
 
 def test_cache_shows_what_is_prepared_and_empties_it(tmp_path):

@@ -10,10 +10,11 @@ from orchestrator.grid.cell import Cell
 from orchestrator.results.badges import RULES, update_badges
 from orchestrator.store import ResultStore
 from scc_core.components.component import Component
+from scc_core.environment import Environment
 from scc_core.evaluation.threat import Adaptive
 from scc_core.identity import ModelSpec
 from tests.orchestrator.measuring import attack, clean, defense, evaluate_grid, fill, first_right
-from tests.orchestrator.store.builders import make_cell
+from tests.orchestrator.store.builders import make_block, make_blocks, make_cell, make_record
 
 NONE, FLIP, NOISE = defense("none"), defense("flip"), defense("random-noise")
 PGD = attack("pgd")
@@ -216,6 +217,34 @@ def test_a_cell_of_an_older_program_is_judged_by_what_the_run_says_of_its_defens
     assert raised(store, old, {old: 50}) == []
     assert raised(store, new, {new: 50}) == ["one draw"]
     assert badges(store, old) == ["one draw"]
+
+
+ENVIRONMENT = Environment("ab" * 32, "0.2.0", 1, "3.12.1", torch="2.9.0")
+OTHER_VERSION = replace(ENVIRONMENT, code="cd" * 32)
+
+
+@pytest.mark.parametrize(
+    ("environments", "mixed"),
+    [
+        ((ENVIRONMENT, ENVIRONMENT), False),
+        ((ENVIRONMENT, replace(ENVIRONMENT, torch="2.6.0")), True),
+        ((ENVIRONMENT, replace(ENVIRONMENT, threads=2)), True),
+        ((ENVIRONMENT, OTHER_VERSION), True),
+        ((None, ENVIRONMENT), True),
+        ((None, None), False),
+    ],
+    ids=["one", "another torch", "more threads", "another scc-bench", "an old block", "old blocks"],
+)
+def test_blocks_of_several_environments_are_marked(store, environments, mixed):
+    """A cell beside it, all of whose blocks are of the first environment, is not."""
+    cell, other = attacked(defense=FLIP), clean(defense=FLIP)
+    run = store.start_run(make_record(), {cell: 100, other: 50})
+    blocks = make_blocks(cell, first_right(50, 100))
+    store.write_blocks(run, [replace(block, environment=one) for block, one in zip(blocks, environments, strict=True)])
+    store.write_blocks(run, [replace(make_block(other), environment=environments[0])])
+    update_badges(store, run)
+    assert badges(store, cell) == (["mixed environments"] if mixed else [])
+    assert badges(store, other) == []
 
 
 GRID = """

@@ -16,10 +16,12 @@ from orchestrator.plan.plan import make_plan
 from orchestrator.scheduler.task_queue import Task
 from orchestrator.scheduler.worker_pool import WorkerCounts
 from scc_core.cost import Cost
+from scc_core.environment import Environment
+from scc_core.machine.code import code_digest
 from scc_core.outcomes import BlockResult, Failure, Measurement, Outcomes
 from tests.orchestrator.clock import Clock
 from workers.actor import WorkerResources
-from workers.report import Report, WorkerInfo
+from workers.report import Place, Report, WorkerInfo
 from workers.shard import Shard
 
 NEVER = math.inf
@@ -69,6 +71,8 @@ class FakeExecutor:
         clock: moved on by waiting.
         script: how a shard ends on a worker; None is a success.
         room: whether the cluster has a place for a worker.
+        place: where a worker is, and which code it finds there; by default the driver's.
+        environment: of a worker.
     """
 
     def __init__(
@@ -76,10 +80,14 @@ class FakeExecutor:
         clock: Clock,
         script: Callable[[Handle, Shard], Outcome | None] = lambda _handle, _shard: None,
         room: Callable[[Handle], bool] = lambda _handle: True,
+        place: Callable[[Handle], Place] = lambda _handle: Place("fake", "1", code_digest()),
+        environment: Callable[[Handle], Environment] = lambda _handle: Environment(code_digest(), "1", 1, "3"),
     ) -> None:
         self.clock = clock
         self.script = script
         self.room = room
+        self.place = place
+        self.environment = environment
         self.handles: list[Handle] = []
         self.shards: list[tuple[Handle, Shard]] = []
 
@@ -95,7 +103,8 @@ class FakeExecutor:
         return self._call(Future(handle, None, None))
 
     def ready(self, handle: Handle) -> Future:
-        return self._call(Future(handle, None, WorkerInfo("host:1", "fake")))
+        name = f"host:{self.handles.index(handle)}"
+        return self._call(Future(handle, None, WorkerInfo(name, "fake", self.environment(handle))))
 
     def submit(self, handle: Handle, shard: Shard) -> Future:
         self.shards.append((handle, shard))
@@ -115,6 +124,7 @@ class FakeExecutor:
             raise WorkerLostError(handle.reason)
         assert handle.calls.popleft() is future
         answer = future.outcome.answer if future.outcome and future.outcome.answer is not None else future.healthy
+        answer = self.place(handle) if answer is None else answer
         if isinstance(answer, WorkerLostError):
             handle.alive = False
         if isinstance(answer, Exception):
@@ -150,6 +160,7 @@ class Ledger:
         self.delivered: set[tuple[str, int]] = set()
         self.failures: dict[str, Failure] = {}
         self.counts: list[WorkerCounts] = []
+        self.said: list[str] = []
         self.ticks = 0
 
     def shard_measured(self, worker: int, task: Task, measurement: Measurement) -> None:
@@ -163,6 +174,9 @@ class Ledger:
     def workers_counted(self, counts: WorkerCounts) -> None:
         if not self.counts or self.counts[-1] != counts:
             self.counts.append(counts)
+
+    def say(self, line: str) -> None:
+        self.said.append(line)
 
     def tick(self) -> None:
         self.ticks += 1

@@ -73,7 +73,7 @@ class Driver:
 
     def deliver(self, results: list[BlockResult]) -> None:
         rows = block_rows(results)
-        self.store.write_rows(self.run, rows)
+        self.store.write_rows(self.run, rows, {})
         self.leases.blocks_written(rows)
         self.leases.tick()
 

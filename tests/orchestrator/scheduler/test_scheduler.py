@@ -18,8 +18,10 @@ from orchestrator.scheduler.device_speeds import DeviceSpeeds
 from orchestrator.scheduler.lease_manager import NoLeases, PlannedSpan
 from orchestrator.scheduler.scheduler import TASKS_PER_WORKER, Scheduler
 from orchestrator.scheduler.task_queue import TaskQueue
-from orchestrator.scheduler.worker_pool import IDLE_SECONDS, MAX_FAILED_WORKERS
+from orchestrator.scheduler.worker_pool import IDLE_SECONDS, MAX_FAILED_WORKERS, START_SECONDS, WorkerCounts
+from scc_core.environment import Environment
 from scc_core.identity import ModelSpec
+from scc_core.machine.code import code_digest, distribution_version
 from scc_core.outcomes import Failure
 from tests.orchestrator.clock import Clock
 from tests.orchestrator.conftest import cell, component
@@ -32,6 +34,7 @@ from tests.orchestrator.scheduler.fake_executor import (
     capacity_of,
     plan_of,
 )
+from workers.report import Place
 
 FAULTS = ["death", "memory", "hang", "slow", "drains", "call", "component", "all components"]
 
@@ -192,8 +195,8 @@ def test_nodes_that_join_get_workers_and_idle_workers_are_removed():
     executor = FakeExecutor(clock, script)
     ledger = run(executor, plan_of(*cells_of(), samples=1200), nodes)
     assert len(ledger.delivered) == 48
-    assert [ready for ready, _, _ in ledger.counts][:2] == [0, 0]
-    assert max(ready for ready, _, _ in ledger.counts) == 3
+    assert [counts.ready for counts in ledger.counts][:2] == [0, 0]
+    assert max(counts.ready for counts in ledger.counts) == 3
     assert ledger.counts[-1][0] < 3
     assert clock.now > IDLE_SECONDS
 
@@ -220,7 +223,7 @@ def test_a_cluster_without_slots_is_waited_for():
     executor = FakeExecutor(clock, room=lambda _handle: clock.now >= 50)
     ledger = run(executor, plan_of(*cells_of(), samples=200), list, can_grow=True)
     assert len(ledger.delivered) == 8
-    assert ledger.counts[0] == (0, 0, 1)
+    assert ledger.counts[0] == WorkerCounts(ready=0, starting=0, requested=1)
     assert executor.handles[0].resources.num_gpus == 1.0
     assert ledger.ticks >= 50
 
@@ -312,3 +315,126 @@ def test_what_another_driver_holds_is_waited_for_without_keeping_workers():
     # Some work, then none for so long that the workers are removed, then the rest.
     assert 0 in ready[ready.index(1) :]
     assert len(executor.handles) > 2
+
+
+class Cluster:
+    """Nodes with slots, of which each worker takes the first that is free, as Ray places actors.
+
+    Args:
+        slots: by the name of a node.
+        codes: of the nodes that have other code than the driver.
+    """
+
+    def __init__(self, slots, **codes):
+        self.slots, self.codes = slots, codes
+        self.node_of = {}
+
+    def room(self, handle):
+        live = [node for one, node in self.node_of.items() if one.alive and not one.stopped]
+        free = (node for node, count in self.slots.items() if live.count(node) < count)
+        if handle not in self.node_of and (node := next(free, None)) is not None:
+            self.node_of[handle] = node
+        return handle in self.node_of
+
+    def place(self, handle):
+        node = self.node_of[handle]
+        return Place(node, "0.9", self.codes.get(node, code_digest()))
+
+    def nodes(self):
+        return [Node(name, float(count), 0.0) for name, count in self.slots.items()]
+
+    def executor(self, clock, script=lambda _handle, _shard: None):
+        return FakeExecutor(clock, script, self.room, self.place)
+
+
+def test_a_node_with_other_code_measures_nothing_and_is_named_once():
+    """Its workers keep their places, so that the requests that follow go to the other node."""
+    cluster = Cluster({"bad": 2, "good": 2}, bad="ff" * 32)
+    executor = cluster.executor(Clock())
+    ledger = run(executor, plan_of(*cells_of(), samples=1200), cluster.nodes)
+    assert len(ledger.delivered) == 48
+    assert {cluster.node_of[handle] for handle, _, _ in executor.shards} == {"good"}
+    assert ledger.said == [
+        "node bad is refused and measures nothing: its scc-bench is 0.9 with code ffffffffffff, "
+        f"the driver's is {distribution_version()} with code {code_digest()[:12]}"
+    ]
+    assert len(executor.handles) == 4
+    assert list(cluster.node_of.values()).count("bad") == 2
+    assert max(counts.refused for counts in ledger.counts) == 2
+    assert all(handle.stopped for handle in executor.handles)
+
+
+def test_refused_workers_do_not_count_among_those_that_the_user_allows():
+    cluster = Cluster({"bad": 2, "good": 2}, bad="ff" * 32)
+    nodes = lambda: [Node(name, 4.0, float(count)) for name, count in cluster.slots.items()]  # noqa: E731
+    executor = cluster.executor(Clock())
+    ledger = run(executor, plan_of(*cells_of(), samples=1200), nodes, RunOptions(num_workers=2))
+    assert len(ledger.delivered) == 48
+    assert max(counts.ready for counts in ledger.counts) == 2
+
+
+@pytest.mark.parametrize(
+    ("code", "words"), [(None, "0.9, which does not tell its code"), ("f" * 64, "0.9 with code ffffffffffff")]
+)
+@pytest.mark.parametrize("can_grow", [False, True])
+def test_a_run_whose_workers_are_all_refused_ends_at_once_and_names_the_nodes(code, words, can_grow):
+    cluster = Cluster({"one": 1, "two": 1}, one=code, two=code)
+    clock = Clock()
+    executor = cluster.executor(clock)
+    with pytest.raises(ClusterError) as caught:
+        run(executor, plan_of(*cells_of(), samples=200), cluster.nodes, can_grow=can_grow)
+    names = [f"node {node} is refused and measures nothing: its scc-bench is {words}" for node in ("one", "two")]
+    assert str(caught.value).startswith("no worker is left: ")
+    assert all(name in str(caught.value) for name in names)
+    assert all(handle.stopped for handle in executor.handles)
+    assert clock.now < 10
+
+
+def test_the_place_of_a_refused_worker_is_free_again_when_its_node_has_left():
+    """The node comes back with the driver's code, when the other one has gone."""
+    clock = Clock()
+    cluster = Cluster({"bad": 1, "good": 1}, bad="ff" * 32)
+    begun = []
+
+    def script(handle, shard):
+        begun.append(cluster.node_of[handle])
+        if len(begun) == 3:
+            cluster.slots = {"good": 1}
+        if len(begun) == 6:
+            cluster.slots = {"good": 1, "new": 1}
+        return Outcome(10.0)
+
+    executor = cluster.executor(clock, script)
+    ledger = run(executor, plan_of(*cells_of(epsilons=(1.0, 2.0, 3.0, 4.0)), samples=2400), cluster.nodes)
+    assert len(ledger.delivered) == 4 * 2 * 48
+    assert "new" in begun
+    assert "bad" not in begun
+
+
+def test_a_run_that_has_measured_waits_for_another_node_as_long_as_a_worker_may_take_to_start():
+    clock = Clock()
+    cluster = Cluster({"bad": 1, "good": 1}, bad="ff" * 32)
+    measured = []
+
+    def script(handle, shard):
+        measured.append(clock.now)
+        if len(measured) < 3:
+            return None
+        cluster.slots = {"bad": 1}
+        return Outcome(1.0, WorkerLostError("its node was taken away"))
+
+    executor = cluster.executor(clock, script)
+    with pytest.raises(ClusterError, match=r"no worker is left: node bad is refused"):
+        run(executor, plan_of(*cells_of(), samples=1200), cluster.nodes)
+    assert START_SECONDS < clock.now - measured[-1] < START_SECONDS + 20
+
+
+def test_a_worker_in_another_environment_is_told_once_with_what_differs():
+    plain = Environment(code_digest(), "1", 1, "3.11.7", torch="2.15.0", threads=1)
+    other = replace(plain, torch="2.6.0", variables=("MKL_CBWR=COMPATIBLE",))
+    executor = FakeExecutor(Clock(), environment=lambda handle: plain if handle in executor.handles[:2] else other)
+    ledger = run(executor, plan_of(*cells_of(), samples=1200), 4)
+    assert ledger.said == [
+        "worker host:2 computes in another environment than the first: torch 2.6.0 instead of 2.15.0; "
+        "variables MKL_CBWR=COMPATIBLE instead of none. What both measure gets the badge `mixed environments`"
+    ]

@@ -87,7 +87,6 @@ def make_record(name: str = "grid", **changes: Any) -> RunRecord:
         "python_version": "3.11.0",
         "packages": {"torch": "2.9"},
         "machine": {"cpu": "x"},
-        "devices": {"worker 0": "H200"},
         "host": "driver",
         "pid": 42,
         "started_at": datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=next(_SECONDS)),

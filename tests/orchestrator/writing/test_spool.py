@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,20 +15,26 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.store import block_rows
+from orchestrator.store import block_rows, environments_of
 from orchestrator.store.engine import parse_url
 from orchestrator.writing.spool import Spool, SpoolError, leftover_spools, spool_folder, spool_of
 from orchestrator.writing.spool_records import Record
+from scc_core.environment import Environment
 from scc_core.errors import UserError
 from scc_core.machine.settings import CACHE
 from scc_core.outcomes import BlockResult, Failure
 from tests.orchestrator.store.builders import make_block, make_cell
 
-BLOCKS = [make_block(make_cell(seed), number, seed=number) for seed in (0, 1) for number in range(4)]
+ENVIRONMENT = Environment("ab" * 32, "0.2.0", 1, "3.12.1", variables=("A=1", "B=2"))
+BLOCKS = [
+    replace(make_block(make_cell(seed), number, seed=number), environment=ENVIRONMENT if number % 2 else None)
+    for seed in (0, 1)
+    for number in range(4)
+]
 
 
 def record_of(*blocks: BlockResult) -> Record:
-    return Record(tuple(block_rows(blocks)))
+    return Record(tuple(block_rows(blocks)), environments=environments_of(blocks))
 
 
 RECORDS = st.one_of(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
+import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,10 +15,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.store import ResultStore, StoreUnavailableError
+from orchestrator.store import ResultStore, StoreUnavailableError, block_rows
 from orchestrator.writing.reconnect import ConnectionState, DatabaseConnection
 from orchestrator.writing.spool import Spool, SpoolError, spool_of
+from orchestrator.writing.spool_records import Record
 from orchestrator.writing.writer import TRANSACTION_BLOCKS, Writer, write_leftover_spools
+from scc_core.environment import Environment
 from scc_core.machine.settings import CACHE
 from scc_core.outcomes import BlockResult, Failure
 from tests.disks import fill, small_disk
@@ -157,6 +161,47 @@ def test_what_a_dead_process_left_is_written_by_the_next(store, cache):
     assert list(cache.rglob("*.spool")) == []
 
 
+HERE = Environment("ab" * 32, "0.2.0", 1, "3.12.1", variables=("A=1",))
+THERE = replace(HERE, torch="2.6.0")
+
+
+@pytest.mark.parametrize("locked", [False, True], ids=["to the database", "over the spool"])
+def test_blocks_keep_their_environments_on_every_way(store, locked):
+    run = a_run(store)
+    writer = make_writer(store, spool_of(store.url, run), Said())
+    other = sqlite3.connect(store.name, isolation_level=None)
+    if locked:
+        other.execute("BEGIN IMMEDIATE")
+    given = [HERE, HERE, THERE, None, HERE]
+    for block, environment in zip(blocks(range(5)), given, strict=True):
+        writer.add([replace(block, environment=environment)])
+        writer.flush()
+    assert writer.unwritten_blocks == (5 if locked else 0)
+    if locked:
+        other.execute("ROLLBACK")
+    writer.finish()
+    rows = other.execute("SELECT digest FROM block LEFT JOIN environment e ON e.id = environment_id ORDER BY number")
+    assert [digest for (digest,) in rows] == [one and one.digest for one in given]
+    assert store.environments() == {one.short_digest: one.facts() for one in (HERE, THERE)}
+
+
+def test_a_spool_that_an_older_program_left_is_written(store):
+    """Its records know no environments, neither beside the blocks nor in them."""
+    run, said = a_run(store), Said()
+    spool = spool_of(store.url, run)
+    spool.append(Record(tuple(block_rows(blocks(range(2))))))
+    spool.close()
+    _checksum, _, text = spool.path.read_bytes()[:-1].partition(b" ")
+    value = json.loads(text)
+    assert value.pop("environments") == {}
+    assert [row.pop("environment") for row in value["blocks"]] == [None, None]
+    text = json.dumps(value).encode()
+    spool.path.write_bytes(b"%08x %b\n" % (zlib.crc32(text), text))
+    write_leftover_spools(store, said)
+    assert said == [f"2 blocks of run {run} that waited for the database are stored"]
+    assert store.results()["environments"].to_list() == ["unknown"]
+
+
 def test_a_spool_of_a_run_that_is_unknown_is_left_alone(store):
     said = Said()
     spool = spool_of(store.url, "20260101-000000-000000")
@@ -249,11 +294,11 @@ class FickleStore(ResultStore):
 
     weather = Weather([])
 
-    def write_rows(self, run_id, rows):
+    def write_rows(self, run_id, rows, environments):
         event = self.weather.next()
         if event == "before":
             raise StoreUnavailableError("away")
-        written = super().write_rows(run_id, rows)
+        written = super().write_rows(run_id, rows, environments)
         if event == "after":
             raise StoreUnavailableError("away")
         return written
