@@ -13,6 +13,7 @@ import torch
 from scc_core.components.component import Component
 from scc_core.datasets.order import sample_order
 from scc_core.defenses import Defense
+from scc_core.environment import environment_of
 from scc_core.evaluation.threat import Threat
 from scc_core.identity import DatasetSpec, ModelSpec
 from scc_core.prompts import prompts_digest
@@ -234,3 +235,12 @@ def test_what_does_not_match_the_plan_fails_its_cells_with_the_reason(changes, m
     assert set(measurement.failures) == {"n", "t"}
     for failure in measurement.failures.values():
         assert re.search(message, failure.error)
+
+
+def test_every_block_carries_the_environment_that_the_worker_tells():
+    bench = Bench("cpu", batch_size=50)
+    here = environment_of(bench.device)
+    assert bench.info().environment == here
+    results = bench.run(replace(SHARD, blocks=(0, 1))).results
+    assert results
+    assert {result.environment for result in results} == {here}
