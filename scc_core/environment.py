@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cache, cached_property
 from importlib import metadata
@@ -116,12 +117,7 @@ class Environment:
 
     def differences(self, other: Environment) -> list[str]:
         """Return what this environment has otherwise than ``other``, as ``NAME VALUE instead of VALUE``."""
-        mine, others = self.facts(), other.facts()
-        return [
-            f"{name} {fact_text(value)} instead of {fact_text(others[name])}"
-            for name, value in mine.items()
-            if value != others[name]
-        ]
+        return facts_apart(self.facts(), other.facts())
 
     def facts(self) -> dict[str, object]:
         """Return everything by its name, of JSON's types."""
@@ -166,6 +162,18 @@ def environment_of(device: torch.device, batch_size: int = 0) -> Environment:
         cudnn_benchmark=torch.backends.cudnn.benchmark if on_gpu else None,
         variables=tuple(f"{name}={os.environ[name]}" for name in _VARIABLES if os.environ.get(name)),
     )
+
+
+def facts_apart(facts: Mapping[str, object], others: Mapping[str, object]) -> list[str]:
+    """Return what an environment's facts are otherwise than another's, as ``NAME VALUE instead of VALUE``.
+
+    A fact that an environment of another version of this project does not tell counts as none.
+    """
+    return [
+        f"{name} {fact_text(facts.get(name))} instead of {fact_text(others.get(name))}"
+        for name in dict.fromkeys((*facts, *others))
+        if facts.get(name) != others.get(name)
+    ]
 
 
 def fact_text(value: object) -> str:

@@ -58,6 +58,7 @@ def verify(
     display = ConsoleDisplay(console, messages())
     found = verify_run(run, db, replace(options, address=address), display, sample=sample, seed=seed)
     print_verification(found.blocks, form, output())
-    print_line(console, found.verdict)
+    for line in (*found.environment_differences(), found.verdict):
+        print_line(console, line)
     if not found.agrees:
         raise typer.Exit(EXIT_FAILED)

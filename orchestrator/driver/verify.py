@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -24,6 +25,7 @@ from orchestrator.scheduler.task_queue import Task, TaskQueue
 from orchestrator.scheduler.worker_pool import WorkerCounts
 from orchestrator.store import ResultStore
 from scc_core.blocks import BlockRanges, num_blocks
+from scc_core.environment import Environment, facts_apart
 from scc_core.errors import UserError
 from scc_core.outcomes import BlockResult, Failure, Measurement, Outcomes
 
@@ -34,8 +36,8 @@ _SCHEMA = {
     "predictions_differ": pl.Int64(),
     "margins_differ": pl.Int64(),
     "largest_difference": pl.Float64(),
-    "stored_on": pl.String(),
-    "computed_on": pl.String(),
+    "stored_in": pl.String(),
+    "computed_in": pl.String(),
     "error": pl.String(),
 }
 
@@ -48,21 +50,34 @@ class Verification:
         run: its id.
         blocks: one row per block of a cell that was computed again: the cell's names as in the view ``results``,
             ``cell``, and ``block``; ``samples``; how many ``predictions_differ`` and ``margins_differ``, the latter in
-            any bit; the ``largest_difference`` of a margin, in logits; what it was ``stored_on`` and ``computed_on``;
-            and the ``error`` of a cell that could not be computed, null otherwise.
+            any bit; the ``largest_difference`` of a margin, in logits; the environments it was ``stored_in`` and
+            ``computed_in``; and the ``error`` of a cell that could not be computed, null otherwise.
         stored: how many blocks of cells the run has.
         gone: cells of the run that cannot be computed any more, because the code, the weights or the data are others.
+        environments: the facts of every environment that ``blocks`` names, but for those that are unknown.
     """
 
     run: str
     blocks: pl.DataFrame
     stored: int
     gone: int
+    environments: Mapping[str, Mapping[str, Any]]
 
     @property
     def agrees(self) -> bool:
         """Whether every block could be computed and no prediction differs."""
         return not self.blocks["predictions_differ"].sum() and self.blocks["error"].null_count() == len(self.blocks)
+
+    def environment_differences(self) -> list[str]:
+        """Return a line for each pair of a stored and a computed environment that are not the same."""
+        known = self.environments
+        pairs = self.blocks.drop_nulls("computed_in").select("stored_in", "computed_in").unique(maintain_order=True)
+        return [
+            f"computed in environment {here}, stored in {stored}: "
+            + (", ".join(facts_apart(self.environments[here], known[stored])) if stored in known else "not told")
+            for stored, here in pairs.rows()
+            if stored != here
+        ]
 
     @property
     def verdict(self) -> str:
@@ -120,7 +135,7 @@ def verify_run(
             for key, blocks in store.measured_blocks(cell.key for cell in cells).items()
         }
         plan = _plan(cells, held, sample, seed)
-        audit = _Audit(store, Progress(plan))
+        audit = _Audit(store, Progress(plan), display)
         display.say(
             f"run {summary.id}: {plan.missing} of {sum(map(len, held.values()))} stored blocks to compute again"
         )
@@ -131,7 +146,8 @@ def verify_run(
             Scheduler(TaskQueue(plan), capacity, audit, speeds).run()
         blocks = audit.frame({cell.key: cell for cell in cells})
         stored = sum(len(blocks) for blocks in held.values())
-        return Verification(summary.id, blocks, stored, gone=len(planned) - len(cells))
+        known = {**store.environments(), **audit.environments}
+        return Verification(summary.id, blocks, stored, len(planned) - len(cells), known)
 
 
 def _plan(cells: Mapping[Cell, int], held: Mapping[str, BlockRanges], sample: float, seed: int) -> Plan:
@@ -157,8 +173,10 @@ class _Audit:
 
     store: ResultStore
     progress: Progress
+    display: Display
     reporter: Reporter | None = None
     rows: list[dict[str, object]] = field(default_factory=list)
+    environments: dict[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def shard_measured(self, worker: int, task: Task, measurement: Measurement) -> None:
         """Compare the results of a shard."""
@@ -174,6 +192,10 @@ class _Audit:
         """Show how many workers are in each state."""
         self.progress.worker_counts = counts
 
+    def say(self, line: str) -> None:
+        """Tell the user."""
+        self.display.say(line)
+
     def tick(self) -> None:
         """Refresh the display."""
         if self.reporter is not None:
@@ -185,12 +207,17 @@ class _Audit:
             {
                 "cell": result.cell,
                 "block": result.block,
-                "stored_on": stored[result.cell, result.block].device,
-                "computed_on": result.device,
+                "stored_in": stored[result.cell, result.block].environment,
+                "computed_in": self._name_of(result.environment),
                 **_difference(stored[result.cell, result.block].outcomes, result.outcomes),
             }
             for result in results
         ]
+
+    def _name_of(self, environment: Environment | None) -> str:
+        assert environment is not None
+        self.environments[environment.short_digest] = environment.facts()
+        return environment.short_digest
 
     def frame(self, cells: Mapping[str, Cell]) -> pl.DataFrame:
         """Return what was compared, with the names of the cells."""

@@ -92,8 +92,8 @@ class StoredBlock(NamedTuple):
 
     Attributes:
         outcomes: of its samples.
-        device: on which it was measured.
+        environment: its name, in which they were measured; ``unknown`` if an older program did not tell.
     """
 
     outcomes: Outcomes
-    device: str
+    environment: str

@@ -28,7 +28,7 @@ from orchestrator.store.engine import Database, is_sqlite, parse_url, require_fi
 from orchestrator.store.errors import RunCancelledError, database_words, without_password
 from orchestrator.store.leasing import DriverRecord, Tile
 from orchestrator.store.reading.cells import StoredCell, stored_cells
-from orchestrator.store.reading.environments import environments, environments_of_runs
+from orchestrator.store.reading.environments import environments, environments_of_runs, name_of
 from orchestrator.store.reading.frames import PackedBlock, outcomes_frame, view_frame
 from orchestrator.store.reading.held import held_blocks, held_within
 from orchestrator.store.reading.hits import Hits
@@ -37,7 +37,7 @@ from orchestrator.store.reading.speeds import DeviceTotals, device_totals
 from orchestrator.store.records import INTERRUPTED, OUTCOMES, RunRecord, RunSummary, StoredBlock
 from orchestrator.store.schema.columns import RESULTS, RUN_RESULTS
 from orchestrator.store.schema.migrate import migrate
-from orchestrator.store.schema.tables import Block, CellRow, Run, RunCell
+from orchestrator.store.schema.tables import Block, CellRow, EnvironmentRow, Run, RunCell
 from scc_core.blocks import BlockRanges
 from scc_core.errors import UserError
 from scc_core.outcomes import BlockResult
@@ -355,16 +355,17 @@ class ResultStore:
 
     def stored_blocks(self, blocks: Collection[tuple[str, int]]) -> dict[tuple[str, int], StoredBlock]:
         """Return what is stored of some blocks, each a cell's key and a number; others are missing."""
-        query = select(CellRow.key, Block.number, Block.outcomes, Block.device)
+        query = select(CellRow.key, Block.number, Block.outcomes, EnvironmentRow.digest)
         query = query.join(Block, Block.cell_id == CellRow.id)
+        query = query.outerjoin(EnvironmentRow, EnvironmentRow.id == Block.environment_id)
         numbers = {number for _, number in blocks}
         found = {}
         with self._database.reading() as connection:
             for chunk in chunks(sorted({key for key, _ in blocks})):
                 rows = connection.execute(query.where(CellRow.key.in_(chunk), Block.number.in_(numbers)))
-                for key, number, packed, device in rows:
+                for key, number, packed, digest in rows:
                     if (key, number) in blocks:
-                        found[key, number] = StoredBlock(unpack(packed), device)
+                        found[key, number] = StoredBlock(unpack(packed), name_of(digest))
         return found
 
     def results(self, run_id: str | None = None) -> pl.DataFrame:

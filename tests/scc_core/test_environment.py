@@ -211,7 +211,7 @@ def test_what_measures_is_digested_where_it_was_imported_from(tmp_path):
     code = "import workers, scc_core.machine.code as code; print(code.code_digest())"
     path = os.pathsep.join((str(tmp_path), str(ROOT)))
     (same,) = answers(code, cwd=tmp_path, PYTHONPATH=path)
-    file = tmp_path / "workers" / "batch_size.py"
+    file = tmp_path / "workers" / "shard.py"
     file.write_text(file.read_text() + "# changed\n")
     (changed,) = answers(code, cwd=tmp_path, PYTHONPATH=path)
     assert same == code_digest() != changed

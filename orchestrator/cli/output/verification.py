@@ -17,7 +17,7 @@ def print_verification(blocks: pl.DataFrame, form: Format, console: Console) -> 
     differs = (pl.col("predictions_differ") > 0) | (pl.col("margins_differ") > 0)
     broken = blocks.filter(differs | pl.col("error").is_not_null())
     names = blocks.columns[: blocks.columns.index("cell")]
-    by_cell = broken.group_by([*names, "stored_on", "computed_on"], maintain_order=True).agg(
+    by_cell = broken.group_by([*names, "stored_in", "computed_in"], maintain_order=True).agg(
         pl.len().alias("blocks"),
         pl.col("samples", "predictions_differ", "margins_differ").sum(),
         pl.col("largest_difference").max(),

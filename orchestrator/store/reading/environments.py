@@ -17,6 +17,11 @@ _USED = f"""
     JOIN block b ON b.cell_id = q.cell_id AND {FIRST_POSITION} < q.samples"""
 
 
+def name_of(digest: str | None) -> str:
+    """Return the name of an environment by its digest, which blocks of an older program lack."""
+    return digest[:SHORT_DIGITS] if digest else UNKNOWN
+
+
 def environments(connection: Connection) -> dict[str, Mapping[str, Any]]:
     """Return the facts of every environment by its name, in the order in which they came."""
     name = func.substr(EnvironmentRow.digest, 1, SHORT_DIGITS)
@@ -31,10 +36,9 @@ def environments_of_runs(connection: Connection, run_id: str | None) -> dict[str
         connection: in a transaction.
         run_id: of one run; None takes all.
     """
-    names: dict[int | None, str] = {None: UNKNOWN}
+    names: dict[int | None, str] = {None: name_of(None)}
     names |= {
-        row.id: row.digest[:SHORT_DIGITS]
-        for row in connection.execute(select(EnvironmentRow.id, EnvironmentRow.digest))
+        row.id: name_of(row.digest) for row in connection.execute(select(EnvironmentRow.id, EnvironmentRow.digest))
     }
     one = " WHERE q.run_id = :run" if run_id else ""
     found: dict[str, list[str]] = {}
