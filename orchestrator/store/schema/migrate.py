@@ -13,6 +13,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, text
 
 from orchestrator.store.engine import Database, is_sqlite, shown
+from orchestrator.store.schema.columns import VIEWS
 from orchestrator.store.schema.tables import Base
 from orchestrator.store.schema.views import create_views, drop_views
 from scc_core.errors import UserError
@@ -70,7 +71,7 @@ def _require_ours(connection: Connection, database: Database, *, create: bool) -
     inspector = inspect(connection)
     names = {*inspector.get_table_names(), *inspector.get_view_names()} - {VERSION_TABLE}
     if not is_sqlite(database.url):
-        names &= {*Base.metadata.tables, "results", "run_results"}
+        names &= {*Base.metadata.tables, *(view.name for view in VIEWS)}
     if names:
         found = ", ".join(sorted(names)[:3])
         raise UserError(f"{shown(database.url)} belongs to another program (it holds {found}); name another database")

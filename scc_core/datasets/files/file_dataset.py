@@ -26,6 +26,7 @@ class FileDataset(Dataset):
         samples: Samples,
         folder: Path,
         left_out: tuple[LeftOut, ...] = (),
+        class_keys: tuple[str, ...] = (),
     ) -> None:
         self.card = card
         self.class_names = class_names
@@ -33,6 +34,11 @@ class FileDataset(Dataset):
         self.samples = samples
         self.folder = folder
         self.left_out = tuple(entry.legible() for entry in left_out)
+        self.class_keys = class_keys
+        inner = folder if samples.folder is None else samples.folder
+        # Texts, since a Path for each of many samples is slow.
+        self._root = f"{folder.as_posix()}/"
+        self._prefix = f"{inner.as_posix()}/".removeprefix(self._root)
 
     @property
     def labels(self) -> Labels:  # type: ignore[override]
@@ -42,6 +48,13 @@ class FileDataset(Dataset):
     def image(self, index: int) -> Uint8Image:
         """Return sample ``index`` as ``(H, W, 3)`` uint8 RGB."""
         return self.samples.image(index)
+
+    def sample_name(self, index: int) -> str:
+        """Return the path of sample ``index`` inside of the dataset's folder, or its place in the file that has many.
+
+        A file that a table names by its path elsewhere on this machine keeps that path.
+        """
+        return (self._prefix + self.samples.ids[index]).removeprefix(self._root)
 
     @cached_property
     def manifest(self) -> Manifest:

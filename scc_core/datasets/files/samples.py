@@ -27,10 +27,12 @@ class Samples(ABC):
     Attributes:
         labels: ``(N,)`` int64.
         ids: for every sample what names it within the dataset, such as its relative path.
+        folder: where the ids are paths, the folder that they begin in.
     """
 
     labels: Labels
     ids: Sequence[str]
+    folder: Path | None = None
 
     @abstractmethod
     def image(self, index: int) -> Uint8Image:
@@ -56,6 +58,8 @@ class FileSamples(Samples):
         samples: in the dataset's fixed order.
     """
 
+    folder: Path
+
     def __init__(self, folder: Path, samples: Iterable[Sample]) -> None:
         listed = tuple(samples)
         self.folder = folder
@@ -77,7 +81,8 @@ class FileSamples(Samples):
 
     def files_of(self, index: int) -> Sequence[str | Path]:
         """Return the one file of sample ``index``; as text, since a Path for each of many files is slow."""
-        return (self._prefix + self.ids[index],)
+        # A table may name a file by a path that begins at the root.
+        return (os.path.join(self._prefix, self.ids[index]),)  # noqa: PTH118
 
 
 class ArraySamples(Samples):

@@ -71,7 +71,7 @@ def open_folder(text: str) -> Dataset:
         source=str(base),
     )
     empty = empty_classes(names, readable.samples)
-    return OwnDataset(card, names.names, templates, readable.samples, base, (*left_out, *empty))
+    return OwnDataset(card, names.names, templates, readable.samples, base, (*left_out, *empty), class_keys=names.keys)
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,9 @@ def open_webdataset(text: str) -> Dataset:
         licence="unknown to this program",
         source=address.place,
     )
-    return OwnDataset(card, names.names, templates, readable.samples, folder, (*left_out, *empty))
+    return OwnDataset(
+        card, names.names, templates, readable.samples, folder, (*left_out, *empty), class_keys=names.keys
+    )
 
 
 def fetch_webdataset(text: str) -> Path:
