@@ -103,7 +103,8 @@ class Dataset(ABC):
     def sample_name(self, index: int) -> str:
         """Return what the data calls sample ``index``, such as its path inside of the dataset; here the index.
 
-        It is stored with the results, so that they can be read without the data; nothing is computed from it.
+        It is stored with the results, so that they can be read without the data; nothing is computed from it. Every
+        sample is asked for before a run, so that this must be quick.
         """
         return str(index)
 

@@ -78,6 +78,14 @@ def test_medical_folders_and_archives(data_root):
     assert asked("dermamnist").sample_names[:2] == ("dermamnist.npz/test/0", "dermamnist.npz/test/1")
 
 
+def test_a_damaged_image_of_a_medical_folder_takes_its_name_with_it(data_root):
+    write_split("busi", data_root)
+    whole = asked("busi").sample_names
+    damaged = open_dataset("busi").folder / whole[1]
+    damaged.write_bytes(damaged.read_bytes()[:40])
+    assert asked("busi").sample_names == (whole[0], *whole[2:])
+
+
 def test_an_ensemble_of_prompts_names_the_same_samples(data_root):
     MINIATURES["eurosat"](data_root)
     plain, ensemble = asked("eurosat"), asked("eurosat@ensemble")
