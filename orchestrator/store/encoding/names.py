@@ -1,6 +1,7 @@
 """Names of classes and samples, written once for each version of a dataset, whichever of several drivers comes first.
 
-A row per sample: on one core a million took 1.2 s and 84 bytes each in SQLite, 1.1 s and 132 bytes each in PostgreSQL.
+A row per sample: a million paths of 58 characters took a driver 3.6 s of processor time and 84 MB in SQLite, 2.1 s and
+132 MB in PostgreSQL; every later run 0.3 s to see that they are there.
 """
 
 from __future__ import annotations
