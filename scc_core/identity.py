@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from scc_core.datasets import LeftOut
+    from scc_core.datasets import DatasetNames, LeftOut
 
 PROTOCOL_VERSION = 1
 """Raised whenever a change of the core changes predictions for an unchanged specification."""
@@ -36,6 +36,7 @@ class DatasetSpec:
         classes: number of classes.
         size: number of samples in all; not part of the key.
         left_out: what lies beside the samples; not part of the key, but what it takes from the samples is.
+        names: of its classes and samples, to be stored; not part of the key. None where they are not known.
     """
 
     name: str
@@ -48,6 +49,7 @@ class DatasetSpec:
     size: int
     demonstration: bool = False
     left_out: tuple[LeftOut, ...] = ()
+    names: DatasetNames | None = field(default=None, compare=False, repr=False)
 
     def specification(self) -> dict[str, object]:
         """Return what enters a cell's key."""

@@ -15,6 +15,9 @@ Images that lie in folders or are listed by a table need no code: see docs/own-d
 - ``version`` is a text that changes whenever the images, their order or their labels change. It is part of the identity
   of every cell, and of the key of images that are kept on disk. Make it from the data wherever there are files.
 - ``card`` says what a reader must know before believing a number.
+- ``sample_name(i)`` and ``class_keys`` may say what the data calls sample ``i`` and its classes, such as the paths of
+  files and of folders. They are stored with the results, so that these can be read without the data. Here there are no
+  files, and samples are called by their numbers.
 - Nothing here draws random numbers but from the sample's own index.
 """
 

@@ -24,6 +24,7 @@ class Derived(StrEnum):
 
     CELLS = "cells"
     CLASSES = "classes"
+    SAMPLES = "samples"
     MIN_OVER_ATTACKS = "min-over-attacks"
     DRAWS = "draws"
     PAIRED = "paired"
@@ -37,6 +38,7 @@ DerivedOption = Annotated[
     typer.Option(
         "--derived",
         help="cells: one row a cell, with calibration, AUC and badges; classes: one row a cell and class; "
+        "samples: one row a cell and sample, by the names of file and class; "
         "min-over-attacks: samples that survive every attack; draws: mean over the seeds and worst of them; "
         "paired: exact tests between defenses.",
     ),
@@ -68,10 +70,12 @@ def metrics(
 def _table(derived: Derived) -> Table:
     from orchestrator.results.cell_metrics import cell_metrics, class_metrics
     from orchestrator.results.comparisons import draws, min_over_attacks, paired
+    from orchestrator.results.sample_outcomes import sample_outcomes
 
     tables: dict[Derived, Table] = {
         Derived.CELLS: cell_metrics,
         Derived.CLASSES: class_metrics,
+        Derived.SAMPLES: sample_outcomes,
         Derived.MIN_OVER_ATTACKS: min_over_attacks,
         Derived.DRAWS: draws,
         Derived.PAIRED: paired,

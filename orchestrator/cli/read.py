@@ -54,7 +54,7 @@ def query(
     db: Database = DEFAULT_DATABASE,
     form: TableFormat = Format.TABLE,
 ) -> None:
-    """Run read-only SQL on the results database; the views that it lists are the public interface."""
+    """Run read-only SQL on the results database; without SQL it lists the views, the public interface."""
     from orchestrator.cli.output.tables import print_frame
     from orchestrator.store import list_views, read_only_query
 

@@ -18,6 +18,7 @@ from orchestrator.driver.api import run_grid
 from orchestrator.driver.display import ConsoleDisplay
 from orchestrator.driver.driver import RunResult
 from orchestrator.grid.schema import Grid, grid_text, load_grid, parse_grid
+from orchestrator.results.sample_outcomes import sample_outcomes
 from orchestrator.store import ResultStore, database_of_environment, is_sqlite, parse_url
 from scc_core.errors import UserError
 from scc_core.machine.settings import DEFAULT_DATABASE
@@ -43,6 +44,11 @@ class Run:
         """Return a row for each cell of the run, with the columns of the view ``run_results``."""
         with ResultStore.open(self.database, create=False) as store:
             return store.results(self.id)
+
+    def samples(self) -> pl.DataFrame:
+        """Return a row for each cell and sample of the run, by name: see ``orchestrator.results.sample_outcomes``."""
+        with ResultStore.open(self.database, create=False) as store:
+            return sample_outcomes(store, store.cells(self.id))
 
     def __repr__(self) -> str:
         verdict = RunResult(self.id, self.failed, self.measured).verdict

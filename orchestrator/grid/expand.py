@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import partial
 from itertools import product
@@ -16,7 +16,7 @@ from orchestrator.grid.schema import Exclude, Grid, ThreatModel
 from scc_core.attacks import Attack
 from scc_core.components.component import Component
 from scc_core.components.parameters import PIXEL, written
-from scc_core.datasets import Dataset, DatasetFacts, LeftOut, dataset_facts, open_dataset
+from scc_core.datasets import Dataset, DatasetFacts, dataset_facts, names_of, open_dataset
 from scc_core.datasets.order import ORDER_VERSION
 from scc_core.defenses import Defense
 from scc_core.defenses.base import Gradients
@@ -173,7 +173,8 @@ def _dataset(name: str, preprocessing: str, absent: Absences) -> DatasetSpec | N
     """
     with absent.noted("dataset", name):
         dataset = open_dataset(name)
-        return _specification(name, dataset, preprocessing, dataset.version, len(dataset), dataset.left_out)
+        found = _specification(name, dataset, preprocessing, dataset.version, len(dataset))
+        return replace(found, left_out=dataset.left_out, names=names_of(name, dataset))
     with suppress(NotFetchedError):
         facts = dataset_facts(name)
         if facts.card.images and facts.class_names:
@@ -187,7 +188,6 @@ def _specification(
     preprocessing: str,
     version: str,
     size: int,
-    left_out: tuple[LeftOut, ...] = (),
 ) -> DatasetSpec:
     return DatasetSpec(
         name=name,
@@ -199,7 +199,6 @@ def _specification(
         classes=len(described.class_names),
         size=size,
         demonstration=described.card.demonstration,
-        left_out=left_out,
     )
 
 

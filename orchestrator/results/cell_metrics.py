@@ -40,6 +40,7 @@ CELL_METRICS_SCHEMA: Schema = {
 CLASS_METRICS_SCHEMA: Schema = {
     **_CELL_KEYS,
     "class": pl.Int64(),
+    "class_name": pl.String(),
     "support": pl.Int64(),
     "sensitivity": pl.Float64(),
     "specificity": pl.Float64(),
@@ -90,9 +91,11 @@ def cell_metrics(store: ResultStore, cells: Sequence[StoredCell]) -> pl.DataFram
 def class_metrics(store: ResultStore, cells: Sequence[StoredCell]) -> pl.DataFrame:
     """Return one row per cell and class, for datasets of at most 20 classes; ``class`` is the label.
 
-    The columns are those of :data:`CLASS_METRICS_SCHEMA`.
+    ``class_name`` is what prompts call the class; the label as text, where an earlier version wrote the database and no
+    names are stored. The columns are those of :data:`CLASS_METRICS_SCHEMA`.
     """
     rows: list[Row] = []
+    names = store.class_names(cells)
     for cell in cells:
         if not cell.samples or cell.classes > MAX_SCORED_CLASSES:
             continue
@@ -103,6 +106,7 @@ def class_metrics(store: ResultStore, cells: Sequence[StoredCell]) -> pl.DataFra
             row = {
                 **columns_of(cell, _CELL_KEYS),
                 "class": index,
+                "class_name": names[cell.key][index],
                 "support": int(found.support[index]),
                 "sensitivity": float(found.sensitivity[index]),
                 "specificity": float(found.specificity[index]),

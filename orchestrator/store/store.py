@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from orchestrator.grid.cell import Cell
 from orchestrator.store import leasing
 from orchestrator.store.encoding.insertion import insert_blocks
+from orchestrator.store.encoding.names import store_names
 from orchestrator.store.encoding.packing import unpack
 from orchestrator.store.encoding.rows import (
     BlockRow,
@@ -32,6 +33,7 @@ from orchestrator.store.reading.environments import environments, environments_o
 from orchestrator.store.reading.frames import PackedBlock, outcomes_frame, view_frame
 from orchestrator.store.reading.held import held_blocks, held_within
 from orchestrator.store.reading.hits import Hits
+from orchestrator.store.reading.names import class_names, sample_names
 from orchestrator.store.reading.runs import find_run, summaries
 from orchestrator.store.reading.speeds import DeviceTotals, device_totals
 from orchestrator.store.records import INTERRUPTED, OUTCOMES, RunRecord, RunSummary, StoredBlock
@@ -130,6 +132,7 @@ class ResultStore:
             connection.execute(insert(Run), run_row(run_id, record))
             insert_new(connection, CellRow, [cell_row(cell, record.started_at) for cell in cells], "key")
             update_facts(connection, cells)
+            store_names(connection, cells)
             ids = cell_ids(connection, requested)
             rows = [{"run_id": run_id, "cell_id": ids[key], "samples": count} for key, count in requested.items()]
             if rows:
@@ -137,9 +140,11 @@ class ResultStore:
         return run_id
 
     def note_facts(self, cells: Iterable[Cell]) -> None:
-        """Store what the components of stored cells say of themselves today, as :meth:`start_run` does."""
+        """Store what components and datasets of stored cells say of themselves today, as :meth:`start_run` does."""
+        known = list(cells)
         with self._database.writing() as connection:
-            update_facts(connection, cells)
+            update_facts(connection, known)
+            store_names(connection, known)
 
     def finish_run(self, run_id: str, outcome: str) -> None:
         """Store how the run ended: ``complete``, ``failed`` or ``interrupted``.
@@ -367,6 +372,16 @@ class ResultStore:
                     if (key, number) in blocks:
                         found[key, number] = StoredBlock(unpack(packed), name_of(digest))
         return found
+
+    def class_names(self, cells: Iterable[StoredCell]) -> dict[str, tuple[str, ...]]:
+        """Return what prompts call the classes, in label order, by the key of the cell; else the labels as text."""
+        with self._database.reading() as connection:
+            return class_names(connection, cells)
+
+    def sample_names(self, cell: StoredCell) -> pl.DataFrame:
+        """Return the columns ``sample_id`` and ``name`` of a cell's dataset, as far as its names are stored."""
+        with self._database.reading() as connection:
+            return sample_names(connection, cell)
 
     def results(self, run_id: str | None = None) -> pl.DataFrame:
         """Return the view ``results``, or for a run its part of ``run_results``; columns as in :data:`VIEWS`.

@@ -14,6 +14,7 @@ it to [0, 1].
 from scc_core.datasets.base import Dataset, DatasetCard, LeftOut
 from scc_core.datasets.cards import published_names
 from scc_core.datasets.files.published import PublishedDataset, PublishedEntry
+from scc_core.datasets.names import DatasetNames, names_of
 from scc_core.datasets.own.folder import SCHEME as FOLDER
 from scc_core.datasets.own.folder import open_folder
 from scc_core.datasets.own.webdataset import SCHEME as WEBDATASET
@@ -32,12 +33,14 @@ __all__ = [
     "Dataset",
     "DatasetCard",
     "DatasetFacts",
+    "DatasetNames",
     "LeftOut",
     "PreparedDataset",
     "PublishedDataset",
     "PublishedEntry",
     "dataset_facts",
     "datasets",
+    "names_of",
     "open_dataset",
     "published_names",
 ]

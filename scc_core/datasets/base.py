@@ -70,6 +70,8 @@ class Dataset(ABC):
         version: changes whenever the images, their order or their labels change; part of a cell's identity, and of
             the key under which prepared images are kept on disk from run to run.
         left_out: what lies beside the samples and could not be taken for one.
+        class_keys: what the data calls each class, such as the name of its folder, in label order; empty where it has
+            numbers.
     """
 
     card: DatasetCard
@@ -78,6 +80,7 @@ class Dataset(ABC):
     labels: Labels
     version: str
     left_out: tuple[LeftOut, ...] = ()
+    class_keys: tuple[str, ...] = ()
 
     @abstractmethod
     def image(self, index: int) -> Uint8Image:
@@ -104,6 +107,14 @@ class Dataset(ABC):
     def images_name(self) -> str:
         """The name of the images, which fixes the samples' order; datasets that differ only in prompts share it."""
         return self.name
+
+    def sample_name(self, index: int) -> str:
+        """Return what the data calls sample ``index``, such as its path inside of the dataset; here the index.
+
+        It is stored with the results, so that they can be read without the data; nothing is computed from it. Every
+        sample is asked for before a run, so that this must be quick.
+        """
+        return str(index)
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -16,6 +16,7 @@ from scc_core.defenses import Defense
 from scc_core.environment import environment_of
 from scc_core.evaluation.threat import Threat
 from scc_core.identity import DatasetSpec, ModelSpec
+from scc_core.machine.arithmetic import fixed_arithmetic
 from scc_core.prompts import prompts_digest
 from tests.components import NoiseImages, tiny
 from workers.bench import Bench
@@ -239,7 +240,8 @@ def test_what_does_not_match_the_plan_fails_its_cells_with_the_reason(changes, m
 
 def test_every_block_carries_the_environment_that_the_worker_tells():
     bench = Bench("cpu", batch_size=50)
-    here = environment_of(bench.device)
+    with fixed_arithmetic(bench.device):
+        here = environment_of(bench.device, batch_size=50)
     assert bench.info().environment == here
     results = bench.run(replace(SHARD, blocks=(0, 1))).results
     assert results

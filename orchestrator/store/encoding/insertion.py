@@ -6,13 +6,17 @@ third less processor time in SQLite, and a binary COPY takes a third of the wall
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from orchestrator.store.encoding.rows import BlockRow
+
+if TYPE_CHECKING:
+    import psycopg
 
 _COLUMNS = ("cell_id", "run_id", *BlockRow._fields[1:-1], "environment_id")
 _NAMES = ", ".join(_COLUMNS)
@@ -62,19 +66,25 @@ def insert_blocks(
     return connection.exec_driver_sql(_INSERT, rows_of_sqlite).rowcount
 
 
-def _copy(connection: Connection, values: Iterable[tuple[Any, ...]]) -> int:
+@contextmanager
+def psycopg_cursor(connection: Connection) -> Iterator[psycopg.Cursor[Any]]:
+    """Yield a cursor of psycopg, whose errors are raised as SQLAlchemy raises those of its own statements."""
     import psycopg
 
     driver = connection.connection.driver_connection
     assert isinstance(driver, psycopg.Connection)
     try:
         with driver.cursor() as cursor:
-            cursor.execute(_INCOMING)
-            with cursor.copy(_COPY) as copy:
-                copy.set_types([_TYPES[name] for name in _COLUMNS])
-                for row in values:
-                    copy.write_row(row)
-            return cursor.execute(_MOVE).rowcount
+            yield cursor
     except psycopg.Error as error:
-        # SQLAlchemy reports an error of its own statements in the same form.
-        raise DBAPIError.instance(_MOVE, None, error, psycopg.Error, hide_parameters=True) from error
+        raise DBAPIError.instance("COPY", None, error, psycopg.Error, hide_parameters=True) from error
+
+
+def _copy(connection: Connection, values: Iterable[tuple[Any, ...]]) -> int:
+    with psycopg_cursor(connection) as cursor:
+        cursor.execute(_INCOMING)
+        with cursor.copy(_COPY) as copy:
+            copy.set_types([_TYPES[name] for name in _COLUMNS])
+            for row in values:
+                copy.write_row(row)
+        return cursor.execute(_MOVE).rowcount

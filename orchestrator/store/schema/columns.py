@@ -76,6 +76,8 @@ TAIL_COLUMNS = (
     Column("family", TEXT, "of the model: general, biomedical or adversarially fine-tuned; null if unknown"),
     Column("randomised", BOOLEAN, "true if another draw of the defense may predict otherwise; null if unknown"),
     Column("environments", TEXT, "names of the environments that measured it, joined with ', '; unknown if not told"),
+    Column("dataset_version", TEXT, "version of the dataset: another one where images, labels or their order differ"),
+    Column("prompts", TEXT, "digest of the class names and the prompts"),
 )
 
 RESULTS = View(
@@ -143,4 +145,46 @@ ENVIRONMENTS = View(
     ),
 )
 
-VIEWS = (RESULTS, RUN_RESULTS, ENVIRONMENTS)
+CLASSES = View(
+    "classes",
+    "one row a class of a version of a dataset",
+    (
+        Column("dataset", TEXT, "dataset, as in results"),
+        Column("dataset_version", TEXT, "version of the dataset, as in results"),
+        Column("label", INTEGER, "number of the class"),
+        Column("key", TEXT, "what the data calls the class, such as its folder; the label where it has numbers"),
+        Column("name", TEXT, "what prompts call the class"),
+        Column("prompts", TEXT, "digest of the class names and the prompts, as in results"),
+    ),
+)
+
+SAMPLES = View(
+    "samples",
+    "one row a sample of a version of a dataset",
+    (
+        Column("dataset", TEXT, "dataset, as in results"),
+        Column("dataset_version", TEXT, "version of the dataset, as in results"),
+        Column("sample", INTEGER, "index of the sample in the dataset"),
+        Column(
+            "name", TEXT, "what the data calls the sample: its path inside of the dataset; the index if it has none"
+        ),
+        Column("label", INTEGER, "number of its class"),
+        Column("position", INTEGER, "its place in the fixed order of which every run measures a prefix, from 0"),
+    ),
+)
+
+SAMPLE_RESULTS = View(
+    "sample_results",
+    "one row a cell and measured sample",
+    (
+        Column("cell", TEXT, "key of the cell, as in results"),
+        Column("position", INTEGER, "place of the sample in the dataset's fixed order, from 0"),
+        Column("sample", INTEGER, "index of the sample in the dataset; null where its names are not stored"),
+        Column("name", TEXT, "what the data calls the sample; null where its names are not stored"),
+        Column("label", INTEGER, "number of its class; null where its names are not stored"),
+        Column("class_name", TEXT, "what prompts call its class; null where its names are not stored"),
+        Column("correct", BOOLEAN, "true if the prediction is the true class"),
+    ),
+)
+
+VIEWS = (RESULTS, RUN_RESULTS, ENVIRONMENTS, CLASSES, SAMPLES, SAMPLE_RESULTS)

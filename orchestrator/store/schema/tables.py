@@ -206,6 +206,52 @@ class Block(Base):
     environment_id: Mapped[int | None] = mapped_column(ForeignKey("environment.id"))
 
 
+class DatasetVersion(Base):
+    """A version of a dataset whose classes and samples have names here, once for all of its cells.
+
+    The positions of its samples hold for cells of the same ``split`` and ``sample_order``. ``digest`` changes whenever
+    the name, the label or the position of a sample does.
+    """
+
+    __tablename__ = "dataset_version"
+    __table_args__ = (UniqueConstraint("dataset", "version", name="dataset_version_unique"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    dataset: Mapped[str]
+    version: Mapped[str]
+    split: Mapped[str]
+    sample_order: Mapped[str]
+    classes: Mapped[int]
+    samples: Mapped[int]
+    digest: Mapped[str]
+
+
+class ClassName(Base):
+    """A class: what the data calls it, and what the prompts of digest ``prompts`` call it."""
+
+    __tablename__ = "class_name"
+
+    dataset_version_id: Mapped[int] = mapped_column(ForeignKey("dataset_version.id"), primary_key=True)
+    prompts: Mapped[str] = mapped_column(primary_key=True)
+    label: Mapped[int] = mapped_column(primary_key=True)
+    key: Mapped[str]
+    name: Mapped[str]
+
+
+class SampleName(Base):
+    """A sample: its place in the dataset's fixed order, by which blocks know it, its index, its label and its name."""
+
+    __tablename__ = "sample_name"
+    # Half the size: the rows lie in the index of the key.
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    dataset_version_id: Mapped[int] = mapped_column(ForeignKey("dataset_version.id"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True)
+    sample: Mapped[int]
+    label: Mapped[int]
+    name: Mapped[str]
+
+
 class DriverRow(Base):
     """A process that carries out a run now, on a database that several may write; its clock is the server's.
 

@@ -1,6 +1,6 @@
 """The SQL of the public views, for SQLite and for PostgreSQL. A change here comes with a migration.
 
-The two views of results sum blocks and derive every ratio from the sums. They differ only in what they count:
+``results`` and ``run_results`` sum blocks and derive every ratio from the sums. They differ only in what they count:
 ``results`` whole blocks, ``run_results`` the run's own prefix, whose last block may be cut; ``hits`` says how many of
 the samples that remain are correct, the other sums enter in proportion, and peaks as they are.
 """
@@ -32,6 +32,11 @@ JOIN_NAMES = {
 }
 
 _ENVIRONMENT = f"substr(digest, 1, {SHORT_DIGITS})"
+DATASET_FIELD = {
+    "sqlite": "CAST(json_extract(c.specification, '$.dataset.{}') AS TEXT)",
+    "postgresql": "(c.specification -> 'dataset' ->> '{}')",
+}
+"""A field of the dataset in the specification of cell ``c``, as text."""
 
 _BLOCK_FIGURES = ", ".join(f"b.{name}" for name in (*SUMS, *PEAKS))
 
@@ -85,6 +90,14 @@ _RATIOS = f"""
 _CELL = """c."key" AS cell, c.model, c.dataset, c.attack, c.epsilon_255, c.threat_model, c.defense, c.seed,
         c.precision, c.preprocessing, c.classes"""
 
+_CLASSES = """
+SELECT v.dataset, v.version AS dataset_version, n.label, n."key" AS "key", n.name, n.prompts
+FROM class_name n JOIN dataset_version v ON v.id = n.dataset_version_id"""
+
+_SAMPLES = """
+SELECT v.dataset, v.version AS dataset_version, s.sample, s.name, s.label, s.position
+FROM sample_name s JOIN dataset_version v ON v.id = s.dataset_version_id"""
+
 STATUS = """CASE WHEN samples >= requested_samples AND samples > 0 THEN 'done'
             WHEN error IS NOT NULL THEN 'failed'
             WHEN samples > 0 THEN 'partial' ELSE 'pending' END"""
@@ -93,7 +106,14 @@ STATUS = """CASE WHEN samples >= requested_samples AND samples > 0 THEN 'done'
 
 def view_statements(dialect: str) -> dict[str, str]:
     """Return the SELECT of each view by the view's name, for ``sqlite`` or ``postgresql``."""
-    return {"results": _results(dialect), "run_results": _run_results(dialect), "environments": _environments()}
+    return {
+        "results": _results(dialect),
+        "run_results": _run_results(dialect),
+        "environments": _environments(),
+        "classes": _CLASSES,
+        "samples": _SAMPLES,
+        "sample_results": _sample_results(dialect),
+    }
 
 
 def create_views(dialect: str) -> list[str]:
@@ -112,7 +132,8 @@ def _results(dialect: str) -> str:
     used = _used(dialect, "b.cell_id = c.id")
     return f"""
 {_rated("cell_id", _WHOLE_BLOCKS)}, judged AS (
-    SELECT {_CELL}, r.samples, {requested} AS requested_samples, {_RATIOS}, {used}, {error} AS error,
+    SELECT {_CELL}, r.samples, {requested} AS requested_samples, {_RATIOS}, {_versions(dialect)},
+        {used}, {error} AS error,
         COALESCE(r.updated_at, c.created_at) AS updated_at
     FROM rated r JOIN cell c ON c.id = r.cell_id
 )
@@ -124,13 +145,35 @@ def _run_results(dialect: str) -> str:
     return f"""
 {_rated("run_id, cell_id", _PREFIX_BLOCKS)}, judged AS (
     SELECT r.run_id AS run, run.name AS run_name, {_CELL}, r.samples, q.samples AS requested_samples, {_RATIOS},
-        {used}, q.error, COALESCE(r.updated_at, c.created_at) AS updated_at
+        {_versions(dialect)}, {used}, q.error, COALESCE(r.updated_at, c.created_at) AS updated_at
     FROM rated r
     JOIN run_cell q ON q.run_id = r.run_id AND q.cell_id = r.cell_id
     JOIN cell c ON c.id = r.cell_id
     JOIN run ON run.id = r.run_id
 )
 {_final("run_results")}"""
+
+
+def _sample_results(dialect: str) -> str:
+    """Read one character of ``hits`` per sample, and the names of the sample at its position where they are stored."""
+    version, split, order, prompts = map(DATASET_FIELD[dialect].format, ("version", "split", "order", "prompts"))
+    places = ", ".join(f"({place})" for place in range(BLOCK_SIZE))
+    return f"""
+WITH place(number) AS (VALUES {places})
+SELECT c."key" AS cell, {FIRST_POSITION} + place.number AS position, s.sample, s.name, s.label, n.name AS class_name,
+    substr(b.hits, place.number + 1, 1) = '1' AS correct
+FROM cell c
+JOIN block b ON b.cell_id = c.id
+JOIN place ON place.number < b.samples
+LEFT JOIN dataset_version v
+    ON v.dataset = c.dataset AND v.version = {version} AND v.split = {split} AND v.sample_order = {order}
+LEFT JOIN sample_name s ON s.dataset_version_id = v.id AND s.position = {FIRST_POSITION} + place.number
+LEFT JOIN class_name n ON n.dataset_version_id = v.id AND n.prompts = {prompts} AND n.label = s.label"""
+
+
+def _versions(dialect: str) -> str:
+    version, prompts = map(DATASET_FIELD[dialect].format, ("version", "prompts"))
+    return f"{version} AS dataset_version, {prompts} AS prompts"
 
 
 def _rated(scope: str, blocks: str) -> str:

@@ -34,6 +34,7 @@ class FileDataset(Dataset):
         folder: Path,
         left_out: tuple[LeftOut, ...] = (),
         texts: Sequence[Path] = (),
+        class_keys: tuple[str, ...] = (),
     ) -> None:
         self.card = card
         self.class_names = class_names
@@ -43,6 +44,11 @@ class FileDataset(Dataset):
         self.left_out = tuple(entry.legible() for entry in left_out)
         self._manifest: Manifest | None = None
         self._watched = WatchedFiles((*texts, *samples.sources))
+        self.class_keys = class_keys
+        inner = folder if samples.folder is None else samples.folder
+        # Texts, since a Path for each of many samples is slow.
+        self._root = f"{folder.as_posix()}/"
+        self._prefix = f"{inner.as_posix()}/".removeprefix(self._root)
 
     @property
     def labels(self) -> Labels:  # type: ignore[override]
@@ -78,6 +84,13 @@ class FileDataset(Dataset):
         if path == self.folder:
             return f"the folder {path.name}"
         return path.relative_to(self.folder).as_posix() if path.is_relative_to(self.folder) else str(path)
+
+    def sample_name(self, index: int) -> str:
+        """Return the path of sample ``index`` inside of the dataset's folder, or its place in the file that has many.
+
+        A file that a table names by its path elsewhere on this machine keeps that path.
+        """
+        return (self._prefix + self.samples.ids[index]).removeprefix(self._root)
 
     @property
     def manifest(self) -> Manifest:

@@ -35,6 +35,7 @@ class PublishedDataset(FileDataset):
             readable.samples,
             folder,
             readable.left_out,
+            class_keys=description.class_folders,
         )
         self.description = description
 

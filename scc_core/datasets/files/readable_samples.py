@@ -68,6 +68,7 @@ class Subset(Samples):
 
     def __init__(self, samples: Samples, indices: Sequence[int]) -> None:
         self._samples = samples
+        self.folder = samples.folder
         self._indices = tuple(indices)
         self.labels = samples.labels[list(indices)]
         self.ids = tuple(samples.ids[index] for index in indices)

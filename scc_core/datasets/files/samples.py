@@ -28,11 +28,13 @@ class Samples(ABC):
         labels: ``(N,)`` int64.
         ids: for every sample what names it within the dataset, such as its relative path.
         sources: files and folders that labels, ids or pixels of several samples were read from, such as lists.
+        folder: where the ids are paths, the folder that they begin in.
     """
 
     labels: Labels
     ids: Sequence[str]
     sources: Sequence[Path] = ()
+    folder: Path | None = None
 
     @abstractmethod
     def content(self, index: int) -> bytes:
@@ -71,6 +73,8 @@ class FileSamples(Samples):
         sources: the lists or folders that they were found in.
     """
 
+    folder: Path
+
     def __init__(self, folder: Path, samples: Iterable[Sample], sources: Sequence[Path] = ()) -> None:
         listed = tuple(samples)
         self.folder = folder
@@ -93,7 +97,8 @@ class FileSamples(Samples):
 
     def files_of(self, index: int) -> Sequence[str | Path]:
         """Return the one file of sample ``index``; as text, since a Path for each of many files is slow."""
-        return (self._prefix + self.ids[index],)
+        # A table may name a file by a path that begins at the root.
+        return (os.path.join(self._prefix, self.ids[index]),)  # noqa: PTH118
 
 
 class ArraySamples(Samples):

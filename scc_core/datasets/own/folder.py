@@ -72,7 +72,9 @@ def open_folder(text: str) -> Dataset:
     )
     empty = empty_classes(names, readable.samples)
     texts = [_text_place(address, base, option) for option in _TEXT_FILES]
-    return OwnDataset(card, names.names, templates, readable.samples, base, (*left_out, *empty), texts)
+    return OwnDataset(
+        card, names.names, templates, readable.samples, base, (*left_out, *empty), texts, class_keys=names.keys
+    )
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,9 @@ def open_webdataset(text: str) -> Dataset:
         source=address.place,
     )
     texts = (kind_file, templates_file, folder / CLASS_NAMES_FILE, folder / _split(address) / SHARDS_FILE)
-    return OwnDataset(card, names.names, templates, readable.samples, folder, (*left_out, *empty), texts)
+    return OwnDataset(
+        card, names.names, templates, readable.samples, folder, (*left_out, *empty), texts, class_keys=names.keys
+    )
 
 
 def fetch_webdataset(text: str) -> Path:

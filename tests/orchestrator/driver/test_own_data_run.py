@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 
+import polars as pl
 import pytest
 from rich.console import Console
 
@@ -69,6 +70,27 @@ def test_every_image_that_can_be_read_is_measured_and_what_cannot_is_stored_with
     sql = "SELECT left_out FROM run"
     queried = sccbench("query", sql, "--format", "json", folder=tmp_path)
     assert "cat/truncated.jpg" in json.dumps(json.loads(queried.stdout)), queried.stderr
+    check_names_without_the_data(tmp_path, outcomes)
+
+
+def check_names_without_the_data(folder, outcomes):
+    """Every outcome has the names of its file and its class, also where the data is no longer."""
+    paths = sorted(path.relative_to(folder / "bad").as_posix() for path in (folder / "bad").glob("*/*.*g"))
+    (folder / "bad").rename(folder / "gone")
+    sql = (
+        "SELECT r.cell, s.* FROM results r JOIN samples s "
+        "ON s.dataset = r.dataset AND s.dataset_version = r.dataset_version WHERE r.dataset = 'folder:bad'"
+    )
+    named = pl.read_json(sccbench("query", sql, "--format", "json", folder=folder).stdout.encode())
+    assert sorted(set(named["name"])) == [path for path in paths if path != "cat/truncated.jpg"]
+    joined = outcomes.join(named, left_on=["cell", "sample_id"], right_on=["cell", "sample"])
+    assert joined.height == named.height == 8 * 8
+    assert (joined["label"] == joined["label_right"]).all()
+    assert (joined["position"] == joined["position_right"]).all()
+    table = sccbench("metrics", "--derived", "samples", "--format", "csv", folder=folder)
+    rows = pl.read_csv(table.stdout.encode()).filter(pl.col("dataset") == "folder:bad")
+    assert rows.height == named.height
+    assert all(name.split("/")[0] == called for name, called in rows.select("name", "class_name").rows())
 
 
 def test_strict_refuses_what_leaves_something_out_before_any_compute(grid, tmp_path, monkeypatch):

@@ -7,6 +7,7 @@ import pytest
 from orchestrator.grid.expand import expand
 from orchestrator.grid.schema import parse_grid
 from scc_core.errors import UserError
+from tests.components import NoiseImages
 
 BASE = {
     "name": "x",
@@ -176,3 +177,18 @@ def test_parameters_may_decide_whether_a_defense_is_randomised():
     (noisy,) = cells(defenses="[{tests.components:Blur: {noisy: true}}]", **grid)
     assert (still.defense.randomised, still.threat.adaptive.eot_draws) == (False, 1)
     assert (noisy.defense.randomised, noisy.threat.adaptive.eot_draws) == (True, 4)
+
+
+def test_cells_carry_the_names_of_their_dataset_which_are_no_part_of_the_key(monkeypatch):
+    (before,) = cells()
+    assert before.dataset.names.sample_names == tuple(map(str, range(800)))
+    monkeypatch.setattr(NoiseImages, "sample_name", lambda _self, index: f"noise/{index}")
+    (after,) = cells()
+    assert after.dataset.names.sample_names[799] == "noise/799"
+    assert (after.key, after.dataset) == (before.key, before.dataset)
+
+
+def test_a_dataset_that_gives_no_names_is_told_before_any_compute(monkeypatch):
+    monkeypatch.setattr(NoiseImages, "sample_name", lambda _self, index: index)
+    with pytest.raises(UserError, match=r"dataset 'tests.components:noise_images' breaks .*: sample_name\(0\) is 0"):
+        cells()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from orchestrator.plan.plan import make_plan, shards
 from scc_core.blocks import BLOCK_SIZE, BlockRanges, num_blocks
-from scc_core.datasets import LeftOut
+from scc_core.datasets import LeftOut, names_of, open_dataset
 from scc_core.evaluation.threat import Adaptive
 from scc_core.identity import ModelSpec
 from tests.orchestrator.conftest import cell, component
@@ -74,14 +74,16 @@ def test_a_clean_span_has_no_attack():
     assert plan.work == 100
 
 
-def test_a_shard_carries_the_values_of_its_cells_and_no_list_of_what_is_left_out():
-    known = replace(CELLS[2].dataset, left_out=(LeftOut("notes.txt", "no image"),))
+def test_a_shard_carries_the_values_of_its_cells_and_neither_names_nor_what_is_left_out():
+    names = names_of("demo/shapes", open_dataset("demo/shapes"))
+    known = replace(CELLS[2].dataset, left_out=(LeftOut("notes.txt", "no image"),), names=names)
     wanted = replace(CELLS[2], dataset=known, threat=replace(CELLS[2].threat, adaptive=Adaptive("bpda", 2), seed=3))
     (shard,) = shards(make_plan({wanted: 100}, lambda _keys: {}).spans[0], 8)
     assert (shard.model, shard.precision, shard.blocks) == (wanted.model, "float32", (0, 1))
     assert shard.threat is wanted.threat
     assert shard.defenses == {wanted.key: wanted.defense}
     assert shard.dataset == CELLS[2].dataset
+    assert shard.dataset.names is None
     assert pickle.loads(pickle.dumps(shard)) == shard
 
 

@@ -11,11 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from polars.testing import assert_frame_equal
+from rich.console import Console
 
+from orchestrator.cluster.options import RunOptions
+from orchestrator.driver.api import resume_run, run_grid
+from orchestrator.driver.display import ConsoleDisplay
 from orchestrator.grid.expand import expand
 from orchestrator.grid.schema import parse_grid
 from orchestrator.plan.plan import make_plan
 from orchestrator.store import ResultStore, read_only_query
+from scc_core.datasets import open_dataset
 
 DUMP = Path(__file__).parent / "data" / "demo_run_0003.sql.gz"
 CELLS = 82
@@ -67,6 +73,34 @@ def test_its_cells_have_the_keys_that_its_grid_has_today(former: Path) -> None:
         assert (plan.missing, plan.measured) == (0, CELLS)
     groups = dict(read_only_query(url, "SELECT key, attack_group FROM cell").iter_rows())
     assert groups == {cell.key: cell.attack_group for cell in cells}
+
+
+@pytest.mark.parametrize("again", ["run", "resume"])
+def test_its_names_come_in_with_the_next_run_or_resume_of_its_datasets(former: Path, again: str) -> None:
+    url, display = f"sqlite:///{former}", ConsoleDisplay(Console(quiet=True))
+    counts = "SELECT count(*), count(name), count(class_name) FROM sample_results"
+    with ResultStore.open(url) as store:
+        (run,) = store.runs()
+        numbers = class_names_of(store)
+    samples, *named = read_only_query(url, counts).row(0)
+    assert (samples > 0, named) == (True, [0, 0])
+    assert all(names == tuple(map(str, range(len(names)))) for names in numbers.values())
+    if again == "run":
+        run_grid(parse_grid(run.grid_text, "the stored grid"), run.grid_text, url, RunOptions(), display)
+    else:
+        resume_run(run.id, url, RunOptions(), display)
+    assert read_only_query(url, counts).row(0) == (samples, samples, samples)
+    with ResultStore.open(url) as store:
+        assert class_names_of(store) == {name: open_dataset(name).class_names for name in numbers}
+        # What is told by position is the sample that the worker measured there.
+        outcomes = store.outcomes([cell.key for cell in store.cells()]).select("cell", "position", "sample_id", "label")
+    told = read_only_query(url, "SELECT cell, position, sample AS sample_id, label FROM sample_results")
+    assert_frame_equal(told.cast(dict(outcomes.schema)), outcomes, check_row_order=False)
+
+
+def class_names_of(store: ResultStore) -> dict[str, tuple[str, ...]]:
+    names = store.class_names(store.cells())
+    return {cell.dataset: names[cell.key] for cell in store.cells()}
 
 
 def test_its_samples_say_what_its_counts_say(former: Path) -> None:

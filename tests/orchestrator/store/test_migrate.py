@@ -104,6 +104,13 @@ def _check_upgraded(url: str) -> None:
     """Check the two cells of every stored old database; then write to it."""
     with ResultStore.open(url, create=False) as store:
         assert read_only_query(url, f"SELECT version_num FROM {VERSION_TABLE}").item() == head_revision()
+        for view in ("classes", "samples"):
+            assert read_only_query(url, f"SELECT * FROM {view}").is_empty()
+        assert read_only_query(url, "SELECT count(*), count(name), count(class_name) FROM sample_results").row(0) == (
+            100,
+            0,
+            0,
+        )
         results = store.results(store.run().id)
         assert results.select("samples", "correct", "status").rows() == [(70, 35, "done"), (0, 0, "failed")]
         assert store.outcomes([results["cell"][0]])["correct"].to_list() == [True, False] * 50

@@ -102,13 +102,16 @@ def test_an_sqlite_file_of_another_program_is_left_alone(tmp_path: Path) -> None
     assert tables == [("bookmarks",)]
 
 
-def test_tables_of_another_program_matter_in_postgresql_only_if_their_names_collide(postgresql_url: str) -> None:
+@pytest.mark.parametrize("name", ["results", "samples", "sample_name"])
+def test_tables_of_another_program_matter_in_postgresql_only_if_their_names_collide(
+    postgresql_url: str, name: str
+) -> None:
     with Database(parse_url(postgresql_url)).writing() as connection:
         connection.execute(text("CREATE TABLE bookmarks (a integer)"))
-        connection.execute(text("CREATE VIEW results AS SELECT * FROM bookmarks"))
-    assert "belongs to another program (it holds results)" in _open_error(postgresql_url)
+        connection.execute(text(f"CREATE VIEW {name} AS SELECT * FROM bookmarks"))
+    assert f"belongs to another program (it holds {name})" in _open_error(postgresql_url)
     with Database(parse_url(postgresql_url)).writing() as connection:
-        connection.execute(text("DROP VIEW results"))
+        connection.execute(text(f"DROP VIEW {name}"))
     assert ResultStore.open(postgresql_url).runs() == []
 
 
