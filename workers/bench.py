@@ -13,13 +13,14 @@ from functools import lru_cache, partial
 import torch
 
 from scc_core.blocks import BLOCK_SIZE, blocks_of_batch, num_blocks
+from scc_core.components.code import check_code
 from scc_core.components.component import Component
-from scc_core.datasets import PreparedDataset, open_dataset
+from scc_core.datasets import PreparedDataset, dataset_code, open_dataset
 from scc_core.datasets.pixels.disk_cache import open_disk_cache
 from scc_core.defenses import Defense
 from scc_core.errors import SccBenchError
 from scc_core.evaluation.measure import device_name, measure
-from scc_core.models import get_model
+from scc_core.models import get_model, model_code, model_digest
 from scc_core.models.base import VisionLanguageModel, ZeroShotModel
 from scc_core.outcomes import BlockResult, Failure, Measurement
 from workers.batch_size import FIRST, LARGEST, BatchSize
@@ -83,6 +84,10 @@ class Bench:
     def _measure(self, shard: Shard, size: BatchSize) -> Report:
         report = Report()
         model = self._classifier(shard)
+        if shard.threat.attack is not None:
+            shard.threat.attack.check_here(self.name, model_digest, model_code)
+        for defense in shard.defenses.values():
+            defense.check_here(self.name, model_digest, model_code)
         dataset = self._prepared(shard.dataset.name, shard.dataset.preprocessing, model.model.image_size)
         measure_blocks = partial(measure, model, dataset, threat=shard.threat)
         defending, blocks = shard.defenses, shard.blocks
@@ -129,6 +134,7 @@ class Bench:
                     f"the weights of {shard.model.name} on {self.name} have digest {digest[:12]}, "
                     f"but the run was planned for {shard.model.digest[:12]}"
                 )
+            check_code(f"model {shard.model.name!r}", model_code(shard.model.name), shard.model.code, self.name)
             self._model = entry.load(self.device)
         key = (shard.dataset.name, shard.dataset.version, shard.precision)
         if key not in self._classifiers:
@@ -138,6 +144,8 @@ class Bench:
                     f"dataset {shard.dataset.name} has version {dataset.version} on {self.name}, "
                     f"but the run was planned for {shard.dataset.version}"
                 )
+            code = dataset_code(shard.dataset.name, dataset)
+            check_code(f"dataset {shard.dataset.name!r}", code, shard.dataset.code, self.name)
             self._classifiers[key] = ZeroShotModel(self._model, dataset.prompts(), shard.precision)
         return self._classifiers[key]
 
@@ -172,4 +180,5 @@ def _passes(results: Sequence[BlockResult]) -> int:
 
 
 def _prepared(name: str, preprocessing: str, image_size: int) -> PreparedDataset:
-    return PreparedDataset(open_dataset(name), preprocessing, image_size, disk_cache=open_disk_cache())
+    dataset, disk_cache = open_dataset(name), open_disk_cache()
+    return PreparedDataset(dataset, preprocessing, image_size, disk_cache=disk_cache, code=dataset_code(name, dataset))
