@@ -27,7 +27,7 @@ class ModelSpec:
 
     def specification(self) -> dict[str, object]:
         """Return what enters a cell's key."""
-        return {"name": self.name, "digest": self.digest, **_beyond(code=self.code, version=self.version)}
+        return {"name": self.name, "digest": self.digest, **_beyond(code=self.code, numerics=self.version)}
 
 
 @dataclass(frozen=True)

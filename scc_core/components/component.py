@@ -200,7 +200,7 @@ class Component(Generic[BuiltT]):
             **({"weights": dict(self.weights)} if self.weights else {}),
             **({"code": code} if code is not None else {}),
             **({"codes": dict(self.codes)} if self.codes else {}),
-            **({"version": self.version} if self.version > 1 else {}),
+            **({"numerics": self.version} if self.version > 1 else {}),
         }
 
     @property

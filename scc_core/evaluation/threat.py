@@ -39,8 +39,8 @@ class Adaptive:
 
     def specification(self) -> dict[str, object]:
         """Return what enters a cell's key."""
-        version = {"version": self.version} if self.version > 1 else {}
-        return {"gradients": self.gradients, "eot_draws": self.eot_draws, **version}
+        numerics = {"numerics": self.version} if self.version > 1 else {}
+        return {"gradients": self.gradients, "eot_draws": self.eot_draws, **numerics}
 
 
 STRONGEST = Adaptive()

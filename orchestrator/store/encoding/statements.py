@@ -62,8 +62,8 @@ def cell_ids(connection: Connection, keys: Iterable[str]) -> dict[str, int]:
     return ids
 
 
-def chunks(values: Iterable[T]) -> Iterator[list[T]]:
-    """Yield ``values`` in lists of at most :data:`CHUNK`."""
+def chunks(values: Iterable[T], size: int = CHUNK) -> Iterator[list[T]]:
+    """Yield ``values`` in lists of at most ``size``."""
     iterator = iter(values)
-    while chunk := list(islice(iterator, CHUNK)):
+    while chunk := list(islice(iterator, size)):
         yield chunk

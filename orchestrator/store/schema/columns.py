@@ -71,6 +71,7 @@ TAIL_COLUMNS = (
     ),
     Column("family", TEXT, "of the model: general, biomedical or adversarially fine-tuned; null if unknown"),
     Column("randomised", BOOLEAN, "true if another draw of the defense may predict otherwise; null if unknown"),
+    Column("code", TEXT, "code of components of one's own: digests, shortened, or declared versions; null without any"),
 )
 
 RESULTS = View(
