@@ -173,8 +173,8 @@ class Component(Generic[BuiltT]):
         """
         if self.code is not None:
             what = _called(self.kind, self.name)
-            home = self._registry.home(self.name)
-            found = _code_when_loaded(what, self.implementation, home)  # type: ignore[arg-type]
+            implementation: Any = self.implementation
+            found = _code_when_loaded(what, implementation, self._registry.home(self.name))
             check_code(what, found, self.code, node)
         for key, planned in self.weights.items():
             named = str(self.parameters[key])
