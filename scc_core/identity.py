@@ -14,12 +14,23 @@ PROTOCOL_VERSION = 1
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """A model as the grid names it, with the SHA-256 of its weights; what its card says is not part of the key."""
+    """A model as the grid names it, with the SHA-256 of its weights; what its card says is not part of the key.
+
+    Attributes:
+        code: identifies the code of a model of a user's own; None for one of scc-bench.
+        version: of the numerics of a model of scc-bench.
+    """
 
     name: str
     digest: str
     demonstration: bool = False
     family: str | None = None
+    code: str | None = None
+    version: int = 1
+
+    def specification(self) -> dict[str, object]:
+        """Return what enters a cell's key."""
+        return {"name": self.name, "digest": self.digest, **_beyond(code=self.code, numerics=self.version)}
 
 
 @dataclass(frozen=True)
@@ -37,6 +48,8 @@ class DatasetSpec:
         size: number of samples in all; not part of the key.
         left_out: what lies beside the samples; not part of the key, but what it takes from the samples is.
         names: of its classes and samples, to be stored; not part of the key. None where they are not known.
+        code: identifies the code of a dataset of a user's own whose class declares no version; None for the others.
+        numerics: version of what decodes and resizes its images.
     """
 
     name: str
@@ -50,8 +63,15 @@ class DatasetSpec:
     demonstration: bool = False
     left_out: tuple[LeftOut, ...] = ()
     names: DatasetNames | None = field(default=None, compare=False, repr=False)
+    code: str | None = None
+    numerics: int = 1
 
     def specification(self) -> dict[str, object]:
         """Return what enters a cell's key."""
         keys = ("name", "version", "split", "order", "preprocessing", "prompts")
-        return {key: getattr(self, key) for key in keys}
+        return {key: getattr(self, key) for key in keys} | _beyond(code=self.code, numerics=self.numerics)
+
+
+def _beyond(**parts: str | int | None) -> dict[str, object]:
+    """Return the parts of a key that say more than that they are not there, or in their first version."""
+    return {name: value for name, value in parts.items() if value not in (None, 1)}

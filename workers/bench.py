@@ -10,12 +10,13 @@ from dataclasses import replace
 
 import torch
 
+from scc_core.components.code import check_code
 from scc_core.environment import Environment, environment_of
 from scc_core.errors import DatasetError, SccBenchError
 from scc_core.evaluation.measure import device_name, fixed_batch_size, measure
 from scc_core.identity import DatasetSpec
 from scc_core.machine.arithmetic import fixed_arithmetic
-from scc_core.models import get_model
+from scc_core.models import get_model, model_code, model_digest
 from scc_core.models.base import VisionLanguageModel, ZeroShotModel
 from scc_core.outcomes import Failure
 from workers.datasets import PlannedDatasets
@@ -52,7 +53,7 @@ class Bench:
         self._batch_sizes: dict[str, int] = {}
         self._model: VisionLanguageModel | None = None
         self._classifiers: dict[tuple[DatasetSpec, str], ZeroShotModel] = {}
-        self._datasets = PlannedDatasets()
+        self._datasets = PlannedDatasets(self.name)
 
     def info(self) -> WorkerInfo:
         """Return who the worker is."""
@@ -78,6 +79,10 @@ class Bench:
     def _measure(self, shard: Shard) -> Report:
         report = Report()
         model = self._classifier(shard)
+        if shard.threat.attack is not None:
+            shard.threat.attack.check_here(self.name, model_digest, model_code)
+        for defense in shard.defenses.values():
+            defense.check_here(self.name, model_digest, model_code)
         dataset = self._datasets.prepared(shard.dataset, model.model.image_size)
         defending, blocks = shard.defenses, shard.blocks
         while blocks and defending and not self._draining:
@@ -127,6 +132,7 @@ class Bench:
                     f"the weights of {shard.model.name} on {self.name} have digest {digest[:12]}, "
                     f"but the run was planned for {shard.model.digest[:12]}"
                 )
+            check_code(f"model {shard.model.name!r}", model_code(shard.model.name), shard.model.code, self.name)
             self._model = entry.load(self.device)
         key = (shard.dataset, shard.precision)
         if key not in self._classifiers:

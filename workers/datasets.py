@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from scc_core.datasets import Dataset, PreparedDataset, open_dataset
+from scc_core.components.code import check_code
+from scc_core.datasets import Dataset, PreparedDataset, dataset_code, open_dataset
 from scc_core.datasets.pixels.disk_cache import open_disk_cache
 from scc_core.errors import DatasetError, UserError
 from scc_core.identity import DatasetSpec
@@ -12,9 +13,14 @@ _HELD = 4
 
 
 class PlannedDatasets:
-    """Opens a dataset once, and again when a file that its labels, names or prompts came from has changed."""
+    """Opens a dataset once, and again when a file that its labels, names or prompts came from has changed.
 
-    def __init__(self) -> None:
+    Args:
+        node: what errors call this worker.
+    """
+
+    def __init__(self, node: str) -> None:
+        self._node = node
         self._held: dict[tuple[DatasetSpec, int], PreparedDataset] = {}
 
     def prepared(self, spec: DatasetSpec, image_size: int) -> PreparedDataset:
@@ -26,12 +32,15 @@ class PlannedDatasets:
 
         Raises:
             DatasetError: it is not here, or not as planned; the text names the file that changed, where that is known.
+            SccBenchError: it is of another code than planned.
         """
         key = (spec, image_size)
         held = self._held.get(key)
         changed = None if held is None else held.dataset.changed_file()
         if held is None or changed is not None or held.dataset.version != spec.version:
-            held = PreparedDataset(_opened(spec, changed), spec.preprocessing, image_size, disk_cache=open_disk_cache())
+            opened, cache = _opened(spec, changed), open_disk_cache()
+            check_code(f"dataset {spec.name!r}", dataset_code(spec.name, opened), spec.code, self._node)
+            held = PreparedDataset(opened, spec.preprocessing, image_size, disk_cache=cache, code=spec.code)
         # What was used last comes last, and the first go; what is not as planned has stayed, to be looked at again.
         self._held.pop(key, None)
         self._held[key] = held

@@ -39,11 +39,13 @@ SCHEMA = pl.Schema(
         "control": pl.Boolean,
         "family": pl.String,
         "randomised": pl.Boolean,
+        "code": pl.String,
     }
 )
 """The columns that figures need; a column that the results lack is null."""
 
 _SETTINGS = ("preprocessing", "precision")
+_COMPONENTS = ("model", "dataset", "attack", "defense")
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,8 @@ class Study:
 
     Attributes:
         cells: one row per cell, with at least the columns of :data:`SCHEMA`. Where one model was measured with several
-            preprocessings or precisions, its name says which, so that they are never pooled.
+            preprocessings or precisions, its name says which, so that they are never pooled; so does the name of a
+            component that was measured with several codes.
     """
 
     cells: pl.DataFrame
@@ -74,7 +77,8 @@ class Study:
             varies = pl.col(setting).n_unique().over("model") > 1
             suffix = pl.format(" · {}", pl.col(setting).fill_null("unknown"))
             name = pl.when(varies).then(name + suffix).otherwise(name)
-        return cls(cells.with_columns(name.alias("model")))
+        named = cells.with_columns(name.alias("model"))
+        return cls(named.with_columns(_with_code(part) for part in _COMPONENTS))
 
     @cached_property
     def pooled(self) -> pl.DataFrame:
@@ -164,6 +168,15 @@ class Study:
         if attack != CLEAN:
             clean_rows = clean_rows.join(attacked, on=["model", "defense", "dataset"], how="semi")
         return pl.concat([clean_rows, attacked])
+
+
+def _with_code(part: str) -> pl.Expr:
+    """Return the names of a component of each cell, with its code where one name has several."""
+    code = pl.col("code").str.extract(rf"(?:^|; ){part} ([^;]+)")
+    varies = code.n_unique().over(part) > 1
+    name = pl.col(part)
+    told = pl.format("{} · {}", name, code.fill_null("code not recorded"))
+    return pl.when(varies).then(told).otherwise(name).alias(part)
 
 
 def _is_clean() -> pl.Expr:

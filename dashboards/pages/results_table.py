@@ -35,9 +35,11 @@ COLUMNS = (
     Column("accuracy", "Accuracy (%)", numeric=True),
     Column("samples", "Correct / samples", numeric=True),
     Column("images_per_second", "Images / s", numeric=True),
+    Column("code", "Code"),
     Column("status", "Status"),
 )
-"""The columns that are shown first; the others of the results follow on demand, under their own names."""
+"""The columns that are shown first, the code only where there is any; the others of the results follow on demand,
+under their own names."""
 
 
 def results_table(results: pl.DataFrame) -> Markup:
@@ -50,13 +52,17 @@ def results_table(results: pl.DataFrame) -> Markup:
             (name, titles.get(name, name.capitalize()), results[name].drop_nulls().unique().sort().to_list())
             for name in offered
         ],
-        columns=[column for column in COLUMNS if column.name in results.columns],
+        columns=[column for column in COLUMNS if column.name in results.columns and _is_shown(results, column.name)],
         rows=results.to_dicts(),
         data={
             "columns": results.columns,
             "rows": [[plain_value(value) for value in row] for row in results.iter_rows()],
         },
     )
+
+
+def _is_shown(results: pl.DataFrame, name: str) -> bool:
+    return name != "code" or not results[name].is_null().all()
 
 
 def plain_value(value: object) -> str | float | bool | None:

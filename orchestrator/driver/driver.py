@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from threading import current_thread, main_thread
@@ -19,7 +19,9 @@ from orchestrator.driver.prepare import PreparedGrid
 from orchestrator.driver.progress import Progress
 from orchestrator.driver.provenance import code_version, package_versions, python_version, this_machine
 from orchestrator.driver.result_handler import RunResultHandler
+from orchestrator.grid.code import code_differences
 from orchestrator.grid.left_out import describe_left_out, left_out_of
+from orchestrator.plan.changed_code import changed_code
 from orchestrator.plan.plan import Plan, describe_plan, make_plan
 from orchestrator.results.badges import update_badges
 from orchestrator.scheduler.device_speeds import HANG_SECONDS, DeviceSpeeds
@@ -107,7 +109,7 @@ def start(
         write_leftover_spools(store, display.say)
         plan = make_plan(prepared.cells, store.measured_blocks)
         with _connected_cluster(plan, options, prepared.grid.cpu_threads) as capacity:
-            for line in describe_left_out(record.left_out):
+            for line in (*describe_left_out(record.left_out), *changed_code(plan, store)):
                 display.say(line)
             run = store.start_run(record, prepared.cells, submission_id)
             return _measure(run, plan, store, capacity, display)
@@ -141,7 +143,8 @@ def resume(
     if gone:
         raise UserError(
             f"{len(gone)} of the {len(planned)} cells of run {run} cannot be continued: the code, the weights or the "
-            "data are no longer those that it was planned with; start a new run of its grid instead"
+            f"data are no longer those that it was planned with{_what_is_other(run, gone, prepared, store)}; start a "
+            "new run of its grid instead"
         )
     with driver_lock(store):
         write_leftover_spools(store, display.say)
@@ -151,6 +154,13 @@ def resume(
             store.note_facts(prepared.cells)
             store.set_submission(run, submission_id)
             return _measure(run, plan, store, capacity, display)
+
+
+def _what_is_other(run: str, gone: Collection[str], prepared: PreparedGrid, store: ResultStore) -> str:
+    """Return in brackets which code is another one than that of cells of a run; nothing where it is not the code."""
+    former = [cell.specification for cell in store.cells(run) if cell.key in gone]
+    said = code_differences(former, (cell.specification() for cell in prepared.cells))
+    return f" ({'; '.join(f'{words} the run' for words in said)})" if said else ""
 
 
 @contextmanager

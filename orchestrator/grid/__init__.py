@@ -3,6 +3,7 @@
 __all__ = [
     "catalogue",
     "cell",
+    "code",
     "expand",
     "fetch_models",
     "left_out",

@@ -90,7 +90,7 @@ class Cell:
         threat = self.threat
         return {
             "protocol": PROTOCOL_VERSION,
-            "model": {"name": self.model.name, "digest": self.model.digest},
+            "model": self.model.specification(),
             "dataset": self.dataset.specification(),
             "attack": NO_ATTACK if threat.attack is None else threat.attack.specification(),
             "epsilon_255": threat.epsilon_255,

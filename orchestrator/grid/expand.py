@@ -16,15 +16,17 @@ from orchestrator.grid.schema import Exclude, Grid, ThreatModel
 from scc_core.attacks import Attack
 from scc_core.components.component import Component
 from scc_core.components.parameters import PIXEL, written
-from scc_core.datasets import Dataset, DatasetFacts, dataset_facts, names_of, open_dataset
+from scc_core.datasets import Dataset, DatasetFacts, dataset_code, dataset_facts, names_of, open_dataset
 from scc_core.datasets.order import ORDER_VERSION
+from scc_core.datasets.pixels.preprocessing import PREPROCESSING_VERSIONS
 from scc_core.defenses import Defense
 from scc_core.defenses.base import Gradients
 from scc_core.errors import NotFetchedError, UserError
 from scc_core.evaluation.adaptive import STRONGEST_FIRST, choose_gradients
 from scc_core.evaluation.threat import Adaptive, Threat
 from scc_core.identity import DatasetSpec, ModelSpec
-from scc_core.models import get_model
+from scc_core.models import get_model, model_code, model_digest
+from scc_core.models.open_clip.model import OpenClipEntry
 from scc_core.prompts import prompts_digest
 
 
@@ -70,8 +72,8 @@ def expand_provisionally(grid: Grid, *, stored: bool = False) -> Expansion:
     digest_of = partial(_weights_digest, absent=absent)
     models = [_model(name, absent) for name in grid.models]
     found = [_dataset(name, grid.preprocessing, absent) for name in grid.datasets]
-    attacks: list[Component[Attack]] = [attack.resolved(digest_of) for attack in grid.attacks]
-    defenses: list[Component[Defense]] = [defense.resolved(digest_of) for defense in grid.defenses]
+    attacks: list[Component[Attack]] = [attack.resolved(digest_of, model_code) for attack in grid.attacks]
+    defenses: list[Component[Defense]] = [defense.resolved(digest_of, model_code) for defense in grid.defenses]
     datasets = [dataset for dataset in found if dataset is not None]
     if not datasets:
         raise absent.error()
@@ -157,12 +159,14 @@ def _check_gradients(cells: Iterable[Cell]) -> None:
 
 def _model(name: str, absent: Absences) -> ModelSpec:
     entry = get_model(name)
-    return ModelSpec(name, _weights_digest(name, absent), entry.card.demonstration, entry.card.family)
+    digest, code = _weights_digest(name, absent), model_code(name)
+    version = entry.version if isinstance(entry, OpenClipEntry) else 1
+    return ModelSpec(name, digest, entry.card.demonstration, entry.card.family, code, version)
 
 
 def _weights_digest(name: str, absent: Absences) -> str:
     with absent.noted("model", name):
-        return get_model(name).digest()
+        return model_digest(name)
     return NOT_FETCHED
 
 
@@ -173,7 +177,8 @@ def _dataset(name: str, preprocessing: str, absent: Absences) -> DatasetSpec | N
     """
     with absent.noted("dataset", name):
         dataset = open_dataset(name)
-        found = _specification(name, dataset, preprocessing, dataset.version, len(dataset))
+        code = dataset_code(name, dataset)
+        found = _specification(name, dataset, preprocessing, dataset.version, len(dataset), code)
         return replace(found, left_out=dataset.left_out, names=names_of(name, dataset))
     with suppress(NotFetchedError):
         facts = dataset_facts(name)
@@ -188,6 +193,7 @@ def _specification(
     preprocessing: str,
     version: str,
     size: int,
+    code: str | None = None,
 ) -> DatasetSpec:
     return DatasetSpec(
         name=name,
@@ -199,6 +205,8 @@ def _specification(
         classes=len(described.class_names),
         size=size,
         demonstration=described.card.demonstration,
+        code=code,
+        numerics=PREPROCESSING_VERSIONS[preprocessing],
     )
 
 

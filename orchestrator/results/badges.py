@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestrator.grid.cell import ADAPTIVE, TRANSFER, canonical_json
+from orchestrator.results.changed_code import with_changed_code
 from orchestrator.results.published.baseline import Baseline, published_baselines
 from orchestrator.store import Hits, ResultStore, StoredCell, on_common_samples
 from scc_core.attacks import Attack
@@ -235,7 +236,7 @@ def badges_of(case: Case, others: Sequence[Case]) -> tuple[str, ...]:
 
 
 def update_badges(store: ResultStore, run_id: str) -> None:
-    """Determine and store the badges of a run's cells and of all cells that they are compared with.
+    """Determine and store the badges of a run's cells, and of all cells that they are compared with or take over from.
 
     Repeating it changes nothing. A cell keeps the badges that it has if its attack cannot be loaded here, or if nothing
     tells whether its defense is randomised.
@@ -258,7 +259,7 @@ def update_badges(store: ResultStore, run_id: str) -> None:
         possible = [_case(cell, hits[cell.key], randomised, draws[cell.without_seed]) for cell in group]
         cases = [case for case in possible if case is not None]
         badges |= {case.cell.key: ", ".join(badges_of(case, cases)) for case in cases}
-    store.set_badges(badges)
+    store.set_badges(with_changed_code(cells, store.newest_runs(), badges))
 
 
 def _defended(cell: StoredCell) -> str:

@@ -19,7 +19,7 @@ from orchestrator.store.encoding.rows import (
 from orchestrator.store.engine import PATIENCE, database_exists, is_sqlite, parse_url
 from orchestrator.store.errors import SECRET_OPTIONS, RunCancelledError, StoreUnavailableError
 from orchestrator.store.leasing import HEARTBEATS_PER_LEASE, DriverRecord, Tile
-from orchestrator.store.reading.cells import StoredCell
+from orchestrator.store.reading.cells import MeasuredCell, StoredCell
 from orchestrator.store.reading.frames import list_views
 from orchestrator.store.reading.hits import Hits, on_common_samples
 from orchestrator.store.reading.query import read_only_query
@@ -40,6 +40,7 @@ __all__ = [
     "DriverRecord",
     "Environments",
     "Hits",
+    "MeasuredCell",
     "ResultStore",
     "RunCancelledError",
     "RunRecord",

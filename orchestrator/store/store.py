@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Self
 
 import polars as pl
-from sqlalchemy import URL, CursorResult, bindparam, insert, select, text, update
+from sqlalchemy import URL, CursorResult, bindparam, func, insert, select, text, update
 from sqlalchemy.exc import DBAPIError
 
 from orchestrator.grid.cell import Cell
@@ -28,7 +28,7 @@ from orchestrator.store.encoding.statements import cell_ids, chunks, environment
 from orchestrator.store.engine import Database, is_sqlite, parse_url, require_file, shown
 from orchestrator.store.errors import RunCancelledError, database_words, without_password
 from orchestrator.store.leasing import DriverRecord, Tile
-from orchestrator.store.reading.cells import StoredCell, stored_cells
+from orchestrator.store.reading.cells import MeasuredCell, StoredCell, measured_cells, stored_cells
 from orchestrator.store.reading.environments import environments, environments_of_runs, name_of
 from orchestrator.store.reading.frames import PackedBlock, outcomes_frame, view_frame
 from orchestrator.store.reading.held import held_blocks, held_within
@@ -290,6 +290,21 @@ class ResultStore:
         """
         with self._database.reading() as connection:
             return stored_cells(connection, None if run_id is None else find_run(connection, run_id))
+
+    def measured_cells(self, names: Mapping[str, Collection[str]]) -> list[MeasuredCell]:
+        """Return the cells of which anything is measured, with the newest run that asked for each.
+
+        Args:
+            names: by the name of a column of ``results`` such as ``defense``, the values of it that are looked up.
+        """
+        with self._database.reading() as connection:
+            return measured_cells(connection, names)
+
+    def newest_runs(self) -> dict[str, str]:
+        """Return the newest run that asked for each cell, by the cell's key."""
+        query = select(CellRow.key, func.max(RunCell.run_id).label("run")).join(RunCell, RunCell.cell_id == CellRow.id)
+        with self._database.reading() as connection:
+            return {row.key: row.run for row in connection.execute(query.group_by(CellRow.key))}
 
     def count_afresh(self) -> None:
         """Update the statistics of PostgreSQL's planner, which it does itself only minutes later; SQLite needs none."""

@@ -54,12 +54,15 @@ class Parametrised:
 
     Attributes:
         kind: ``attack`` or ``defense``.
+        version: of the numerics of a class of scc-bench, raised by every change that moves a prediction or a margin.
+            A class of a user's own may set a text, which then stands for its code in the keys of cells.
 
     Raises:
         UserError: a value of the wrong type or outside its range; the text names the range.
     """
 
     kind: ClassVar[Kind]
+    version: ClassVar[int | str] = 1
 
     def __post_init__(self) -> None:
         hints = typing.get_type_hints(type(self))

@@ -37,7 +37,8 @@ class Registry(Generic[T]):
         self.kind = kind
         self._group = group
         self._entries: dict[str, T] = {}
-        self._plugins: set[str] = set()
+        # The module that each entry point names.
+        self._plugins: dict[str, str] = {}
         self._lock = threading.RLock()
         self._plugins_loaded = False
 
@@ -89,9 +90,13 @@ class Registry(Generic[T]):
             raise unknown_name(self.kind, name, self)
         return self._entries[name]
 
+    def home(self, name: str) -> str | None:
+        """Return the module that a dotted path or an entry point names; None for another name."""
+        return name.partition(":")[0] if is_dotted_path(name) else self._plugins.get(name)
+
     def __iter__(self) -> Iterator[str]:
         self._load_plugins()
-        return iter(sorted(self._entries if self.plugins_allowed else self._entries.keys() - self._plugins))
+        return iter(sorted(self._entries if self.plugins_allowed else self._entries.keys() - self._plugins.keys()))
 
     def _check_allowed(self, name: str) -> None:
         if self.plugins_allowed:
@@ -109,7 +114,7 @@ class Registry(Generic[T]):
             self._plugins_loaded = True
             for entry in entry_points(group=self._group):
                 self.add(entry.name, entry.load())
-                self._plugins.add(entry.name)
+                self._plugins[entry.name] = entry.module
 
 
 def is_dotted_path(name: str) -> bool:

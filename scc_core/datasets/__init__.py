@@ -20,7 +20,7 @@ from scc_core.datasets.own.folder import open_folder
 from scc_core.datasets.own.webdataset import SCHEME as WEBDATASET
 from scc_core.datasets.own.webdataset import open_webdataset
 from scc_core.datasets.pixels.dataset import PreparedDataset
-from scc_core.datasets.registry import SCHEMES, DatasetFacts, dataset_facts, datasets, open_dataset
+from scc_core.datasets.registry import SCHEMES, DatasetFacts, dataset_code, dataset_facts, datasets, open_dataset
 from scc_core.datasets.rendered.entries import EMBEDDED_DATASETS
 
 for _name, _factory in EMBEDDED_DATASETS.items():
@@ -38,6 +38,7 @@ __all__ = [
     "PreparedDataset",
     "PublishedDataset",
     "PublishedEntry",
+    "dataset_code",
     "dataset_facts",
     "datasets",
     "names_of",

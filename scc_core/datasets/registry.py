@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from scc_core.components.code import code_of
 from scc_core.components.registry import Registry
 from scc_core.datasets.base import Dataset, DatasetCard
 from scc_core.datasets.cards import ENSEMBLE, Description
@@ -58,6 +59,22 @@ def dataset_facts(name: str) -> DatasetFacts:
     dataset = make_dataset(name, found)
     card = replace(dataset.card, images=len(dataset), classes=len(dataset.class_names))
     return DatasetFacts(card, dataset.class_names, dataset.templates)
+
+
+def dataset_code(name: str, dataset: Dataset) -> str | None:
+    """Return what identifies the code of a dataset of a user's own; None for another.
+
+    A version that its class declares is its version already, and stands for its code, too.
+
+    Raises:
+        UserError: its code cannot be identified.
+    """
+    scheme, separator, _ = name.partition(":")
+    # A number serves as a version, too: the keys of cells that were measured under one stay.
+    if (separator and scheme in SCHEMES) or isinstance(vars(type(dataset)).get("version"), str | int):
+        return None
+    base = name.partition("@")[0]
+    return code_of(f"dataset {name!r}", datasets.get(base), datasets.home(base), dataset)
 
 
 def _find(name: str) -> Description | Callable[[], Dataset]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from scc_core.components.component import Component
 from scc_core.components.parameters import whole_number
@@ -22,6 +22,7 @@ class Adaptive:
         eot_draws: draws of the defense's randomness whose mean is attacked, per step.
         label: short text for people: what a user asked for that differs from the defaults; it does not count in
             comparisons.
+        version: of the numerics of this threat model, raised by every change that moves a prediction or a margin.
 
     Raises:
         UserError: ``eot_draws`` is no whole number, or below 1.
@@ -31,12 +32,15 @@ class Adaptive:
     eot_draws: int = 1
     label: str = field(default="", compare=False)
 
+    version: ClassVar[int] = 1
+
     def __post_init__(self) -> None:
         object.__setattr__(self, "eot_draws", whole_number("eot_draws", self.eot_draws, minimum=1))
 
     def specification(self) -> dict[str, object]:
         """Return what enters a cell's key."""
-        return {"gradients": self.gradients, "eot_draws": self.eot_draws}
+        numerics = {"numerics": self.version} if self.version > 1 else {}
+        return {"gradients": self.gradients, "eot_draws": self.eot_draws, **numerics}
 
 
 STRONGEST = Adaptive()

@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 from scc_core.components.choices import FAMILIES
+from scc_core.components.code import code_of
 from scc_core.embedded.sources import embedded_model_source
 from scc_core.errors import UserError
 from scc_core.models.base import ModelCard
@@ -26,7 +27,7 @@ from scc_core.models.sources import (
     is_open_clip_name,
     parse_source,
 )
-from scc_core.models.user_models import as_entry
+from scc_core.models.user_models import UserEntry, as_entry
 
 _DEMONSTRATION_NOTES = (
     "Trained by this project on rendered images to exercise the system; it stands for no published number.",
@@ -82,6 +83,29 @@ def get_model(name: str) -> ModelEntry:
         if name in models or ":" in name:
             raise
         raise UserError(f"{error}; or {FORMS}") from None
+
+
+def model_code(name: str) -> str | None:
+    """Return what identifies the code of the model called ``name``; None for one of scc-bench or of open_clip.
+
+    Raises:
+        UserError: no such model, or its code cannot be identified.
+    """
+    entry = get_model(name)
+    if is_open_clip_name(name):
+        return None
+    built = entry.entry if isinstance(entry, UserEntry) else entry
+    return code_of(f"model {name!r}", models.get(name), models.home(name), built)
+
+
+def model_digest(name: str) -> str:
+    """Return the SHA-256 of the weights of the model called ``name``.
+
+    Raises:
+        UserError: no such model.
+        NotFetchedError: its weights are not on this machine.
+    """
+    return get_model(name).digest()
 
 
 def _described(name: str, source: Source, original: ModelCard | None) -> ModelCard:

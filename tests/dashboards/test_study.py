@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 
 from dashboards.analysis.study import Study
+from dashboards.pages.results_table import results_table
 from tests.dashboards import frames
 
 
@@ -52,3 +53,35 @@ def test_epsilons_of_one_budget_written_in_two_ways_are_one() -> None:
 def test_empty_results_have_no_threat_model() -> None:
     assert Study.of(frames.demo_results().clear()).threat_models == []
     assert Study.of(pl.DataFrame()).threat_models == []
+
+
+def with_code(defense: str, code: str | None, **changes: object) -> dict[str, object]:
+    return {**frames.result_row("m", "a", 1.0, defense, **changes), "cell": f"{defense} {code}", "code": code}
+
+
+def test_two_codes_of_one_name_are_never_pooled_and_their_names_say_which() -> None:
+    codes = (None, "defense 0123456789ab", "attack cdcdcdcdcdcd; defense version 2", "defense version 2")
+    rows = [with_code("mine:Blur", code, seed=seed) for seed, code in enumerate(codes)]
+    study = Study.of(pl.DataFrame([*rows, with_code("ttc", None)], infer_schema_length=None))
+    assert sorted(study.pooled.select("attack", "defense").rows()) == [
+        ("pgd · cdcdcdcdcdcd", "mine:Blur · version 2"),
+        ("pgd · code not recorded", "mine:Blur · 0123456789ab"),
+        ("pgd · code not recorded", "mine:Blur · code not recorded"),
+        ("pgd · code not recorded", "mine:Blur · version 2"),
+        ("pgd · code not recorded", "ttc"),
+    ]
+
+
+def test_one_code_leaves_the_name_alone() -> None:
+    rows = [with_code("mine:Blur", "defense 0123456789ab", seed=seed) for seed in (0, 1)]
+    study = Study.of(pl.DataFrame(rows, infer_schema_length=None))
+    assert set(study.cells["defense"]) == {"mine:Blur"}
+
+
+def test_the_table_of_results_shows_the_code_where_there_is_any() -> None:
+    rows = [with_code("mine:Blur", code) for code in ("defense 0123456789ab", "defense version 2")]
+    shown = str(results_table(pl.DataFrame(rows, infer_schema_length=None)))
+    assert all(f"<td>{row['code']}</td>" in shown for row in rows)
+    assert 'data-sort="code"' in shown
+    without = str(results_table(pl.DataFrame([with_code("ttc", None)], infer_schema_length=None)))
+    assert 'data-sort="code"' not in without

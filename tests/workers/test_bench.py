@@ -10,13 +10,16 @@ from typing import ClassVar
 import pytest
 import torch
 
+from scc_core.attacks import FGSM
 from scc_core.components.component import Component
+from scc_core.datasets import dataset_code, open_dataset
 from scc_core.datasets.order import sample_order
 from scc_core.defenses import Defense
 from scc_core.environment import environment_of
 from scc_core.evaluation.threat import Threat
 from scc_core.identity import DatasetSpec, ModelSpec
 from scc_core.machine.arithmetic import fixed_arithmetic
+from scc_core.models import model_code
 from scc_core.prompts import prompts_digest
 from tests.components import NoiseImages, tiny
 from workers.bench import Bench
@@ -25,6 +28,7 @@ from workers.shard import Shard
 PGD = Component("attack", "pgd", {"num_steps": 2})
 NONE = Component("defense", "none")
 HUNGRY = Component("defense", "tests.workers.test_bench:FitsTwelve")
+OWN_ATTACK = Component("attack", "tests.workers.test_bench:Still")
 PROMPTS = prompts_digest(NoiseImages().prompts())
 DATASET = DatasetSpec("tests.components:noise_images", "1", "test", "1", "native", PROMPTS, classes=4, size=800)
 SHARD = Shard(
@@ -35,6 +39,14 @@ SHARD = Shard(
     defenses={"n": NONE, "t": Component("defense", "ttc", {"tau": 0.3})},
     blocks=(2, 3),
 )
+
+
+@dataclass(frozen=True)
+class Still(FGSM):
+    """Leaves the images as they are."""
+
+    def perturb(self, model, pixels, labels, epsilon, noise):
+        return pixels
 
 
 @dataclass(frozen=True)
@@ -223,6 +235,22 @@ def test_images_are_decoded_once_for_all_shards_and_benches(monkeypatch, tmp_pat
             "have digest 000000000000, but the run was planned for 111111111111",
         ),
         (
+            {"model": replace(SHARD.model, code="ab" * 32)},
+            "code of model 'tests.components:tiny' on .* is [0-9a-f]{12}, but the run was planned for abababababab",
+        ),
+        (
+            {"dataset": replace(DATASET, code="version 2")},
+            "code of dataset 'tests.components:noise_images' on .* is [0-9a-f]{12}, but .* planned for version 2",
+        ),
+        (
+            {"threat": Threat(replace(OWN_ATTACK, code="ab" * 32), 4 / 255)},
+            "code of attack 'tests.workers.test_bench:Still' on .* is [0-9a-f]{12}, but .* planned for abababababab",
+        ),
+        (
+            {"defenses": {"n": NONE, "t": replace(HUNGRY, code="ab" * 32)}},
+            "code of defense 'tests.workers.test_bench:FitsTwelve' on .* is .*, but .* planned for abababababab",
+        ),
+        (
             {"dataset": replace(DATASET, version="2")},
             r"has another version than the run was planned for: 1, not 2 \(on .*\)",
         ),
@@ -246,3 +274,17 @@ def test_every_block_carries_the_environment_that_the_worker_tells():
     results = bench.run(replace(SHARD, blocks=(0, 1))).results
     assert results
     assert {result.environment for result in results} == {here}
+
+
+def test_what_has_the_planned_code_is_measured():
+    name, data = SHARD.model.name, DATASET.name
+    shard = replace(
+        SHARD,
+        model=replace(SHARD.model, code=model_code(name)),
+        dataset=replace(DATASET, code=dataset_code(data, open_dataset(data))),
+        threat=Threat(OWN_ATTACK.resolved(), 4 / 255),
+        defenses={"n": NONE, "t": HUNGRY.resolved()},
+    )
+    assert None not in (shard.model.code, shard.dataset.code, shard.threat.attack.code, shard.defenses["t"].code)
+    measurement = Bench("cpu", batch_size=10).run(shard)
+    assert (measurement.failures, len(measurement.results)) == ({}, 4)

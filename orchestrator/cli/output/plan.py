@@ -15,6 +15,7 @@ from orchestrator.grid.expand import expand_provisionally
 from orchestrator.grid.left_out import describe_left_out, left_out_of, refuse_left_out
 from orchestrator.grid.not_fetched import Absences
 from orchestrator.grid.schema import Grid
+from orchestrator.plan.changed_code import changed_code
 from orchestrator.plan.plan import Plan, describe_plan, make_plan
 from orchestrator.store import ResultStore, database_exists
 
@@ -33,6 +34,8 @@ def show_plan(grid: Grid, db: str, workers: int | None, console: Console, *, str
     store = ResultStore.open(db, create=False) if database_exists(db) else None
     plan = make_plan(expansion.cells, store.measured_blocks if store else lambda _keys: {})
     print_line(console, f"{grid.name}: {describe_plan(plan)}")
+    for line in changed_code(plan, store) if store else ():
+        print_line(console, line)
     _print_cells(plan, console)
     if expansion.absent:
         _print_absent(expansion.absent, expansion.cells, console)

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from orchestrator.grid.cell import Cell
+from orchestrator.grid.code import code_label
 from orchestrator.store.encoding.packing import hits, pack
 from orchestrator.store.records import RunRecord, RunSummary
 from orchestrator.store.schema.tables import EnvironmentRow
@@ -91,6 +92,7 @@ def cell_row(cell: Cell, created_at: datetime) -> dict[str, Any]:
         "demonstration": cell.model.demonstration or cell.dataset.demonstration,
         "attack_group": cell.attack_group,
         "specification": cell.specification(),
+        "code": code_label(cell.specification()),
         "created_at": created_at,
         **cell_facts(cell),
     }

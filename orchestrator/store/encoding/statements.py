@@ -84,8 +84,8 @@ def environment_ids(connection: Connection, digests: Iterable[str], given: Envir
     return ids
 
 
-def chunks(values: Iterable[T]) -> Iterator[list[T]]:
-    """Yield ``values`` in lists of at most :data:`CHUNK`."""
+def chunks(values: Iterable[T], size: int = CHUNK) -> Iterator[list[T]]:
+    """Yield ``values`` in lists of at most ``size``."""
     iterator = iter(values)
-    while chunk := list(islice(iterator, CHUNK)):
+    while chunk := list(islice(iterator, size)):
         yield chunk

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from itertools import product
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, exists, func, select
 
 from orchestrator.grid.cell import NO_DEFENSE, canonical_json
+from orchestrator.store.encoding.statements import CHUNK, chunks
 from orchestrator.store.schema.tables import Block, CellRow, RunCell
 
 CELL_FIELDS = (
@@ -29,6 +31,7 @@ CELL_FIELDS = (
     "control",
     "family",
     "randomised",
+    "code",
 )
 
 _CLASSIFIER = ("protocol", "model", "dataset", "precision")
@@ -41,6 +44,7 @@ class StoredCell:
     Attributes:
         specification: the key is its digest.
         badges: reasons for doubt, joined with ``, ``.
+        code: of components of a user's own, for people; None without any, or where it was not recorded.
         samples: number of measured samples.
         zero_gradients: number of measured samples for which every gradient of the attack was exactly zero; None if the
             attack computed none.
@@ -65,6 +69,7 @@ class StoredCell:
     control: bool | None
     family: str | None
     randomised: bool | None
+    code: str | None
     samples: int
     zero_gradients: int | None
     environments: int
@@ -96,6 +101,27 @@ class StoredCell:
         """``name`` and ``parameters`` of the defense."""
         component: Mapping[str, Any] = self.specification["defense"]
         return component
+
+
+class MeasuredCell(NamedTuple):
+    """A cell of which anything is measured: its specification, and the newest run that asked for it."""
+
+    specification: Mapping[str, Any]
+    run: str
+
+
+def measured_cells(connection: Connection, names: Mapping[str, Collection[str]]) -> list[MeasuredCell]:
+    """Return the measured cells whose columns ``names`` have one of the values that it gives."""
+    newest = select(func.max(RunCell.run_id)).where(RunCell.cell_id == CellRow.id).scalar_subquery()
+    measured = exists().where(Block.cell_id == CellRow.id)
+    query = select(CellRow.key, CellRow.specification, newest.label("run")).where(measured)
+    found: dict[str, MeasuredCell] = {}
+    # Each column's values in chunks: databases limit how many values a statement has.
+    for combination in product(*(list(chunks(values, CHUNK // len(names))) for values in names.values())):
+        conditions = [getattr(CellRow, name).in_(chunk) for name, chunk in zip(names, combination, strict=True)]
+        for row in connection.execute(query.where(*conditions)):
+            found[row.key] = MeasuredCell(row.specification, row.run)
+    return list(found.values())
 
 
 def stored_cells(connection: Connection, run_id: str | None) -> list[StoredCell]:

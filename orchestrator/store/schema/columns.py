@@ -78,6 +78,7 @@ TAIL_COLUMNS = (
     Column("environments", TEXT, "names of the environments that measured it, joined with ', '; unknown if not told"),
     Column("dataset_version", TEXT, "version of the dataset: another one where images, labels or their order differ"),
     Column("prompts", TEXT, "digest of the class names and the prompts"),
+    Column("code", TEXT, "code of components of one's own: digests, shortened, or declared versions; null without any"),
 )
 
 RESULTS = View(

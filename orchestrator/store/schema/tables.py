@@ -94,7 +94,9 @@ class CellRow(Base):
     """One cell. ``attack`` and ``defense`` are the labels for people; ``specification`` is what ``key`` digests.
 
     ``badges`` are the reasons for doubt, joined with ``, ``. What the defense and the model's card say of themselves is
-    null where it is not known: ``control``, ``family`` and ``randomised``.
+    null where it is not known: ``control``, ``family`` and ``randomised``. ``code`` is the code of the cell's
+    components for people; it is null where all are of scc-bench, in the first version of their numerics, or where an
+    older program stored the cell.
     """
 
     __tablename__ = "cell"
@@ -120,6 +122,7 @@ class CellRow(Base):
     control: Mapped[bool | None]
     family: Mapped[str | None]
     randomised: Mapped[bool | None]
+    code: Mapped[str | None]
 
 
 class RunCell(Base):

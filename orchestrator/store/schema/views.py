@@ -85,7 +85,8 @@ _RATIOS = f"""
         c.demonstration,
         c.control,
         c.family,
-        c.randomised"""
+        c.randomised,
+        c.code"""
 
 _CELL = """c."key" AS cell, c.model, c.dataset, c.attack, c.epsilon_255, c.threat_model, c.defense, c.seed,
         c.precision, c.preprocessing, c.classes"""

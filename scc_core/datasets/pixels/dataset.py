@@ -19,7 +19,7 @@ from scc_core.datasets.pixels.host_batches import (
     Request,
 )
 from scc_core.datasets.pixels.prefetch import Prefetcher
-from scc_core.datasets.pixels.preprocessing import PreparedImages
+from scc_core.datasets.pixels.preprocessing import PREPROCESSING_VERSIONS, PreparedImages
 
 CACHE_BYTES = 256 * 2**20
 
@@ -34,6 +34,7 @@ class PreparedDataset:
         cache_bytes: how much decoded images may take in memory, or how much of the disk cache is mapped at a time; the
             least recently used go first.
         disk_cache: of prepared images, shared by the processes of this machine; None decodes in this process.
+        code: what identifies the code of a dataset of a user's own; other code has other images in the disk cache.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class PreparedDataset:
         image_size: int,
         cache_bytes: int = CACHE_BYTES,
         disk_cache: DiskCache | None = None,
+        code: str | None = None,
     ) -> None:
         self.dataset = dataset
         self.image_size = image_size
@@ -51,7 +53,10 @@ class PreparedDataset:
         source: PixelSource = MemoryCachedPixels(images, self.order, cache_bytes)
         if disk_cache is not None:
             order = hashlib.sha256(self.order.astype("<i8").tobytes()).hexdigest()
-            preparation = Preparation(dataset.images_name, dataset.version, order, preprocessing, image_size)
+            numerics = PREPROCESSING_VERSIONS[preprocessing]
+            beyond = [str(part) for part in (code, numerics) if part not in (None, 1)]
+            version = " ".join([str(dataset.version), *beyond]) if beyond else dataset.version
+            preparation = Preparation(dataset.images_name, version, order, preprocessing, image_size)
             source = DiskCachedPixels(disk_cache, preparation, images, self.order, cache_bytes)
         # A dataset must not be read by two threads at once; the prefetcher sees to that.
         self._host_batches = Prefetcher(HostBatches(source, dataset.name, len(self.order), image_size))

@@ -23,6 +23,8 @@ def paper(image: Uint8Image, size: int) -> Uint8Image:
 
 
 PREPROCESSINGS: Mapping[str, Callable[[Uint8Image, int], Uint8Image]] = {"native": native, "paper": paper}
+PREPROCESSING_VERSIONS: Mapping[str, int] = {"native": 1, "paper": 1}
+"""Of the numerics of decoding and of each preprocessing, raised by every change that moves a pixel."""
 
 
 def get_preprocessing(name: str) -> Callable[[Uint8Image, int], Uint8Image]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -77,7 +77,10 @@ class OpenClipEntry:
         card: what the model is.
         source: where it comes from.
         published: the card of the model that ``source`` is a copy of, which it must agree with; None for no copy.
+        version: of the numerics of :class:`OpenClipModel`, raised by every change that moves a logit.
     """
+
+    version: ClassVar[int] = 1
 
     card: ModelCard
     source: str
