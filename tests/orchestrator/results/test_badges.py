@@ -7,11 +7,12 @@ from dataclasses import replace
 import pytest
 
 from orchestrator.grid.cell import Cell
-from orchestrator.results.badges import RULES, update_badges
+from orchestrator.results.badges import BADGES, update_badges
 from orchestrator.store import ResultStore
 from scc_core.components.component import Component
 from scc_core.evaluation.threat import Adaptive
 from scc_core.identity import ModelSpec
+from tests.orchestrator import results_page
 from tests.orchestrator.measuring import attack, clean, defense, evaluate_grid, fill, first_right
 from tests.orchestrator.store.builders import make_cell
 
@@ -247,10 +248,10 @@ def test_a_quantising_defense_that_masks_gradients_is_found_out_in_a_real_evalua
     assert {row["zero_gradients"] for key, row in others.items() if key[2] != "pgd"} == {None}
 
 
-def test_every_badge_is_documented(pytestconfig):
-    text = (pytestconfig.rootpath / "docs" / "results.md").read_text(encoding="utf-8")
-    assert [line.split(" | ")[0].removeprefix("| ") for line in text.splitlines() if _names_a_badge(line)] == [*RULES]
+def test_the_page_says_of_every_badge_what_the_table_says():
+    text = results_page.PAGE.read_text(encoding="utf-8")
+    assert text == results_page.with_badges(text), "python -m tests.orchestrator.results_page writes it anew"
 
 
-def _names_a_badge(line: str) -> bool:
-    return any(line.startswith(f"| {name} | ") for name in RULES)
+def test_names_of_badges_can_be_joined_with_commas():
+    assert [name for name in BADGES if "," in name or not name.strip()] == []

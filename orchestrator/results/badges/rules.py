@@ -1,26 +1,13 @@
-"""Validity badges: reasons to doubt a number, each found by a rule over the stored results.
-
-A badge says that a result has a property that flawed evaluations have; it does not say that the result is wrong. Two
-accuracies are compared on the same samples, by the exact McNemar test.
-
-A badge belongs to a cell. The rules look at all measurements of the cell and of the cells that it is compared with,
-whichever run made them: a later run with Square may give a badge to an older PGD result, and a second seed removes
-``one draw``.
-"""
+"""The rules of badges: each looks at a case and at the cases of the same model, samples, defense and seed."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
-from orchestrator.grid.cell import ADAPTIVE, TRANSFER, canonical_json
+from orchestrator.grid.cell import ADAPTIVE, TRANSFER
+from orchestrator.results.badges.case import Case
 from orchestrator.results.published.baseline import Baseline, published_baselines
-from orchestrator.store import Hits, ResultStore, StoredCell, on_common_samples
-from scc_core.attacks import Attack
-from scc_core.components.component import Component
-from scc_core.errors import UserError
-from scc_core.evaluation.metrics import McNemar, mcnemar, wilson_interval
+from scc_core.evaluation.metrics import wilson_interval
 
 SUSPICIOUS_EPSILON_255 = 4.0
 """From this L-inf radius on, an undefended model should have almost no robust accuracy."""
@@ -28,13 +15,6 @@ SUSPICIOUS_EPSILON_255 = 4.0
 SUSPICIOUS_ACCURACY = 0.1
 """The undefended ViT-B/32 of the published tables keeps 0.06 % at 4/255 and 2.7 % at 1/255, both far below a tenth.
 The lower end of the 95 % interval must exceed it, so that a few samples do not give the badge by chance."""
-
-STRONG_GRADIENTS = 10
-"""Gradients per image that make an attack strong: those of the published tables' PGD."""
-
-SIGNIFICANCE = 0.01
-"""Level of the two-sided tests. A grid makes hundreds of comparisons. Where there is no difference, one comparison in
-two hundred gives a badge by chance. At least eight samples must change, all in one direction."""
 
 VANISHED_SHARE = 0.05
 """Share of samples with no gradient. A gradient is exactly zero in every pixel only if the softmax saturates by more
@@ -52,53 +32,6 @@ number has all images."""
 
 MANY_CLASSES = 10_001
 """With this many classes every attack has all its parts and targets: 10,000 is the largest number of targets."""
-
-
-@dataclass(frozen=True)
-class Case:
-    """A cell with what the rules look at.
-
-    Attributes:
-        cell: the cell.
-        hits: which of its samples are right.
-        attack: None for clean images.
-        randomised: whether another draw of the defense may give another prediction.
-        draws: number of seeds with which the cell is measured.
-    """
-
-    cell: StoredCell
-    hits: Hits
-    attack: Attack | None
-    randomised: bool
-    draws: int
-
-    @property
-    def faces_its_target(self) -> bool:
-        """Whether the attack was made on the classifier that is evaluated."""
-        return self.cell.undefended or self.cell.threat_model == ADAPTIVE
-
-    @property
-    def white_box(self) -> bool:
-        """Whether the attack computed gradients of the classifier that it attacks, not of another model."""
-        own = self.attack is not None and not self.attack.named_models()
-        return own and self.cell.zero_gradients is not None
-
-    @property
-    def black_box(self) -> bool:
-        """Whether the attack computed no gradients of any model."""
-        own = self.attack is not None and not self.attack.named_models()
-        return own and self.cell.zero_gradients is None
-
-    @property
-    def strong(self) -> bool:
-        """Whether the attack is white-box and takes at least :data:`STRONG_GRADIENTS` gradients per image."""
-        if self.attack is None or not self.white_box:
-            return False
-        return self.attack.nominal_cost(self.cell.classes).backwards >= STRONG_GRADIENTS
-
-
-Rule = Callable[[Case, Sequence[Case]], bool]
-"""Decides for a case among the cases of the same model, samples, defense and seed."""
 
 
 def suspiciously_robust(case: Case, _others: Sequence[Case]) -> bool:
@@ -121,7 +54,7 @@ def robust_above_clean(case: Case, others: Sequence[Case]) -> bool:
     clean images, or it recognises this attack by something that another attacker would avoid.
     """
     clean = [other for other in others if other.attack is None]
-    return case.attack is not None and any(_compare(case, other).first_is_better(SIGNIFICANCE) for other in clean)
+    return case.attack is not None and any(case.beats(other) for other in clean)
 
 
 def vanishing_gradients(case: Case, others: Sequence[Case]) -> bool:
@@ -136,8 +69,7 @@ def vanishing_gradients(case: Case, others: Sequence[Case]) -> bool:
         return True
     clean = [other for other in others if other.attack is None]
     return any(
-        not _compare(unharmed, case).first_is_better(SIGNIFICANCE)
-        and _compare(unharmed, winner).first_is_better(SIGNIFICANCE)
+        not unharmed.beats(case) and unharmed.beats(winner)
         for winner in _black_boxes_that_win(case, others)
         for unharmed in clean
     )
@@ -167,7 +99,7 @@ def adaptive_above_transfer(case: Case, others: Sequence[Case]) -> bool:
         and other.cell.attack_component == case.cell.attack_component
     ]
     adaptive = case.cell.threat_model == ADAPTIVE
-    return adaptive and any(_compare(case, other).first_is_better(SIGNIFICANCE) for other in transfers)
+    return adaptive and any(case.beats(other) for other in transfers)
 
 
 def composition_changed(case: Case, _others: Sequence[Case]) -> bool:
@@ -206,69 +138,6 @@ def off_published_baseline(case: Case, _others: Sequence[Case]) -> bool:
     return bool(baselines) and all(far(baseline) for baseline in baselines)
 
 
-RULES: Mapping[str, Rule] = {
-    "suspiciously robust": suspiciously_robust,
-    "robust above clean": robust_above_clean,
-    "vanishing gradients": vanishing_gradients,
-    "Square beats white-box": black_box_beats_white_box,
-    "adaptive above transfer": adaptive_above_transfer,
-    "composition changed": composition_changed,
-    "one draw": one_draw,
-    "off published baseline": off_published_baseline,
-}
-"""Every badge by its name, in the order in which a cell shows them."""
-
-
-def badges_of(case: Case, others: Sequence[Case]) -> tuple[str, ...]:
-    """Return the badges of a case with samples; none without."""
-    return tuple(name for name, rule in RULES.items() if case.hits.known.any() and rule(case, others))
-
-
-def update_badges(store: ResultStore, run_id: str) -> None:
-    """Determine and store the badges of a run's cells and of all cells that they are compared with.
-
-    Repeating it changes nothing. A cell keeps the badges that it has if its attack cannot be loaded here, or if nothing
-    tells whether its defense is randomised.
-    """
-    store.count_afresh()
-    cells = store.cells()
-    asked = set(store.run_cells(run_id))
-    touched = {_defended(cell) for cell in cells if cell.key in asked}
-    affected = [cell for cell in cells if _defended(cell) in touched]
-    # A cell of an older program may not say it, but the run's own cell of the same defense does.
-    told = {_defended(cell): cell.randomised for cell in affected if cell.randomised is not None}
-    draws = Counter(cell.without_seed for cell in affected if cell.samples)
-    groups: dict[tuple[str, int], list[StoredCell]] = {}
-    for cell in affected:
-        groups.setdefault((_defended(cell), cell.seed), []).append(cell)
-    badges: dict[str, str] = {}
-    for group in groups.values():
-        hits = store.hits_of([cell.key for cell in group])
-        randomised = told.get(_defended(group[0]))
-        possible = [_case(cell, hits[cell.key], randomised, draws[cell.without_seed]) for cell in group]
-        cases = [case for case in possible if case is not None]
-        badges |= {case.cell.key: ", ".join(badges_of(case, cases)) for case in cases}
-    store.set_badges(badges)
-
-
-def _defended(cell: StoredCell) -> str:
-    """Return a text that is the same for all cells with the same defense, model and samples."""
-    return canonical_json([cell.classifier, cell.defense_component])
-
-
-def _case(cell: StoredCell, hits: Hits, randomised: bool | None, draws: int) -> Case | None:
-    attack = None
-    if randomised is None:
-        return None
-    if cell.epsilon_255 > 0:
-        name, parameters = cell.attack_component["name"], cell.attack_component["parameters"]
-        try:
-            attack = Component[Attack]("attack", name, parameters).build()
-        except UserError:
-            return None
-    return Case(cell, hits, attack, randomised, draws)
-
-
 def _black_boxes_that_win(case: Case, others: Sequence[Case]) -> list[Case]:
     if not case.strong or not case.faces_its_target:
         return []
@@ -278,9 +147,5 @@ def _black_boxes_that_win(case: Case, others: Sequence[Case]) -> list[Case]:
         if other.black_box
         and other.cell.epsilon_255 == case.cell.epsilon_255
         and other.cell.threat_model == case.cell.threat_model
-        and _compare(case, other).first_is_better(SIGNIFICANCE)
+        and case.beats(other)
     ]
-
-
-def _compare(first: Case, second: Case) -> McNemar:
-    return mcnemar(*on_common_samples([first.hits, second.hits]))
