@@ -195,6 +195,14 @@ class Blur(Defense):
 
 
 @dataclass(frozen=True)
+class Idle(Defense):
+    """Classifies the images as they are."""
+
+    def classify(self, model, images, noise):
+        return model(images)
+
+
+@dataclass(frozen=True)
 class Broken(Defense):
     """Raises on every image."""
 

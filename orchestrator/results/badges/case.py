@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from orchestrator.grid.cell import ADAPTIVE
 from orchestrator.store import Hits, StoredCell, on_common_samples
@@ -21,6 +21,22 @@ SIGNIFICANCE = 0.01
 two hundred gives a badge by chance. At least eight samples must change, all in one direction."""
 
 
+class BesideNone(NamedTuple):
+    """A defense beside ``none`` on the same images.
+
+    Attributes:
+        samples: number of samples that both have measured.
+        wrong: number of them that ``none`` has wrong.
+        same_predictions: whether both predict the same class on every one.
+        same_logits: whether even margins and confidences are the same, bit for bit.
+    """
+
+    samples: int
+    wrong: int
+    same_predictions: bool
+    same_logits: bool
+
+
 @dataclass(frozen=True)
 class Case:
     """A cell with what the rules look at.
@@ -31,6 +47,7 @@ class Case:
         attack: None for clean images.
         randomised: whether another draw of the defense may give another prediction.
         draws: number of seeds with which the cell is measured.
+        beside_none: the defense beside ``none`` on the same images; None where that is not measured.
     """
 
     cell: StoredCell
@@ -38,6 +55,17 @@ class Case:
     attack: Attack | None
     randomised: bool
     draws: int
+    beside_none: BesideNone | None = None
+
+    @property
+    def norm(self) -> str | None:
+        """Norm of the attack; None for clean images."""
+        return None if self.attack is None else self.attack.norm
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """What the attack consists of against the dataset's number of classes; empty for clean images."""
+        return () if self.attack is None else self.attack.composition(self.cell.classes)
 
     @property
     def faces_its_target(self) -> bool:

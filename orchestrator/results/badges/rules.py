@@ -30,6 +30,15 @@ PARTIAL_BASELINE_TOLERANCE = 0.1
 """The same where only a part of the images is measured: the part has equal numbers of every class, the published
 number has all images."""
 
+ENOUGH_SAMPLES = 50
+"""Samples of one block. On fewer, a defense that works may change no prediction."""
+
+ENOUGH_TO_MEND = 8
+"""Samples that ``none`` must have wrong before it says anything that a defense leaves every prediction as it is."""
+
+ENOUGH_UNTOUCHED = 8
+"""Samples on which the very same logits say that a defense left the images alone."""
+
 MANY_CLASSES = 10_001
 """With this many classes every attack has all its parts and targets: 10,000 is the largest number of targets."""
 
@@ -121,6 +130,21 @@ def one_draw(case: Case, _others: Sequence[Case]) -> bool:
     return case.randomised and case.draws == 1
 
 
+def defense_changes_nothing(case: Case, others: Sequence[Case]) -> bool:
+    """Tell whether the defense predicts what ``none`` predicts on every sample of the same images.
+
+    Its parameters turn it off, or it is never reached. On clean images that is what a good defense does, so there the
+    logits must be the same, too, and no attacked images of the same defense may be predicted otherwise.
+    """
+    beside = case.beside_none
+    if beside is None or not beside.same_predictions:
+        return False
+    untouched = beside.same_logits and beside.samples >= ENOUGH_UNTOUCHED
+    if case.attack is None:
+        return untouched and not any(other.beside_none and not other.beside_none.same_predictions for other in others)
+    return untouched or (beside.samples >= ENOUGH_SAMPLES and beside.wrong >= ENOUGH_TO_MEND)
+
+
 def off_published_baseline(case: Case, _others: Sequence[Case]) -> bool:
     """Tell whether the undefended model is far from every number that was published of it under the same conditions.
 
@@ -145,6 +169,7 @@ def _black_boxes_that_win(case: Case, others: Sequence[Case]) -> list[Case]:
         other
         for other in others
         if other.black_box
+        and other.norm == case.norm
         and other.cell.epsilon_255 == case.cell.epsilon_255
         and other.cell.threat_model == case.cell.threat_model
         and case.beats(other)

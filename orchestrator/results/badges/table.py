@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from orchestrator.results.badges import rules
+from orchestrator.results.badges import rules, strength
 from orchestrator.results.badges.case import Case, Rule
 
 
@@ -57,6 +57,20 @@ BADGES: Mapping[str, Badge] = {
     "one draw": Badge(
         "a randomised defense was measured with a single seed",
         rules.one_draw,
+    ),
+    "defense changes nothing": Badge(
+        "the defense predicts on every sample what none predicts on the same images; on clean images, where that is "
+        "right, only if it gives the very same logits and changes no prediction under attack either",
+        rules.defense_changes_nothing,
+    ),
+    "stronger attack is weaker": Badge(
+        "APGD leaves more samples right than PGD, PGD more than FGSM, or an attack more than the same with fewer "
+        "restarts or steps, on the same target",
+        strength.stronger_is_weaker,
+    ),
+    "PGD far above APGD": Badge(
+        "PGD leaves 10 points more right than APGD on the same target: it is too weak to tell of robustness",
+        strength.pgd_far_above_apgd,
     ),
     "off published baseline": Badge(
         "the undefended model is more than 2 points beyond its interval off what was published of it under "
