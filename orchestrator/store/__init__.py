@@ -8,7 +8,14 @@ from orchestrator.store.credentials import (
     database_of_head,
     hidden_secrets,
 )
-from orchestrator.store.encoding.rows import BlockRow, block_rows, is_run_id, new_run_id
+from orchestrator.store.encoding.rows import (
+    BlockRow,
+    block_rows,
+    check_stored_row,
+    is_run_id,
+    new_run_id,
+    storable_rows,
+)
 from orchestrator.store.engine import PATIENCE, database_exists, is_sqlite, parse_url
 from orchestrator.store.errors import SECRET_OPTIONS, RunCancelledError, StoreUnavailableError
 from orchestrator.store.leasing import HEARTBEATS_PER_LEASE, DriverRecord, Tile
@@ -41,6 +48,7 @@ __all__ = [
     "Tile",
     "block_rows",
     "check_not_on_command_line",
+    "check_stored_row",
     "database_exists",
     "database_of_environment",
     "database_of_head",
@@ -52,4 +60,5 @@ __all__ = [
     "on_common_samples",
     "parse_url",
     "read_only_query",
+    "storable_rows",
 ]

@@ -325,3 +325,27 @@ def test_what_another_driver_holds_is_waited_for_without_keeping_workers():
     # Some work, then none for so long that the workers are removed, then the rest.
     assert 0 in ready[ready.index(1) :]
     assert len(executor.handles) > 2
+
+
+class Refusing(Ledger):
+    """Finds that nothing of one cell can be stored."""
+
+    def __init__(self, refused):
+        super().__init__()
+        self.refused = refused
+
+    def shard_measured(self, worker, task, measurement):
+        super().shard_measured(worker, task, measurement)
+        return {result.cell for result in measurement.results} & {self.refused}
+
+
+def test_a_cell_whose_results_cannot_be_stored_is_given_up():
+    good, bad = cells_of(defenses=("none", "flip"))
+    ledger, clock = Refusing(bad.key), Clock()
+    executor = FakeExecutor(clock, lambda _handle, _shard: None)
+    capacity = capacity_of(RunOptions(num_workers=1), lambda: [Node("n", 1.0, 0.0)], clock)
+    queue = TaskQueue(plan_of(good, bad, samples=50 * 400))
+    Scheduler(queue, capacity, ledger, DeviceSpeeds(20.0), executor, clock).run()
+    delivered = [cell for cell, _ in ledger.delivered]
+    assert delivered.count(good.key) == 400
+    assert 0 < delivered.count(bad.key) < 400
