@@ -147,6 +147,25 @@ def mcnemar(first: Bools, second: Bools) -> McNemar:
     return McNemar(first_only, second_only, float(min(1.0, 2 * np.exp(log_terms).sum())))
 
 
+def holm(p_values: Floats) -> Floats:
+    """Return the p-values of a family of tests, adjusted so that the chance of any false discovery keeps the level.
+
+    Holm, "A simple sequentially rejective multiple test procedure", Scandinavian Journal of Statistics 6, 1979: the
+    smallest of ``M`` is multiplied by ``M``, the next by ``M - 1``, and none becomes smaller than one before it.
+
+    Args:
+        p_values: ``(M,)`` of all tests of the family.
+
+    Returns:
+        ``(M,)`` in the same order, at most 1.
+    """
+    order = np.argsort(p_values, kind="stable")
+    factors = np.arange(len(p_values), 0, -1)
+    adjusted: Floats = np.empty(len(p_values))
+    adjusted[order] = np.minimum(np.maximum.accumulate(p_values[order] * factors), 1.0)
+    return adjusted
+
+
 def attack_success(undefended_clean: Bools, attacked: Bools) -> float:
     """Return the share of the samples that are right undefended and clean, and are wrong under attack.
 

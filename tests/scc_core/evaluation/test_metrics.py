@@ -17,6 +17,7 @@ from scc_core.evaluation.metrics import (
     calibration_error,
     class_aucs,
     confusion,
+    holm,
     macro_auc,
     mcnemar,
     mean_interval,
@@ -219,3 +220,22 @@ def test_metrics_of_no_samples_are_undefined():
     nothing, no_class = np.array([], bool), np.array([], int)
     assert math.isnan(calibration_error(np.array([], np.float32), nothing))
     assert math.isnan(balanced_accuracy(no_class, no_class, 3))
+
+
+def test_holm_multiplies_the_smallest_by_all_and_the_next_by_those_that_are_left():
+    assert holm(np.array([0.04, 0.01, 0.03, 0.005])).tolist() == pytest.approx([0.06, 0.03, 0.06, 0.02])
+    assert holm(np.array([0.6, 0.9])).tolist() == [1.0, 1.0]
+    assert holm(np.array([0.2])).tolist() == [0.2]
+    assert holm(np.array([])).tolist() == []
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12), st.floats(0.001, 0.999))
+def test_holm_rejects_what_the_step_down_procedure_rejects(p_values, level):
+    rejected = 0
+    for rank, p_value in enumerate(sorted(p_values)):
+        if p_value * (len(p_values) - rank) > level:
+            break
+        rejected += 1
+    adjusted = holm(np.array(p_values))
+    assert int((adjusted <= level).sum()) == rejected
+    assert (adjusted >= np.array(p_values)).all()
