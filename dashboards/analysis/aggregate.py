@@ -111,5 +111,4 @@ def _mean_limits(accuracy: pl.Expr, images: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
     share = (accuracy * images + added / 2) / (images + added)
     variance = share * (1 - share) / (images - 1).clip(lower_bound=1)
     half_width = STANDARD_ERRORS * variance.sum().sqrt() / pl.len()
-    low = pl.min_horizontal(accuracy.mean(), (share.mean() - half_width).clip(lower_bound=0))
-    return low, pl.max_horizontal(accuracy.mean(), (share.mean() + half_width).clip(upper_bound=1))
+    return (share.mean() - half_width).clip(lower_bound=0), (share.mean() + half_width).clip(upper_bound=1)

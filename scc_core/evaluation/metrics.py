@@ -120,10 +120,9 @@ def mean_limits(correct: Floats, samples: Floats) -> tuple[Floats, Floats]:
     added = ADDED_SAMPLES * weights / weights.sum(axis=-1, keepdims=True)
     shares = (correct + added / 2) / (samples + added)
     variances = shares * (1 - shares) / np.maximum(samples - 1, 1)
-    centre, mean = shares.mean(axis=-1), (correct / samples).mean(axis=-1)
+    centre = shares.mean(axis=-1)
     half_width = STANDARD_ERRORS * np.sqrt(variances.sum(axis=-1)) / shares.shape[-1]
-    low = np.minimum(mean, np.maximum(centre - half_width, 0.0))
-    return low, np.maximum(mean, np.minimum(centre + half_width, 1.0))
+    return np.maximum(centre - half_width, 0.0), np.minimum(centre + half_width, 1.0)
 
 
 def mcnemar(first: Bools, second: Bools) -> McNemar:

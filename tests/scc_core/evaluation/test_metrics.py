@@ -86,7 +86,7 @@ def test_the_interval_of_a_mean_covers_it(sets, cases):
     assert short == {}
 
 
-@given(st.lists(st.tuples(st.integers(0, 7), st.integers(7, 300)), min_size=2, max_size=6))
+@given(st.lists(st.tuples(st.integers(0, 7), st.integers(7, 3000)), min_size=2, max_size=16))
 def test_the_interval_of_a_mean_holds_it_and_stays_in_range(counts):
     low, high = mean_interval(counts)
     assert 0 <= low <= np.mean([correct / samples for correct, samples in counts]) <= high <= 1
