@@ -67,7 +67,9 @@ MIXED_CHANCES = (
 ALIKE = [((chance,), size) for chance in CHANCES for size in ((50,), (200,), (2000,))]
 DIFFERENT = [(chances, size) for chances in MIXED_CHANCES for size in ((50,), (200,), (2000,))]
 SIZES = [
-    (chances, size) for chances in ((0.003,), (0.03,), (0.5,), *MIXED_CHANCES) for size in ((50, 2000), (236, 1717))
+    (chances, size)
+    for chances in ((0.003,), (0.03,), (0.5,), *MIXED_CHANCES)
+    for size in ((50, 2000), (50, *(2000,) * 15))
 ]
 
 
