@@ -236,7 +236,7 @@ def beside_none(store: ResultStore, cell: Cell, undefended: Cell, right: int, sa
     blocks = make_blocks(cell, first_right(right, samples))
     if moved:
         values = getattr(blocks[-1].outcomes, moved).copy()
-        values[-1] += 1
+        values[-1] = values[-1] / 2 if moved == "confidences" else values[-1] + 1
         blocks[-1] = replace(blocks[-1], outcomes=replace(blocks[-1].outcomes, **{moved: values}))
     own = store.start_run(make_record(), {cell: samples})
     store.write_blocks(own, blocks)
