@@ -44,6 +44,13 @@ class Outcomes:
         return len(self.labels)
 
     @property
+    def aligned(self) -> bool:
+        """Whether every column has one row for each sample."""
+        columns = [np.shape(getattr(self, field.name)) for field in fields(self) if field.name != "scores"]
+        rows = len(self) if self.scores is None else len(self.scores)
+        return {*columns, (rows,)} == {(len(self),)}
+
+    @property
     def correct(self) -> npt.NDArray[np.bool_]:
         """``(N,)`` bool, whether the prediction is the true class."""
         return np.equal(self.predictions, self.labels)

@@ -59,6 +59,10 @@ class Report(Measurement):
 
         The driver unpickles the reports of all workers, and thousands of small arrays would take it far more time.
         """
+        widths = {None if one.outcomes.scores is None else one.outcomes.scores.shape[1:] for one in self.results}
+        if len(widths) > 1 or not all(one.outcomes.aligned for one in self.results):
+            # Joined, the rows of one result would become those of the next; the driver refuses such a result by itself.
+            return dict(self.__dict__)
         outcomes = Outcomes.concatenate([one.outcomes for one in self.results]) if self.results else None
         rest = [
             (
@@ -77,6 +81,9 @@ class Report(Measurement):
         return {**self.__dict__, "results": (outcomes, rest)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
+        if isinstance(state["results"], list):
+            self.__dict__.update(state)
+            return
         outcomes: Outcomes | None
         outcomes, rest = state["results"]
         cuts = pairwise(accumulate((one[0] for one in rest), initial=0))

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from scc_core.evaluation.metrics import ADDED_SAMPLES, STANDARD_ERRORS
 from scc_core.evaluation.metrics import NORMAL_97_5 as Z
 
 POOL_KEYS = ("model", "dataset", "attack", "epsilon_255", "threat_model", "defense")
@@ -72,10 +73,8 @@ def pool_seeds(cells: pl.DataFrame) -> pl.DataFrame:
 def macro_mean(pooled: pl.DataFrame, by: Sequence[str] = ("model", "defense", "epsilon_255")) -> pl.DataFrame:
     """Average accuracies over datasets, every dataset with the same weight.
 
-    The interval combines the datasets' Wilson limits by the method of variance estimates recovery (Zou and Donner,
-    Statistics in Medicine 2008): the delta method's interval for large counts, Wilson's own for one dataset, inside
-    [0, 1] always, and never empty where every count is zero. It speaks of other images from the same datasets, not of
-    other datasets.
+    The interval is that of :func:`scc_core.evaluation.metrics.mean_limits`, for one dataset Wilson's. It speaks of
+    other images from the same datasets, not of other datasets.
 
     Args:
         pooled: rows of :func:`pool_seeds` with an accuracy.
@@ -86,9 +85,8 @@ def macro_mean(pooled: pl.DataFrame, by: Sequence[str] = ("model", "defense", "e
         ``accuracy_low``, ``accuracy_high``, ``seed_deviation``, ``seconds``, ``demonstration``, ``partial`` (datasets
         not complete yet).
     """
-    below = (pl.col("accuracy") - pl.col("accuracy_low")).pow(2).sum().sqrt()
-    above = (pl.col("accuracy_high") - pl.col("accuracy")).pow(2).sum().sqrt()
-    mean = pl.col("accuracy").mean()
+    mean, low, high = pl.col("accuracy").mean(), *_mean_limits(pl.col("accuracy"), pl.col("images"))
+    single = pl.len() == 1
     return (
         pooled.filter(pl.col("accuracy").is_not_null())
         .group_by(by)
@@ -97,11 +95,20 @@ def macro_mean(pooled: pl.DataFrame, by: Sequence[str] = ("model", "defense", "e
             pl.col("correct", "samples", "images", "seconds").sum(),
             pl.col("seeds").max(),
             mean,
-            (mean - below / pl.len()).clip(lower_bound=0).alias("accuracy_low"),
-            (mean + above / pl.len()).clip(upper_bound=1).alias("accuracy_high"),
-            pl.when(pl.len() == 1).then(pl.col("seed_deviation").first()).alias("seed_deviation"),
+            pl.when(single).then(pl.col("accuracy_low").first()).otherwise(low).alias("accuracy_low"),
+            pl.when(single).then(pl.col("accuracy_high").first()).otherwise(high).alias("accuracy_high"),
+            pl.when(single).then(pl.col("seed_deviation").first()).alias("seed_deviation"),
             pl.col("demonstration").any(),
             (pl.col("status") != "done").sum().alias("partial"),
         )
         .sort(by)
     )
+
+
+def _mean_limits(accuracy: pl.Expr, images: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
+    """Return the ends of :func:`scc_core.evaluation.metrics.mean_limits` over a group."""
+    added = ADDED_SAMPLES / images / (1 / images).sum()
+    share = (accuracy * images + added / 2) / (images + added)
+    variance = share * (1 - share) / (images - 1).clip(lower_bound=1)
+    half_width = STANDARD_ERRORS * variance.sum().sqrt() / pl.len()
+    return (share.mean() - half_width).clip(lower_bound=0), (share.mean() + half_width).clip(upper_bound=1)

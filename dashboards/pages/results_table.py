@@ -12,6 +12,7 @@ import polars as pl
 from markupsafe import Markup
 
 from dashboards.pages.markup import fill
+from orchestrator.results.badges import BADGES
 
 FILTERS = ("model", "dataset", "attack", "epsilon_255", "threat_model", "defense", "status")
 
@@ -54,6 +55,7 @@ def results_table(results: pl.DataFrame) -> Markup:
         ],
         columns=[column for column in COLUMNS if column.name in results.columns and _is_shown(results, column.name)],
         rows=results.to_dicts(),
+        badges=[(name, badge.meaning) for name, badge in BADGES.items() if name in _shown_badges(results)],
         data={
             "columns": results.columns,
             "rows": [[plain_value(value) for value in row] for row in results.iter_rows()],
@@ -70,3 +72,12 @@ def plain_value(value: object) -> str | float | bool | None:
     if value is None or isinstance(value, bool | int | float | str):
         return value
     return ";".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _shown_badges(results: pl.DataFrame) -> set[str]:
+    """Return every badge of any row; the column has lists of names, or names joined with commas."""
+    if "badges" not in results.columns:
+        return set()
+    shown = results["badges"].drop_nulls()
+    names = shown.str.split(",") if shown.dtype == pl.String else shown
+    return {name.strip() for row in names for name in row}

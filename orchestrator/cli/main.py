@@ -29,7 +29,7 @@ once is never measured again; what is interrupted is resumed.
 
   sccbench submit grids/demo.yaml --address http://HOST:8265    measure on a Ray cluster
 
-  sccbench query "SELECT model, defense, accuracy FROM results"
+  sccbench query "SELECT * FROM results WHERE threat_model = 'adaptive'"
 
   sccbench dashboard                 draw what is measured
 

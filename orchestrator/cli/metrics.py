@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli.options import DEFAULT_DATABASE, Database, Format, TableFormat, output
+from orchestrator.cli.options import DEFAULT_DATABASE, Database, Format, TableFormat, output, print_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -40,7 +40,7 @@ DerivedOption = Annotated[
         help="cells: one row a cell, with calibration, AUC and badges; classes: one row a cell and class; "
         "samples: one row a cell and sample, by the names of file and class; "
         "min-over-attacks: samples that survive every attack; draws: mean over the seeds and worst of them; "
-        "paired: exact tests between defenses.",
+        "paired: exact tests between defenses, corrected by Holm over their family.",
     ),
 ]
 
@@ -58,6 +58,7 @@ def metrics(
 ) -> None:
     """Work out what per-sample outcomes tell beside accuracy: calibration, AUC, worst cases, paired tests, badges."""
     from orchestrator.cli.output.tables import print_frame, without_shared
+    from orchestrator.results.comparisons import FAMILY_MEANING
     from orchestrator.store import ResultStore
 
     with ResultStore.open(db, create=False) as store:
@@ -65,6 +66,8 @@ def metrics(
     if form is Format.TABLE:
         frame = without_shared(frame, output())
     print_frame(frame, form, output())
+    if form is Format.TABLE and derived is Derived.PAIRED:
+        print_line(output(), FAMILY_MEANING)
 
 
 def _table(derived: Derived) -> Table:

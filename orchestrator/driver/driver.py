@@ -195,6 +195,7 @@ def _measure(run: str, plan: Plan, store: ResultStore, capacity: ClusterCapacity
                         Scheduler(TaskQueue(plan, leases), capacity, results, speeds).run()
                         # The scheduler has stopped all workers: no device is held while the database is waited for.
                         writer.finish()
+                        results.count_unstorable()
                 writer.retry(lambda: update_badges(store, run))
                 failed = len(progress.failed_cells)
                 writer.retry(lambda: store.finish_run(run, "failed" if failed else "complete"))

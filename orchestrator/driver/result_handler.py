@@ -52,10 +52,21 @@ class RunResultHandler:
         self._say = say
         self._last_heartbeat = progress.clock()
 
-    def shard_measured(self, worker: int, task: Task, measurement: Measurement) -> None:
-        """Write and count the results of a shard."""
-        self._writer.add(measurement.results)
-        self._progress.add(worker, task.shard.model.name, measurement.results)
+    def shard_measured(self, worker: int, task: Task, measurement: Measurement) -> set[str]:
+        """Write and count the results of a shard; return the cells of which a block cannot be stored."""
+        self._writer.add(measurement.results, task.shard.dataset)
+        failed = self.count_unstorable()
+        stored = [result for result in measurement.results if result.cell not in failed]
+        self._progress.add(worker, task.shard.model.name, stored)
+        return failed
+
+    def count_unstorable(self) -> set[str]:
+        """Count the cells as failed of which the writer found a block that cannot be stored; return them."""
+        failed = self._writer.take_unstorable()
+        if failed:
+            self._leases.cells_failed(failed)
+            self._progress.fail(sorted(failed))
+        return failed
 
     def cells_failed(self, failures: Mapping[str, Failure]) -> None:
         """Write and count the cells that failed for good."""

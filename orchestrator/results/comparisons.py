@@ -25,7 +25,7 @@ from orchestrator.results.grouping import (
     table,
 )
 from orchestrator.store import Hits, ResultStore, StoredCell, on_common_samples
-from scc_core.evaluation.metrics import Bools, mcnemar, wilson_interval
+from scc_core.evaluation.metrics import Bools, holm, mcnemar, wilson_interval
 
 BEST_CONTROL = "best control"
 
@@ -55,6 +55,12 @@ DRAWS_SCHEMA: Schema = {
 
 _PAIR_KEYS: Schema = {**_DRAW_KEYS, "seed": pl.Int64()}
 
+FAMILY_MEANING = (
+    "p_holm is p_value after Holm's correction over a family of as many tests: all defenses that are compared with the "
+    "same, on one model, dataset, attack, epsilon, threat model and seed"
+)
+"""What a reader of the paired tests must know."""
+
 PAIRED_SCHEMA: Schema = {
     **_PAIR_KEYS,
     "compared_with": pl.String(),
@@ -66,6 +72,8 @@ PAIRED_SCHEMA: Schema = {
     "only_defense": pl.Int64(),
     "only_reference": pl.Int64(),
     "p_value": pl.Float64(),
+    "p_holm": pl.Float64(),
+    "family": pl.Int64(),
 }
 
 
@@ -126,7 +134,12 @@ def paired(store: ResultStore, cells: Sequence[StoredCell]) -> pl.DataFrame:
 
     The best control is the one with the highest accuracy on the samples of the test. This choice favours the control
     over the defense. A control is compared with the best of the other controls. Under an adaptive attack, ``none`` is
-    the undefended model under the same attack. The columns are those of :data:`PAIRED_SCHEMA`.
+    the undefended model under the same attack.
+
+    ``p_holm`` is the p-value after Holm's correction over the family of the test, and ``family`` the number of tests in
+    it: all defenses that are compared with the same, ``none`` or the best control, on the same samples and model with
+    the same attack, epsilon, threat model and seed. It does not account for the choice of the best control. The columns
+    are those of :data:`PAIRED_SCHEMA`.
     """
 
     def key(cell: StoredCell) -> object:
@@ -137,10 +150,11 @@ def paired(store: ResultStore, cells: Sequence[StoredCell]) -> pl.DataFrame:
         hits = dict(zip((cell.key for cell in group), hits_of(store, group), strict=True))
         undefended = [cell for cell in group if cell.undefended]
         controls = [cell for cell in group if cell.control and not cell.undefended]
+        own: list[Row] = []
         for cell in group:
             if cell.undefended:
                 continue
-            rows += [_pair(cell, reference, NO_DEFENSE, hits) for reference in undefended]
+            own += [_pair(cell, reference, NO_DEFENSE, hits) for reference in undefended]
             # The label of an adaptive attack says how it was made; a transfer attack is the same for the whole group.
             rivals = [
                 control
@@ -151,8 +165,22 @@ def paired(store: ResultStore, cells: Sequence[StoredCell]) -> pl.DataFrame:
             ]
             if rivals:
                 best = max(rivals, key=lambda rival: _accuracies(hits[rival.key], hits[cell.key])[0])
-                rows.append(_pair(cell, best, BEST_CONTROL, hits))
+                own.append(_pair(cell, best, BEST_CONTROL, hits))
+        for family in _families(own):
+            adjusted = holm(np.array([row["p_value"] for row in family], np.float64))
+            rows += [
+                {**row, "p_holm": float(p_value), "family": len(family)}
+                for row, p_value in zip(family, adjusted, strict=True)
+            ]
     return table(rows, PAIRED_SCHEMA)
+
+
+def _families(rows: Sequence[Row]) -> list[list[Row]]:
+    """Return the tests of one model, dataset, attack, epsilon and seed in families."""
+    families: dict[tuple[object, object], list[Row]] = {}
+    for row in rows:
+        families.setdefault((row["threat_model"], row["compared_with"]), []).append(row)
+    return list(families.values())
 
 
 def _pair(cell: StoredCell, reference: StoredCell, compared_with: str, hits: dict[str, Hits]) -> Row:

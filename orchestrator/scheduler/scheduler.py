@@ -28,8 +28,8 @@ _NODE_SECONDS = 60.0
 class ResultHandler(Protocol):
     """Receives results as they come, in the driver's thread."""
 
-    def shard_measured(self, worker: int, task: Task, measurement: Measurement) -> None:
-        """Take the results of a shard, none of which came before."""
+    def shard_measured(self, worker: int, task: Task, measurement: Measurement) -> set[str]:
+        """Take the results of a shard, none of which came before; return the cells whose results cannot be stored."""
 
     def cells_failed(self, failures: dict[str, Failure]) -> None:
         """Take the cells that failed for good."""
@@ -183,7 +183,8 @@ class Scheduler:
         accepted = self.queue.accept(task, report)
         if accepted.results:
             self._pool.results_delivered()
-            self.results.shard_measured(worker.number, task, Measurement(accepted.results))
+            unstorable = self.results.shard_measured(worker.number, task, Measurement(accepted.results))
+            self.queue.give_up(unstorable)
         if accepted.failures:
             self.results.cells_failed(accepted.failures)
         if report.draining:

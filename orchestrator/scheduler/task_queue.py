@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
@@ -166,6 +166,10 @@ class TaskQueue:
         )
         self._requeue(task)
         return Accepted(results, failed)
+
+    def give_up(self, cells: Collection[str]) -> None:
+        """Cut no more tasks of cells that failed for good."""
+        self._failed_cells.update(cells)
 
     def worker_lost(self, task: Task, *, running: bool, reason: str, out_of_memory: bool = False) -> dict[str, Failure]:
         """Requeue a task whose worker died; return the cells that fail because it happened too often.

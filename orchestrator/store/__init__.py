@@ -12,9 +12,11 @@ from orchestrator.store.encoding.rows import (
     BlockRow,
     Environments,
     block_rows,
+    check_stored_row,
     environments_of,
     is_run_id,
     new_run_id,
+    storable_rows,
 )
 from orchestrator.store.engine import PATIENCE, database_exists, is_sqlite, parse_url
 from orchestrator.store.errors import SECRET_OPTIONS, RunCancelledError, StoreUnavailableError
@@ -50,6 +52,7 @@ __all__ = [
     "Tile",
     "block_rows",
     "check_not_on_command_line",
+    "check_stored_row",
     "database_exists",
     "database_of_environment",
     "database_of_head",
@@ -62,4 +65,5 @@ __all__ = [
     "on_common_samples",
     "parse_url",
     "read_only_query",
+    "storable_rows",
 ]

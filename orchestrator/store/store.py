@@ -23,6 +23,7 @@ from orchestrator.store.encoding.rows import (
     environments_of,
     new_run_id,
     run_row,
+    storable_text,
 )
 from orchestrator.store.encoding.statements import cell_ids, chunks, environment_ids, insert_new, update_facts
 from orchestrator.store.engine import Database, is_sqlite, parse_url, require_file, shown
@@ -238,16 +239,19 @@ class ResultStore:
             error: the message, in one line.
             traceback: the traceback of the exception.
 
+        What a database cannot hold of the texts is written as escapes, and very long ones are cut in their middle.
+
         Raises:
             ValueError: the run does not ask for one of the cells; nothing is stored.
         """
         wanted = set(keys)
+        why = {"error": storable_text(error), "traceback": storable_text(traceback)}
         with self._database.writing() as connection:
             ids = list(cell_ids(connection, wanted).values())
             changed = 0
             for chunk in chunks(ids):
                 failed = update(RunCell).where(RunCell.run_id == run_id, RunCell.cell_id.in_(chunk))
-                changed += connection.execute(failed.values(error=error, traceback=traceback)).rowcount
+                changed += connection.execute(failed.values(why)).rowcount
             if changed != len(wanted):
                 raise ValueError(f"run {run_id} asks for {changed} of the {len(wanted)} cells that failed")
 

@@ -21,11 +21,13 @@ class Record:
         blocks: measured blocks.
         failures: why cells failed, by their keys.
         environments: of the blocks, by their digests.
+        unreadable: number of blocks of another version that make no row of this one; they are not among ``blocks``.
     """
 
     blocks: tuple[BlockRow, ...] = ()
     failures: Mapping[str, Failure] = field(default_factory=dict)
     environments: Environments = field(default_factory=dict)
+    unreadable: int = 0
 
 
 def encode_record(record: Record) -> bytes:
@@ -50,10 +52,13 @@ def decode_record(line: bytes) -> Record | None:
     if not line.endswith(b"\n") or checksum != b"%08x" % zlib.crc32(text):
         return None
     value = json.loads(text)
-    blocks = []
+    blocks, unreadable = [], 0
     for row in value["blocks"]:
-        created_at, outcomes = datetime.fromisoformat(row["created_at"]), base64.b64decode(row["outcomes"])
-        blocks.append(BlockRow(**{**row, "created_at": created_at, "outcomes": outcomes}))
+        try:
+            created_at, outcomes = datetime.fromisoformat(row["created_at"]), base64.b64decode(row["outcomes"])
+            blocks.append(BlockRow(**{**row, "created_at": created_at, "outcomes": outcomes}))
+        except (KeyError, TypeError, ValueError):
+            unreadable += 1
     failures = {key: Failure(**failure) for key, failure in value["failures"].items()}
     # An older program knew no environments.
-    return Record(tuple(blocks), failures, value.get("environments", {}))
+    return Record(tuple(blocks), failures, value.get("environments", {}), unreadable)

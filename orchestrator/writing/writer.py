@@ -7,10 +7,19 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from typing import Protocol, TypeVar
 
-from orchestrator.store import BlockRow, Environments, ResultStore, StoreUnavailableError, block_rows, environments_of
+from orchestrator.store import (
+    BlockRow,
+    Environments,
+    ResultStore,
+    StoreUnavailableError,
+    check_stored_row,
+    environments_of,
+    storable_rows,
+)
 from orchestrator.writing.reconnect import ConnectionState, DatabaseConnection, Say
 from orchestrator.writing.spool import Spool, SpoolError, leftover_spools
 from orchestrator.writing.spool_records import Record
+from scc_core.identity import DatasetSpec
 from scc_core.outcomes import BlockResult, Failure
 
 T = TypeVar("T")
@@ -78,26 +87,42 @@ class Writer:
         self._environments: Environments = {}
         self._collected_since = 0.0
         self._drained_blocks = 0
+        self._unstorable: set[str] = set()
 
     @property
     def unwritten_blocks(self) -> int:
         """Return how many blocks are not in the database yet."""
         return len(self._collected) + self._spool.blocks
 
-    def add(self, results: Sequence[BlockResult]) -> None:
+    def add(self, results: Sequence[BlockResult], dataset: DatasetSpec | None = None) -> None:
         """Take blocks. While the spool is full this blocks, so that no more is computed than can be kept.
+
+        A block that no database can hold makes a failure of its cell, see :meth:`take_unstorable`.
+
+        Args:
+            results: blocks, as a worker sent them.
+            dataset: of all the blocks; None where it is not known.
 
         Raises:
             SpoolError: the database is down, and the disk does not take any more.
         """
         if not self._collected:
             self._collected_since = self._clock()
-        self._collected += block_rows(results)
+        rows, failures = storable_rows(results, dataset)
+        self._collected += rows
         self._environments = {**self._environments, **environments_of(results)}
+        if failures:
+            self._unstorable.update(failures)
+            self.add_failures(failures)
         if len(self._collected) >= TRANSACTION_BLOCKS:
             self.flush()
         while self._spool.full and not self._connection.is_up:
             self._wait()
+
+    def take_unstorable(self) -> set[str]:
+        """Return the keys of the cells that failed, since the last call, because a block of them cannot be stored."""
+        taken, self._unstorable = self._unstorable, set()
+        return taken
 
     def add_failures(self, failures: Mapping[str, Failure]) -> None:
         """Take cells that failed for good."""
@@ -158,8 +183,9 @@ class Writer:
             raise SpoolError(f"{reason}{error}; make room there, then `sccbench resume {self._run}`") from None
 
     def _write(self, record: Record) -> None:
-        write_record(self._store, self._run, record)
-        self._listener.blocks_written(record.blocks)
+        refused = write_record(self._store, self._run, record)
+        self._unstorable.update(refused)
+        self._listener.blocks_written([row for row in record.blocks if row.cell not in refused])
 
     def _wait_until_up(self) -> None:
         while not self._connection.is_up:
@@ -191,19 +217,43 @@ class Writer:
             self._drained_blocks = 0
 
 
-def write_record(store: ResultStore, run: str, record: Record) -> None:
+def write_record(store: ResultStore, run: str, record: Record) -> set[str]:
     """Write a record; blocks that are in the database stay as they are.
+
+    Returns:
+        The keys of the cells that failed because the database refused a block of theirs, which is stored as the reason.
 
     Raises:
         StoreUnavailableError: the database is down; the record can be written again.
     """
-    store.write_rows(run, record.blocks, record.environments)
-    for cell, failure in record.failures.items():
+    refused: dict[str, Failure] = {}
+    try:
+        store.write_rows(run, record.blocks, record.environments)
+    except StoreUnavailableError:
+        raise
+    # A row that slipped through every check must not take those beside it with it: each is written alone.
+    except Exception:
+        for row in record.blocks:
+            refused |= _write_alone(store, run, row, record.environments)
+    for cell, failure in {**record.failures, **refused}.items():
         store.fail_cells(run, [cell], failure.error, failure.traceback)
+    return set(refused)
+
+
+def _write_alone(store: ResultStore, run: str, row: BlockRow, environments: Environments) -> dict[str, Failure]:
+    try:
+        store.write_rows(run, [row], environments)
+    except StoreUnavailableError:
+        raise
+    except Exception as error:
+        return {row.cell: Failure.of(error)}
+    return {}
 
 
 def write_leftover_spools(store: ResultStore, say: Say) -> None:
     """Write what earlier processes of this machine left in their spools of a database.
+
+    What an earlier version left there and no database can hold is passed over, and measured again.
 
     Raises:
         StoreUnavailableError: the database is down; the spools stay.
@@ -211,11 +261,27 @@ def write_leftover_spools(store: ResultStore, say: Say) -> None:
     for leftover in leftover_spools(store.url):
         with closing(leftover) as spool:
             blocks = spool.blocks
-            if not store.run_cells(spool.run):
+            cells = store.run_cells(spool.run)
+            if not cells:
                 say(f"{spool.path} holds {blocks} blocks of a run that {store.name} does not know; it is left alone")
                 continue
+            stored = refused = 0
             while (record := spool.oldest()) is not None:
-                write_record(store, spool.run, record)
+                kept = [row for row in record.blocks if row.cell in cells and _is_storable(row)]
+                failures = {cell: failure for cell, failure in record.failures.items() if cell in cells}
+                write_record(store, spool.run, Record(tuple(kept), failures, record.environments))
                 spool.drop_oldest()
+                stored += len(kept)
+                refused += record.unreadable + len(record.blocks) - len(kept)
             spool.clear()
-            say(f"{blocks} blocks of run {spool.run} that waited for the database are stored")
+            say(f"{stored} blocks of run {spool.run} that waited for the database are stored")
+            if refused:
+                say(f"{refused} blocks that waited with them cannot be stored; `sccbench resume` measures them again")
+
+
+def _is_storable(row: BlockRow) -> bool:
+    try:
+        check_stored_row(row)
+    except (ValueError, TypeError, AttributeError):
+        return False
+    return True

@@ -162,7 +162,15 @@ def _defend(model: ZeroShotModel, defense: Defense, batch: Batch, images: Tensor
         raise ComponentError(
             f"model {model.model.name} under defense {name} gave a logit that is not finite on sample {sample}"
         )
-    return Defended(_outcomes(batch, logits), cost.total)
+    outcomes = _outcomes(batch, logits)
+    useless = ~(np.isfinite(outcomes.margins) & np.isfinite(outcomes.confidences))
+    if useless.any():
+        row = int(useless.nonzero()[0][0])
+        raise ComponentError(
+            f"model {model.model.name} under defense {name} gave logits from {float(logits[row].min()):g} to "
+            f"{float(logits[row].max()):g} on sample {int(batch.sample_ids[row])}, whose margin is no finite number"
+        )
+    return Defended(outcomes, cost.total)
 
 
 def _outcomes(batch: Batch, logits: Tensor) -> Outcomes:

@@ -19,6 +19,13 @@ Floats = npt.NDArray[np.float64]
 NORMAL_97_5 = 1.959963984540054
 """The 97.5 % quantile of the standard normal distribution."""
 
+STANDARD_ERRORS = 2.0
+"""Half the width of the interval of a mean: 1.96 rounded up, as where Agresti and Coull's four samples come from."""
+
+ADDED_SAMPLES = STANDARD_ERRORS**2
+"""Half of them right: what Agresti and Coull, "Approximate is better than 'exact'", The American Statistician 52, 1998,
+add to one proportion, and Price and Bonett to all proportions of a mean together."""
+
 CALIBRATION_BINS = 15
 """The number of bins of Guo et al., "On calibration of modern neural networks", ICML 2017, arXiv 1706.04599."""
 
@@ -79,18 +86,43 @@ def wilson_interval(correct: int, samples: int) -> Interval:
 
 
 def mean_interval(counts: Sequence[tuple[int, int]]) -> Interval:
-    """Return a 95 % interval of the mean of independent accuracies, each with the same weight.
+    """Return a 95 % interval of the mean of independent accuracies, each with the same weight; of one, Wilson's.
 
-    The distances to the ends of the Wilson intervals add in squares (Zou and Donner, "Construction of confidence
-    limits about effect measures", Statistics in Medicine 27, 2008, Eq. 7), so that an accuracy of 0 keeps a width.
+    See :func:`mean_limits`.
 
     Args:
         counts: correct and all samples of each, one or more, none without samples.
     """
-    accuracies = np.array([correct / samples for correct, samples in counts])
-    ends = np.array([wilson_interval(correct, samples) for correct, samples in counts])
-    below, above = np.sqrt(((accuracies[:, None] - ends) ** 2).sum(axis=0)) / len(counts)
-    return Interval(float(accuracies.mean() - below), float(accuracies.mean() + above))
+    correct, samples = (np.array(column, np.float64) for column in zip(*counts, strict=True))
+    if len(correct) == 1:
+        return wilson_interval(int(correct[0]), int(samples[0]))
+    low, high = mean_limits(correct, samples)
+    return Interval(float(low), float(high))
+
+
+def mean_limits(correct: Floats, samples: Floats) -> tuple[Floats, Floats]:
+    """Return the ends of a 95 % interval of the mean of independent accuracies, each with the same weight.
+
+    The interval of Price and Bonett, "An improved confidence interval for a linear function of binomial proportions",
+    Computational Statistics & Data Analysis 45, 2004: two right and two wrong samples are added before the normal
+    interval is taken. Where theirs adds the same to each proportion, this adds in proportion to ``1 / samples``, which
+    is how much one sample of it weighs in the mean, and its variances are the unbiased ones, over ``samples - 1``. So
+    it covers where accuracies are near 0 or 1, and where one dataset is far smaller than the others.
+
+    Args:
+        correct: ``(..., K)`` correct samples of each of two or more accuracies.
+        samples: ``(K,)`` or ``(..., K)`` all samples of each, 1 or more.
+
+    Returns:
+        ``(...,)`` the lower and the upper ends, in [0, 1], with the mean between them.
+    """
+    weights = 1 / samples
+    added = ADDED_SAMPLES * weights / weights.sum(axis=-1, keepdims=True)
+    shares = (correct + added / 2) / (samples + added)
+    variances = shares * (1 - shares) / np.maximum(samples - 1, 1)
+    centre = shares.mean(axis=-1)
+    half_width = STANDARD_ERRORS * np.sqrt(variances.sum(axis=-1)) / shares.shape[-1]
+    return np.maximum(centre - half_width, 0.0), np.minimum(centre + half_width, 1.0)
 
 
 def mcnemar(first: Bools, second: Bools) -> McNemar:
@@ -112,6 +144,25 @@ def mcnemar(first: Bools, second: Bools) -> McNemar:
     # In logarithms, because 2^total leaves the range of a float above a thousand samples.
     log_terms = np.concatenate([[0.0], np.cumsum(np.log(ratios))]) - total * math.log(2)
     return McNemar(first_only, second_only, float(min(1.0, 2 * np.exp(log_terms).sum())))
+
+
+def holm(p_values: Floats) -> Floats:
+    """Return the p-values of a family of tests, adjusted so that the chance of any false discovery keeps the level.
+
+    Holm, "A simple sequentially rejective multiple test procedure", Scandinavian Journal of Statistics 6, 1979: the
+    smallest of ``M`` is multiplied by ``M``, the next by ``M - 1``, and none becomes smaller than one before it.
+
+    Args:
+        p_values: ``(M,)`` of all tests of the family.
+
+    Returns:
+        ``(M,)`` in the same order, at most 1.
+    """
+    order = np.argsort(p_values, kind="stable")
+    factors = np.arange(len(p_values), 0, -1)
+    adjusted: Floats = np.empty(len(p_values))
+    adjusted[order] = np.minimum(np.maximum.accumulate(p_values[order] * factors), 1.0)
+    return adjusted
 
 
 def attack_success(undefended_clean: Bools, attacked: Bools) -> float:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from dashboards.analysis.aggregate import macro_mean, pool_seeds, wilson_limits
 from dashboards.analysis.study import Study
+from scc_core.evaluation.metrics import mean_interval
 from tests.dashboards import frames
 
 
@@ -108,23 +109,19 @@ def test_mean_weighs_every_dataset_alike() -> None:
     assert (found["datasets"].item(), found["images"].item(), found["correct"].item()) == (3, 1110, 195)
 
 
-def test_interval_of_the_mean_recovers_the_datasets_variances() -> None:
-    counts = {"a": (90, 100), "b": (100, 1000), "c": (5, 10)}
-    found = macro_mean(pooled(*(row(name, *pair) for name, pair in counts.items())))
-    limits = [(k / n, *frames.wilson(k, n)) for k, n in counts.values()]
-    mean = sum(p for p, _, _ in limits) / 3
-    low = mean - math.sqrt(sum((p - lower) ** 2 for p, lower, _ in limits)) / 3
-    high = mean + math.sqrt(sum((upper - p) ** 2 for p, _, upper in limits)) / 3
-    assert found["accuracy_low"].item() == pytest.approx(low)
-    assert found["accuracy_high"].item() == pytest.approx(high)
+@given(st.lists(st.tuples(st.integers(0, 20), st.integers(20, 3000)), min_size=1, max_size=6))
+def test_interval_of_the_mean_is_that_of_the_metrics(counts: list[tuple[int, int]]) -> None:
+    found = macro_mean(pooled(*(row(f"d{index}", *pair) for index, pair in enumerate(counts)))).row(0, named=True)
+    expected = mean_interval(counts)
+    assert (found["accuracy_low"], found["accuracy_high"]) == pytest.approx((expected.low, expected.high), abs=1e-12)
 
 
-def test_interval_of_the_mean_is_the_delta_methods_for_large_counts() -> None:
+def test_interval_of_the_mean_is_two_standard_errors_for_large_counts() -> None:
     counts = {"a": (900_000, 1_000_000), "b": (100_000, 1_000_000)}
     found = macro_mean(pooled(*(row(name, *pair) for name, pair in counts.items())))
     deviation = math.sqrt(2 * 0.09 / 1_000_000) / 2
-    assert found["accuracy_high"].item() - 0.5 == pytest.approx(1.959964 * deviation, rel=1e-3)
-    assert 0.5 - found["accuracy_low"].item() == pytest.approx(1.959964 * deviation, rel=1e-3)
+    assert found["accuracy_high"].item() - 0.5 == pytest.approx(2 * deviation, rel=1e-3)
+    assert 0.5 - found["accuracy_low"].item() == pytest.approx(2 * deviation, rel=1e-3)
 
 
 def test_interval_of_one_dataset_is_wilsons() -> None:

@@ -6,6 +6,7 @@ import csv
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -15,6 +16,7 @@ from dashboards.analysis.provenance import without_password
 from dashboards.analysis.study import Study
 from dashboards.pages.summary import control_table, summaries
 from dashboards.site import write_site
+from orchestrator.results.badges import BADGES
 from scc_core.errors import UserError
 from tests.dashboards import frames
 
@@ -152,6 +154,15 @@ def test_optional_badges_are_shown(tmp_path: Path) -> None:
     badges = frames.clean_results().head(2).with_columns(badges=pl.Series([["robust above clean"], []]))
     write_site(badges, frames.provenance(), tmp_path)
     assert '<span class="badge caution">robust above clean</span>' in (tmp_path / "results.html").read_text()
+
+
+@pytest.mark.parametrize("badges", [[["robust above clean", "one draw"], []], ["robust above clean, one draw", ""]])
+def test_the_badges_that_a_page_shows_are_explained_there(badges: list[Any], tmp_path: Path) -> None:
+    results = frames.clean_results().head(2).with_columns(badges=pl.Series(badges))
+    write_site(results, frames.provenance(), tmp_path)
+    text = (tmp_path / "results.html").read_text()
+    explained = [name for name, badge in BADGES.items() if badge.meaning in text]
+    assert explained == ["robust above clean", "one draw"]
 
 
 def test_controls_are_compared_with_the_best_defense() -> None:

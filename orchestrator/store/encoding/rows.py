@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import re
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from orchestrator.grid.cell import Cell
 from orchestrator.grid.code import code_label
-from orchestrator.store.encoding.packing import hits, pack
+from orchestrator.store.encoding.checks import check_outcomes, check_place, check_row, name_of
+from orchestrator.store.encoding.packing import hits, pack, unpack
 from orchestrator.store.records import RunRecord, RunSummary
 from orchestrator.store.schema.tables import EnvironmentRow
 from scc_core.blocks import BLOCK_SIZE
-from scc_core.outcomes import BlockResult
+from scc_core.identity import DatasetSpec
+from scc_core.outcomes import BlockResult, Failure
 
 RECORD_FIELDS = tuple(field.name for field in dataclasses.fields(RunRecord))
 
@@ -29,14 +32,8 @@ COUNTS = {
 }
 """How the counts of a summary are computed from the cells of the run."""
 
-_FINITE = (
-    "sum_confidence",
-    "sum_margin",
-    "attack_seconds",
-    "defense_seconds",
-    "attack_peak_memory_mib",
-    "defense_peak_memory_mib",
-)
+LONGEST_TEXT = 20_000
+"""Characters of an error or a traceback, so that what a component puts into its message fills no database."""
 
 ENVIRONMENT_FACTS = tuple(
     column.name
@@ -144,24 +141,46 @@ def block_rows(results: Iterable[BlockResult]) -> list[BlockRow]:
     """Return the rows of table ``block``, all with the present time.
 
     Raises:
-        ValueError: a block is empty, too long or holds a sum or a peak that is not finite.
+        ValueError: a block cannot be stored.
     """
     now = datetime.now(UTC)
     return [block_row(result, now) for result in results]
 
 
-def block_row(result: BlockResult, created_at: datetime) -> BlockRow:
+def storable_rows(
+    results: Iterable[BlockResult], dataset: DatasetSpec | None = None
+) -> tuple[list[BlockRow], dict[str, Failure]]:
+    """Return the rows of the blocks that can be stored, and by the keys of the others' cells why theirs cannot.
+
+    Args:
+        results: blocks, as a worker sent them.
+        dataset: of all the blocks; None where it is not known.
+    """
+    now = datetime.now(UTC)
+    rows: list[BlockRow] = []
+    failures: dict[str, Failure] = {}
+    for result in results:
+        try:
+            rows.append(block_row(result, now, dataset))
+        # What is wrong with a block may show in any way. It is stored as the reason why its cell failed.
+        except Exception as error:
+            failures[result.cell] = Failure.of(error)
+    return rows, failures
+
+
+def block_row(result: BlockResult, created_at: datetime, dataset: DatasetSpec | None = None) -> BlockRow:
     """Return the row of table ``block``.
 
     Raises:
-        ValueError: the block is empty, too long or holds a sum or a peak that is not finite.
+        ValueError: the block cannot be stored, see :mod:`orchestrator.store.encoding.checks`.
     """
     outcomes, attack, defense = result.outcomes, result.attack, result.defense
-    name = f"block {result.block} of cell {result.cell[:12]}"
-    samples = len(outcomes)
+    name, samples = name_of(result), len(outcomes)
     if not 1 <= samples <= BLOCK_SIZE:
         raise ValueError(f"{name} holds {samples} samples, expected 1 to {BLOCK_SIZE}")
-    hit_text = hits(outcomes)
+    packed, hit_text = pack(outcomes), hits(outcomes)
+    with np.errstate(invalid="ignore"):
+        sum_margin = float(outcomes.margins.sum(dtype=float))
     row = BlockRow(
         cell=result.cell,
         number=result.block,
@@ -169,7 +188,7 @@ def block_row(result: BlockResult, created_at: datetime) -> BlockRow:
         correct=hit_text.count("1"),
         hits=hit_text,
         sum_confidence=float(outcomes.confidences.sum(dtype=float)),
-        sum_margin=float(outcomes.margins.sum(dtype=float)),
+        sum_margin=sum_margin,
         zero_gradients=result.zero_gradients,
         attack_seconds=attack.seconds,
         attack_forwards=attack.forwards,
@@ -182,13 +201,13 @@ def block_row(result: BlockResult, created_at: datetime) -> BlockRow:
         device=result.device,
         worker=result.worker,
         created_at=created_at,
-        outcomes=pack(outcomes),
+        outcomes=packed,
         environment=None if result.environment is None else result.environment.digest,
     )
-    for column in _FINITE:
-        value = getattr(row, column)
-        if value is not None and not math.isfinite(value):
-            raise ValueError(f"{column} of {name} is {value}, expected a finite number")
+    check_row(row)
+    check_outcomes(outcomes, None if dataset is None else dataset.classes, name)
+    if dataset is not None:
+        check_place(row, dataset)
     return row
 
 
@@ -202,6 +221,28 @@ def environment_row(digest: str, facts: Mapping[str, Any], created_at: datetime)
     """Return the row of table ``environment``."""
     columns = {name: facts[name] for name in ENVIRONMENT_FACTS}
     return {**columns, "digest": digest, "facts": dict(facts), "created_at": created_at}
+
+
+def storable_text(text: str) -> str:
+    """Return a text that both databases hold: no NUL, no lone surrogate, at most :data:`LONGEST_TEXT` characters."""
+    clean = text.replace("\0", "\\0").encode(errors="backslashreplace").decode()
+    if len(clean) <= LONGEST_TEXT:
+        return clean
+    half = LONGEST_TEXT // 2
+    return f"{clean[:half]} [...] {clean[-half:]}"
+
+
+def check_stored_row(row: BlockRow) -> None:
+    """Check a row that another process made, such as one of an earlier version.
+
+    Raises:
+        ValueError: it cannot be stored.
+    """
+    check_row(row)
+    outcomes = unpack(row.outcomes)
+    check_outcomes(outcomes, None, name_of(row))
+    if hits(outcomes) != row.hits:
+        raise ValueError(f"the outcomes of {name_of(row)} are not those of its hits")
 
 
 def run_summary(run: Mapping[str, Any], counts: Mapping[str, Any]) -> RunSummary:

@@ -85,6 +85,11 @@ class StoredCell:
         """A text that is the same for all cells that differ in the seed alone."""
         return canonical_json({**self.specification, "seed": None})
 
+    @cached_property
+    def without_defense(self) -> str:
+        """A text that is the same for all cells of a threat model ``transfer`` that share their images."""
+        return canonical_json({**self.specification, "defense": None})
+
     @property
     def undefended(self) -> bool:
         """Whether the defense is none."""

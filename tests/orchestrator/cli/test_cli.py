@@ -130,7 +130,11 @@ def test_metrics_answers_for_a_run_and_for_all_that_is_measured(measured):
     ]
     assert all(0 <= row["calibration_error"] <= 1 and 0 <= row["auc"] <= 1 for row in cells)
     paired = succeeds("metrics", "--run", run, "--derived", "paired", "--format", "csv", folder=measured)
-    assert pl.read_csv(io.StringIO(paired)).select("defense", "reference").rows() == [("flip", "none")] * 2
+    tests = pl.read_csv(io.StringIO(paired))
+    assert tests.select("defense", "reference", "family").rows() == [("flip", "none", 1)] * 2
+    assert tests["p_holm"].to_list() == tests["p_value"].to_list()
+    said = " ".join(succeeds("metrics", "--derived", "paired", folder=measured).split())
+    assert "after Holm's correction over a family of as many tests" in said
     table = succeeds("metrics", "--derived", "min-over-attacks", folder=measured)
     assert "in every row: model tests.components:tiny, dataset tests.components:noise_images, " in table
     assert "2 rows" in table

@@ -100,6 +100,20 @@ def test_components_that_fail_fail_their_cells_and_nothing_else(tmp_path):
 
 
 @pytest.mark.slow
+def test_logits_that_are_finite_and_useless_fail_their_cells_and_nothing_else(tmp_path):
+    defenses = "[none, 'tests.components:Useless']"
+    grid = write_grid(tmp_path, {"defenses": defenses, "epsilons": "[0]", "max_samples": "100"})
+    done = sccbench("run", str(grid), "--workers", "1", folder=tmp_path)
+    assert (done.returncode, "Traceback" in done.stderr) == (1, False), done.stdout + done.stderr
+    for command in ("run", "resume"):
+        with ResultStore.open(f"sqlite:///{tmp_path}/sccbench.db", create=False) as store:
+            rows = {row["defense"].rpartition(":")[2]: row for row in store.results().iter_rows(named=True)}
+        assert {name: row["status"] for name, row in rows.items()} == {"none": "done", "Useless": "failed"}, command
+        assert "gave logits from -3e+38 to 3e+38 on sample" in rows["Useless"]["error"]
+        assert sccbench("resume", folder=tmp_path).returncode == 1
+
+
+@pytest.mark.slow
 def test_a_defense_that_kills_every_worker_fails(tmp_path):
     grid = write_grid(
         tmp_path, {"defenses": "['tests.components:KillsItsWorker', flip]", "epsilons": "[0]", "max_samples": "50"}

@@ -7,12 +7,13 @@ from dataclasses import replace
 import pytest
 
 from orchestrator.grid.cell import Cell
-from orchestrator.results.badges import RULES, update_badges
+from orchestrator.results.badges import BADGES, update_badges
 from orchestrator.store import ResultStore
 from scc_core.components.component import Component
 from scc_core.environment import Environment
 from scc_core.evaluation.threat import Adaptive
 from scc_core.identity import ModelSpec
+from tests.orchestrator import results_page
 from tests.orchestrator.measuring import attack, clean, defense, evaluate_grid, fill, first_right
 from tests.orchestrator.store.builders import make_block, make_blocks, make_cell, make_record
 
@@ -106,6 +107,11 @@ def test_square_beats_white_box(store, changes, square, expected):
     assert raised(store, cell, {cell: 20, rival: square}) == expected
 
 
+def test_square_is_no_rival_of_an_attack_in_another_norm(store):
+    cell = attacked(attack("pgd", norm="l2"))
+    assert raised(store, cell, {cell: 20, attacked(attack("square")): 5}) == []
+
+
 def test_square_at_another_epsilon_or_seed_is_no_rival(store):
     rivals = {attacked(attack("square"), epsilon=8.0): 5, attacked(attack("square"), seed=1): 5}
     assert raised(store, attacked(), {attacked(): 20, **rivals}) == []
@@ -133,6 +139,165 @@ def test_composition_changed(store, spec, classes, expected):
     dataset = replace(make_cell().dataset, classes=classes, name=f"of-{classes}")
     cell = attacked(spec, dataset=dataset)
     assert raised(store, cell, {cell: 0}) == expected
+
+
+RESTARTS = attack("pgd", num_restarts=5)
+APGD = attack("apgd")
+
+
+@pytest.mark.parametrize(
+    ("stronger", "weaker", "right", "expected"),
+    [
+        (APGD, PGD, 20, True),
+        (APGD, PGD, 19, False),
+        (attack("autoattack", attacks="ttc"), PGD, 20, True),
+        (attack("apgd", loss="dlr"), attack("cw-linf"), 20, True),
+        (RESTARTS, PGD, 20, True),
+        (RESTARTS, PGD, 19, False),
+        (attack("pgd", num_steps=20), PGD, 20, True),
+        (attack("pgd", num_steps=20, num_restarts=5), PGD, 20, True),
+        (PGD, attack("fgsm"), 20, True),
+        (attack("square"), attack("square", num_queries=100), 20, True),
+        (attack("apgd", num_steps=5), PGD, 20, False),
+        (attack("apgd", loss="dlr-targeted"), PGD, 20, False),
+        (attack("pgd", num_steps=20, targeted=True), attack("fgsm"), 20, False),
+        (attack("pgd", loss="embedding"), attack("fgsm"), 20, False),
+        (attack("pgd", num_steps=20, loss="margin"), PGD, 20, False),
+        (attack("pgd", num_steps=20, num_restarts=5), attack("pgd", num_restarts=6), 20, False),
+        (APGD, attack("pgd", norm="l2"), 20, False),
+        (attack("surrogate", source="tests.components:mirrored", num_steps=20), OTHER_MODEL, 20, False),
+    ],
+)
+def test_stronger_attack_is_weaker(store, stronger, weaker, right, expected):
+    strong, weak = (attacked(spec, epsilon=1.0) for spec in (stronger, weaker))
+    found = raised(store, strong, {strong: right, weak: 12})
+    assert found == (["stronger attack is weaker"] if expected else [])
+    assert "stronger attack is weaker" not in badges(store, weak)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"epsilon": 2.0}, {"seed": 1}, {"model": ModelSpec("clip-b32", "d" * 64)}, {"defense": FLIP}],
+    ids=["another epsilon", "another seed", "another model", "another defense"],
+)
+def test_a_stronger_attack_is_compared_on_the_same_target_only(store, changes):
+    strong, weak = attacked(APGD, epsilon=1.0), attacked(**{"epsilon": 1.0, **changes})
+    assert raised(store, strong, {strong: 30, weak: 2}) == []
+
+
+def test_a_stronger_attack_may_transfer_less_to_a_defense_but_not_where_it_knows_it(store):
+    strong, weak = (attacked(spec, defense=FLIP) for spec in (APGD, PGD))
+    assert raised(store, strong, {strong: 30, weak: 2}) == []
+    strong, weak = (attacked(spec, defense=FLIP, adaptive=BPDA) for spec in (APGD, PGD))
+    assert raised(store, strong, {strong: 30, weak: 2}) == ["stronger attack is weaker"]
+    weaker_draws = attacked(PGD, defense=FLIP, adaptive=Adaptive("bpda", 4), epsilon=2.0)
+    strong = attacked(APGD, defense=FLIP, adaptive=BPDA, epsilon=2.0)
+    assert raised(store, strong, {strong: 30, weaker_draws: 2}) == []
+
+
+@pytest.mark.parametrize(
+    ("spec", "other", "right", "expected"),
+    [
+        (PGD, APGD, 32, True),
+        (PGD, APGD, 31, False),
+        (attack("cw-linf"), attack("autoattack", attacks="ttc"), 32, True),
+        (attack("fgsm"), APGD, 90, False),
+        (PGD, attack("apgd", loss="dlr-targeted"), 90, False),
+        (PGD, RESTARTS, 90, False),
+        (attack("pgd", norm="l2"), APGD, 90, False),
+        (OTHER_MODEL, APGD, 90, False),
+    ],
+    ids=["ten points", "less", "margin loss", "FGSM", "targeted", "no APGD", "L2", "another model"],
+)
+def test_pgd_far_above_apgd(store, spec, other, right, expected):
+    cell, rival = attacked(spec, epsilon=1.0), attacked(other, epsilon=1.0)
+    assert raised(store, cell, {cell: right, rival: 12}) == (["PGD far above APGD"] if expected else [])
+    assert badges(store, rival) == []
+
+
+def test_pgd_far_above_apgd_by_so_few_samples_that_it_may_be_chance(store):
+    cell, rival = attacked(epsilon=1.0), attacked(APGD, epsilon=1.0)
+    update_badges(store, fill(store, {cell: first_right(7, 50), rival: first_right(0, 50)}))
+    assert badges(store, cell) == []
+
+
+@pytest.mark.parametrize("far", [True, False])
+def test_pgd_far_above_apgd_is_about_attacks_that_know_the_defense(store, far):
+    adaptive = {"adaptive": BPDA} if far else {}
+    cell, rival = (attacked(spec, defense=FLIP, **adaptive) for spec in (PGD, APGD))
+    assert raised(store, cell, {cell: 90, rival: 12}) == (["PGD far above APGD"] if far else [])
+
+
+UNCHANGED = "defense changes nothing"
+
+
+def beside_none(store: ResultStore, cell: Cell, undefended: Cell, right: int, samples: int, moved: str = "") -> bool:
+    """Whether the cell is said to change nothing, right where ``none`` is; ``moved`` is another than in ``none``."""
+    fill(store, {undefended: first_right(right, samples)})
+    blocks = make_blocks(cell, first_right(right, samples))
+    if moved:
+        values = getattr(blocks[-1].outcomes, moved).copy()
+        values[-1] = values[-1] / 2 if moved == "confidences" else values[-1] + 1
+        blocks[-1] = replace(blocks[-1], outcomes=replace(blocks[-1].outcomes, **{moved: values}))
+    own = store.start_run(make_record(), {cell: samples})
+    store.write_blocks(own, blocks)
+    update_badges(store, own)
+    return UNCHANGED in badges(store, cell)
+
+
+@pytest.mark.parametrize(
+    ("right", "samples", "moved", "expected"),
+    [
+        (12, 200, "", True),
+        (12, 200, "margins", True),
+        (12, 200, "predictions", False),
+        (42, 50, "margins", True),
+        (43, 50, "margins", False),
+        (0, 49, "margins", False),
+        (50, 50, "", True),
+        (8, 8, "", True),
+        (7, 7, "", False),
+    ],
+    ids=[
+        *("the same logits", "the same predictions", "one other wrong class", "eight to mend", "seven to mend"),
+        *("few samples", "the same logits, nothing to mend", "the same logits of eight", "the same logits of seven"),
+    ],
+)
+def test_defense_changes_nothing(store, right, samples, moved, expected):
+    assert beside_none(store, attacked(defense=FLIP), attacked(), right, samples, moved) == expected
+    assert UNCHANGED not in badges(store, attacked())
+
+
+def test_defense_changes_nothing_is_about_the_same_images(store):
+    adaptive = attacked(defense=FLIP, adaptive=BPDA)
+    assert not beside_none(store, adaptive, attacked(), 12, 200)
+    assert not beside_none(store, attacked(defense=FLIP, seed=1), attacked(), 12, 200)
+    assert not beside_none(store, attacked(defense=FLIP, epsilon=1.0), attacked(epsilon=2.0), 12, 200)
+
+
+@pytest.mark.parametrize(("moved", "expected"), [("", True), ("margins", False), ("confidences", False)])
+def test_clean_predictions_that_stay_are_what_a_good_defense_leaves(store, moved, expected):
+    assert beside_none(store, clean(defense=FLIP), clean(defense=NONE), 150, 200, moved) == expected
+
+
+def test_a_defense_that_leaves_clean_images_alone_may_be_a_gate_that_changes_attacked_ones(store):
+    assert beside_none(store, clean(defense=FLIP), clean(defense=NONE), 150, 200)
+    assert not beside_none(store, attacked(defense=FLIP), attacked(), 12, 200, "predictions")
+    assert badges(store, clean(defense=FLIP)) == []
+
+
+def test_a_run_of_none_alone_judges_the_defenses_that_were_measured_before_it(store):
+    cell = attacked(defense=FLIP)
+    assert raised(store, cell, {cell: 12}) == []
+    raised(store, attacked(), {attacked(): 12})
+    assert badges(store, cell) == [UNCHANGED]
+
+
+def test_a_second_seed_counts_where_a_run_of_none_judges_a_defense(store):
+    draws = [attacked(defense=NOISE, seed=seed) for seed in (0, 1)]
+    assert raised(store, draws[0], dict.fromkeys(draws, 50)) == []
+    raised(store, attacked(), {attacked(): 12})
+    assert badges(store, draws[0]) == []
 
 
 def baseline(epsilon: float, samples: int = 10_000, **changes) -> Cell:
@@ -271,15 +436,39 @@ def test_a_quantising_defense_that_masks_gradients_is_found_out_in_a_real_evalua
     assert masked["zero_gradients"] == 1.0
     assert masked["accuracy"] > rows["Quantised", "adaptive", "square"]["accuracy"] + 0.1
     others = {key: row for key, row in rows.items() if row is not masked}
-    assert {row["badges"] for row in others.values()} == {""}
     assert {row["zero_gradients"] for key, row in others.items() if key[2] == "pgd"} == {0.0}
     assert {row["zero_gradients"] for key, row in others.items() if key[2] != "pgd"} == {None}
+    # Rounding to few levels undoes no perturbation of PGD: every prediction is the undefended one.
+    unchanged = others.pop(("Quantised", "transfer", "pgd"))
+    assert unchanged["badges"] == "defense changes nothing"
+    assert {row["badges"] for row in others.values()} == {""}
 
 
-def test_every_badge_is_documented(pytestconfig):
-    text = (pytestconfig.rootpath / "docs" / "results.md").read_text(encoding="utf-8")
-    assert [line.split(" | ")[0].removeprefix("| ") for line in text.splitlines() if _names_a_badge(line)] == [*RULES]
+WEAK_GRID = """
+name: weak
+models: [tests.components:tiny]
+datasets: [tests.components:noise_images]
+attacks: [{pgd: {step_size: 0.1/255}}, {apgd: {num_steps: 20}}]
+epsilons: [0, 8/255]
+defenses: [none, flip, 'tests.components:Idle']
+max_samples: 200
+"""
 
 
-def _names_a_badge(line: str) -> bool:
-    return any(line.startswith(f"| {name} | ") for name in RULES)
+def test_a_weak_attack_and_an_idle_defense_are_found_out_in_a_real_evaluation(store):
+    run = evaluate_grid(store, WEAK_GRID)
+    update_badges(store, run)
+    rows = store.results(run).iter_rows(named=True)
+    found = {(row["defense"].rpartition(":")[2], row["attack"].partition("(")[0]): row["badges"] for row in rows}
+    assert found["none", "pgd"] == "suspiciously robust, PGD far above APGD"
+    assert {found["Idle", attack] for attack in ("none", "pgd", "apgd")} == {"defense changes nothing"}
+    assert {found[key] for key in found if key[0] != "Idle" and key != ("none", "pgd")} == {""}
+
+
+def test_the_page_says_of_every_badge_what_the_table_says():
+    text = results_page.PAGE.read_text(encoding="utf-8")
+    assert text == results_page.with_badges(text), "python -m tests.orchestrator.results_page writes it anew"
+
+
+def test_names_of_badges_can_be_joined_with_commas():
+    assert [name for name in BADGES if "," in name or not name.strip()] == []

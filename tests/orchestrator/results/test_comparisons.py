@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 import polars as pl
 import pytest
@@ -128,6 +130,40 @@ def test_paired_tests_against_none_and_the_best_control_on_the_same_samples(stor
         assert row["p_value"] == pytest.approx(binomtest(first, first + second).pvalue, rel=1e-9)
         assert row["difference"] == pytest.approx(own.mean() - other.mean())
         assert row["reference_accuracy"] == pytest.approx(other.mean())
+
+
+def test_paired_tests_are_corrected_over_the_defenses_that_are_compared_with_the_same(store):
+    conditions = list(product(("none", "flip", "shift", "tte"), (0, 1), (1.0, 4.0)))
+    specs = {"none": NONE, "flip": FLIP, "shift": SHIFT, "tte": TTE}
+    measured = {
+        attacked(seed=seed, epsilon_255=epsilon, defense=specs[name]): random_hits(rank, 0.1 + 0.02 * rank)
+        for rank, (name, seed, epsilon) in enumerate(conditions)
+    }
+    adaptive = {attacked(defense=spec, adaptive=BPDA): random_hits(99, 0.3) for spec in (FLIP, TTE)}
+    frame = paired(store, store.cells(fill(store, {**measured, **adaptive})))
+    keys = ["epsilon_255", "seed", "threat_model", "compared_with"]
+    sizes = {}
+    for key, family in frame.group_by(keys):
+        expected = by_hand(family["p_value"].to_list())
+        assert family["p_holm"].to_list() == pytest.approx(expected)
+        assert family["family"].unique().to_list() == [family.height]
+        sizes[key] = family.height
+    assert sizes == {
+        **{(epsilon, seed, "transfer", "none"): 3 for epsilon in (1.0, 4.0) for seed in (0, 1)},
+        **{(epsilon, seed, "transfer", "best control"): 3 for epsilon in (1.0, 4.0) for seed in (0, 1)},
+        (4.0, 0, "adaptive", "none"): 2,
+        (4.0, 0, "adaptive", "best control"): 1,
+    }
+
+
+def by_hand(p_values):
+    """Holm's adjusted p-values by his own words: sorted, times what is left, never falling."""
+    ranked = sorted(range(len(p_values)), key=p_values.__getitem__)
+    adjusted, largest = {}, 0.0
+    for rank, index in enumerate(ranked):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))
+        adjusted[index] = largest
+    return [adjusted[index] for index in range(len(p_values))]
 
 
 def test_a_control_of_the_user_s_own_is_a_control_where_its_code_is_not_at_hand(store):

@@ -163,10 +163,11 @@ class Ledger:
         self.said: list[str] = []
         self.ticks = 0
 
-    def shard_measured(self, worker: int, task: Task, measurement: Measurement) -> None:
+    def shard_measured(self, worker: int, task: Task, measurement: Measurement) -> set[str]:
         for result in measurement.results:
             assert (result.cell, result.block) not in self.delivered
             self.delivered.add((result.cell, result.block))
+        return set()
 
     def cells_failed(self, failures: dict[str, Failure]) -> None:
         self.failures.update(failures)

@@ -353,7 +353,7 @@ def test_a_node_with_other_code_measures_nothing_and_is_named_once():
     executor = cluster.executor(Clock())
     ledger = run(executor, plan_of(*cells_of(), samples=1200), cluster.nodes)
     assert len(ledger.delivered) == 48
-    assert {cluster.node_of[handle] for handle, _, _ in executor.shards} == {"good"}
+    assert {cluster.node_of[handle] for handle, _ in executor.shards} == {"good"}
     assert ledger.said == [
         "node bad is refused and measures nothing: its scc-bench is 0.9 with code ffffffffffff, "
         f"the driver's is {distribution_version()} with code {code_digest()[:12]}"
@@ -438,3 +438,27 @@ def test_a_worker_in_another_environment_is_told_once_with_what_differs():
         "worker host:2 computes in another environment than the first: torch 2.6.0 instead of 2.15.0; "
         "variables MKL_CBWR=COMPATIBLE instead of none. What both measure gets the badge `mixed environments`"
     ]
+
+
+class Refusing(Ledger):
+    """Finds that nothing of one cell can be stored."""
+
+    def __init__(self, refused):
+        super().__init__()
+        self.refused = refused
+
+    def shard_measured(self, worker, task, measurement):
+        super().shard_measured(worker, task, measurement)
+        return {result.cell for result in measurement.results} & {self.refused}
+
+
+def test_a_cell_whose_results_cannot_be_stored_is_given_up():
+    good, bad = cells_of(defenses=("none", "flip"))
+    ledger, clock = Refusing(bad.key), Clock()
+    executor = FakeExecutor(clock, lambda _handle, _shard: None)
+    capacity = capacity_of(RunOptions(num_workers=1), lambda: [Node("n", 1.0, 0.0)], clock)
+    queue = TaskQueue(plan_of(good, bad, samples=50 * 400))
+    Scheduler(queue, capacity, ledger, DeviceSpeeds(20.0), executor, clock).run()
+    delivered = [cell for cell, _ in ledger.delivered]
+    assert delivered.count(good.key) == 400
+    assert 0 < delivered.count(bad.key) < 400

@@ -147,3 +147,14 @@ def test_a_failing_component_is_retried_once_alone_and_then_never_again():
     rest = drain(queue)
     assert rest
     assert {key for task in rest for key in task.shard.defenses} == {good.key}
+
+
+def test_a_cell_whose_results_cannot_be_stored_costs_no_more_work():
+    bad, good = cells("a", "ttc", "none")
+    queue = queue_of(bad, good)
+    first = take(queue)
+    queue.give_up({bad.key})
+    assert queue.accept(first, answered(first.shard, first.shard.blocks)).failures == {}
+    rest = drain(queue)
+    assert rest
+    assert {key for task in rest for key in task.shard.defenses} == {good.key}

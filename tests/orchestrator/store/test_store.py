@@ -132,7 +132,7 @@ def _bad_blocks() -> dict[str, tuple[BlockResult, str]]:
         "too long": (make_block(cell, 1, [True] * 51), "holds 51 samples, expected 1 to 50"),
         "not finite": (replace(good, outcomes=nan), "sum_margin of block 1 of cell .* is nan"),
         "infinite cost": (replace(good, attack=Cost(float("inf"))), "attack_seconds of block 1 .* is inf"),
-        "negative number": (replace(good, block=-1), "block_number_not_negative"),
+        "negative number": (replace(good, block=-1), "number of block -1 of cell .* is -1"),
     }
 
 

@@ -226,6 +226,39 @@ def test_a_logit_that_is_not_finite_names_model_and_sample(conv_model, batch):
         run(conv_model, batch, None, {"none": NoDefense()})
 
 
+@dataclass(frozen=True)
+class FarApart(Defense):
+    """Gives one image logits of ``size``, of both signs."""
+
+    size: float = 3e38
+    dtype: str = "float32"
+
+    def classify(self, model, images, noise):
+        logits = model(images).to(getattr(torch, self.dtype))
+        signs = torch.where(torch.arange(logits.shape[1]) == 0, 1.0, -1.0).to(logits.dtype)
+        return torch.where(torch.arange(len(logits)).unsqueeze(1) == 5, signs * self.size, logits)
+
+
+@pytest.mark.parametrize(("size", "dtype"), [(3e38, "float32"), (1e39, "float64"), (1e300, "float64")])
+def test_logits_that_are_finite_and_useless_name_model_defense_and_sample(conv_model, batch, size, dtype):
+    words = (
+        r"^model linear under defense FarApart gave logits from -\S+ to \S+ on sample 105, whose margin is no finite"
+    )
+    with pytest.raises(ComponentError, match=words):
+        run(conv_model, batch, None, {"far": FarApart(size, dtype)})
+    failures = {}
+    rest = run(
+        conv_model, batch, None, {"far": FarApart(size, dtype), "none": NoDefense()}, on_error=failures.__setitem__
+    )
+    assert (list(failures), list(rest.defended)) == (["far"], ["none"])
+
+
+def test_logits_that_are_large_and_have_a_margin_are_taken(conv_model, batch):
+    outcomes = run(conv_model, batch, None, {"far": FarApart(1.5e38)}).defended["far"].outcomes
+    assert abs(outcomes.margins[5]) == pytest.approx(3e38)
+    assert outcomes.confidences[5] == 1.0
+
+
 def test_a_gradient_that_is_not_finite_names_model_attack_sample_and_step(conv_model, batch):
     class SteepTower(ConvTower):
         """Finite features whose slope is infinite where a pixel is black."""

@@ -17,9 +17,11 @@ from scc_core.evaluation.metrics import (
     calibration_error,
     class_aucs,
     confusion,
+    holm,
     macro_auc,
     mcnemar,
     mean_interval,
+    mean_limits,
     wilson_interval,
 )
 
@@ -43,19 +45,63 @@ def test_wilson_interval_ends_at_the_ends_of_the_range():
 
 
 def test_the_mean_of_one_accuracy_has_its_wilson_interval_and_of_equal_ones_a_narrower():
-    assert mean_interval([(3, 40)]) == pytest.approx(wilson_interval(3, 40))
-    low, high = wilson_interval(3, 40)
-    four = mean_interval([(3, 40)] * 4)
-    assert (3 / 40 - four.low, four.high - 3 / 40) == pytest.approx(((3 / 40 - low) / 2, (high - 3 / 40) / 2))
+    assert mean_interval([(3, 40)]) == wilson_interval(3, 40)
+    four, sixteen = mean_interval([(300, 4000)] * 4), mean_interval([(300, 4000)] * 16)
+    assert (sixteen.high - sixteen.low) / (four.high - four.low) == pytest.approx(0.5, rel=0.01)
 
 
-def test_the_interval_of_a_mean_covers_it_in_95_of_100_draws():
-    chances, samples = np.array([0.02, 0.3, 0.85, 0.6]), np.array([200, 100, 50, 400])
-    draws = np.random.default_rng(0).binomial(samples, chances, size=(2000, 4))
-    intervals = [mean_interval(list(zip(row.tolist(), samples.tolist(), strict=True))) for row in draws]
-    covered = np.mean([low <= chances.mean() <= high for low, high in intervals])
-    # Four standard errors of 2,000 draws are 0.02.
-    assert covered == pytest.approx(0.95, abs=0.02)
+def test_the_interval_of_a_mean_is_price_and_bonett_s_for_datasets_of_one_size():
+    """Two right and two wrong are shared by the datasets, the variances divide by n - 1, and 1.96 is 2."""
+    counts = [(3, 50), (0, 50), (10, 50), (50, 50)]
+    shares = [(correct + 2 / 4) / (50 + 4 / 4) for correct, _ in counts]
+    half_width = 2 * math.sqrt(sum(share * (1 - share) / 49 for share in shares)) / 4
+    centre = sum(shares) / 4
+    assert mean_interval(counts) == pytest.approx((centre - half_width, centre + half_width), abs=1e-6)
+
+
+CHANCES = (0.0006, 0.0018, 0.003, 0.006, 0.012, 0.03, 0.2, 0.5, 0.9, 0.97, 0.99, 0.997)
+MIXED_CHANCES = (
+    *((0.0006, 0.997), (0.0006, 0.03), (0.003, 0.5), (0.003, 0.97), (0.2, 0.9911), (0.9, 0.997)),
+    *((0.0006, 0.003, 0.05, 0.3), (0.2, 0.6, 0.9, 0.99), (0.0006, 0.0006, 0.0006, 0.02)),
+)
+ALIKE = [((chance,), size) for chance in CHANCES for size in ((50,), (200,), (2000,))]
+DIFFERENT = [(chances, size) for chances in MIXED_CHANCES for size in ((50,), (200,), (2000,))]
+SIZES = [
+    (chances, size)
+    for chances in ((0.003,), (0.03,), (0.5,), *MIXED_CHANCES)
+    for size in ((50, 2000), (50, *(2000,) * 15))
+]
+
+
+@pytest.mark.parametrize("sets", [2, 4, 6, 16])
+@pytest.mark.parametrize("cases", [ALIKE, DIFFERENT, SIZES], ids=["the same chance", "other chances", "other sizes"])
+def test_the_interval_of_a_mean_covers_it(sets, cases):
+    """Chances from 6 in 10,000, where robust accuracies are, to 997 in 1,000, the same for every set or not."""
+    generator = np.random.default_rng(sets)
+    short = {}
+    for chances, sizes in cases:
+        chance, samples = np.resize(chances, sets), np.resize(sizes, sets).astype(float)
+        low, high = mean_limits(generator.binomial(samples.astype(int), chance, (20_000, sets)).astype(float), samples)
+        covered = np.mean((low <= chance.mean() + 1e-12) & (chance.mean() - 1e-12 <= high))
+        if covered < 0.94:
+            short[chances, sizes] = covered
+    assert short == {}
+
+
+@given(st.lists(st.tuples(st.integers(0, 7), st.integers(7, 3000)), min_size=2, max_size=16))
+def test_the_interval_of_a_mean_holds_it_and_stays_in_range(counts):
+    low, high = mean_interval(counts)
+    assert 0 <= low <= np.mean([correct / samples for correct, samples in counts]) <= high <= 1
+    mirrored = mean_interval([(samples - correct, samples) for correct, samples in counts])
+    assert mirrored == pytest.approx((1 - high, 1 - low))
+
+
+@pytest.mark.parametrize("correct", [0, 1])
+def test_the_interval_of_a_mean_of_nothing_or_everything_is_not_empty(correct):
+    low, high = mean_interval([(correct * 50, 50)] * 16)
+    assert (low, high)[correct] == correct
+    assert 0.003 < high - low < 0.02
+    assert mean_interval([(correct, 1), (correct, 1)]) == pytest.approx((0, 1), abs=0.5)
 
 
 def split(first_only: int, second_only: int) -> tuple[np.ndarray, np.ndarray]:
@@ -176,3 +222,22 @@ def test_metrics_of_no_samples_are_undefined():
     nothing, no_class = np.array([], bool), np.array([], int)
     assert math.isnan(calibration_error(np.array([], np.float32), nothing))
     assert math.isnan(balanced_accuracy(no_class, no_class, 3))
+
+
+def test_holm_multiplies_the_smallest_by_all_and_the_next_by_those_that_are_left():
+    assert holm(np.array([0.04, 0.01, 0.03, 0.005])).tolist() == pytest.approx([0.06, 0.03, 0.06, 0.02])
+    assert holm(np.array([0.6, 0.9])).tolist() == [1.0, 1.0]
+    assert holm(np.array([0.2])).tolist() == [0.2]
+    assert holm(np.array([])).tolist() == []
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12), st.floats(0.001, 0.999))
+def test_holm_rejects_what_the_step_down_procedure_rejects(p_values, level):
+    rejected = 0
+    for rank, p_value in enumerate(sorted(p_values)):
+        if p_value * (len(p_values) - rank) > level:
+            break
+        rejected += 1
+    adjusted = holm(np.array(p_values))
+    assert int((adjusted <= level).sum()) == rejected
+    assert (adjusted >= np.array(p_values)).all()
