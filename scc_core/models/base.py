@@ -19,6 +19,7 @@ from scc_core.prompts import plain_name
 
 PRECISIONS: Mapping[str, torch.dtype] = {
     "float32": torch.float32,
+    "tf32": torch.float32,
     "bfloat16": torch.bfloat16,
     "float16": torch.float16,
 }
@@ -204,8 +205,11 @@ class ZeroShotModel:
         model: the towers.
         prompts: for every class, in label order, its rendered prompts. Several are an ensemble: their normalised
             embeddings are averaged and normalised again.
-        precision: ``float32``, or ``bfloat16``/``float16`` for autocast in the image tower; features and logits are
-            float32 in every case.
+        precision: ``float32``; ``tf32``, float32 whose products GPUs round to 10 bits; or ``bfloat16``/``float16``
+            for autocast in the image tower. Features and logits are float32 in every case.
+
+    Raises:
+        UserError: no such precision, or ``tf32`` on a device that has none.
 
     Attributes:
         text_features: ``(K, D)`` float32, one unit vector per class.
@@ -220,6 +224,10 @@ class ZeroShotModel:
     ) -> None:
         if precision not in PRECISIONS:
             raise unknown_name("precision", precision, PRECISIONS)
+        if precision == "tf32" and model.device.type != "cuda":
+            raise UserError(
+                f"precision tf32 exists on GPUs only, and this is {model.device}: float32 is what it computes"
+            )
         self.model = model
         self.precision = precision
         self.meter = Meter()
