@@ -245,6 +245,6 @@ def _matches(cell: Cell, pattern: Exclude) -> bool:
             return False
     if pattern.epsilon is not None and pattern.epsilon != cell.threat.epsilon:
         return False
-    if pattern.norm is not None and pattern.norm != norm_of(attack):
+    if pattern.norm is not None and pattern.norm != cell.norm:
         return False
     return pattern.seed is None or pattern.seed == cell.threat.seed

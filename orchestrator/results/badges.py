@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestrator.grid.cell import ADAPTIVE, TRANSFER, canonical_json
+from orchestrator.results.lengths import radius_above_64_255, step_beyond_the_ball
 from orchestrator.results.published.baseline import Baseline, published_baselines
 from orchestrator.store import Hits, ResultStore, StoredCell, on_common_samples
 from scc_core.attacks import Attack
@@ -215,6 +216,8 @@ RULES: Mapping[str, Rule] = {
     "composition changed": composition_changed,
     "one draw": one_draw,
     "off published baseline": off_published_baseline,
+    "step beyond the ball": step_beyond_the_ball,
+    "radius above 64/255": radius_above_64_255,
 }
 """Every badge by its name, in the order in which a cell shows them."""
 
@@ -276,6 +279,7 @@ def _black_boxes_that_win(case: Case, others: Sequence[Case]) -> list[Case]:
         other
         for other in others
         if other.black_box
+        and other.cell.norm == case.cell.norm
         and other.cell.epsilon_255 == case.cell.epsilon_255
         and other.cell.threat_model == case.cell.threat_model
         and _compare(case, other).first_is_better(SIGNIFICANCE)

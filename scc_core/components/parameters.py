@@ -228,7 +228,9 @@ def written(value: object, unit: str | None, norm: str = "linf") -> str:
 
 
 def written_radius(epsilon: float, norm: str) -> str:
-    """Return a radius in [0, 1] pixel units as people read it: ``4/255`` under L-inf, ``0.5 (L2)`` under L2."""
+    """Return a radius in [0, 1] pixel units as people read it: ``4/255`` under L-inf, ``0.5 (L2)`` under L2, ``0``."""
+    if not epsilon:
+        return "0"
     return written(float(epsilon), PIXEL, norm) + ("" if norm == "linf" else f" ({norm.upper()})")
 
 

@@ -99,20 +99,17 @@ def beyond(step: float, radius: float) -> bool:
     return radius > 0 and canonical_pixel(step) > canonical_pixel(LONGEST_STEP * radius)
 
 
-def steps_beyond_the_ball(attack: Parametrised | None, epsilon: float, defense: Parametrised) -> bool:
+def steps_beyond_the_ball(attack: Parametrised | None, epsilon: float, defense: Parametrised | None) -> bool:
     """Tell whether a step is above twice its radius: of the attack, or of the defense inside a ball of its own."""
     radius = _radius(defense)
-    own = [] if radius is None else [length for name, length in _lengths(defense, PIXEL) if name != RADIUS]
-    attacking = [] if attack is None else [length for _, length in _lengths(attack, PIXEL)]
-    multiples = [] if attack is None else [ratio for _, ratio in _lengths(attack, RADII)]
     return (
-        any(beyond(step, radius or 0.0) for step in own)
-        or any(beyond(step, epsilon) for step in attacking)
-        or any(ratio > LONGEST_STEP for ratio in multiples)
+        any(beyond(step, radius or 0.0) for name, step in _lengths(defense, PIXEL) if name != RADIUS)
+        or any(beyond(step, epsilon) for _, step in _lengths(attack, PIXEL))
+        or any(ratio > LONGEST_STEP for _, ratio in _lengths(attack, RADII))
     )
 
 
-def radius_is_large(attack: Parametrised | None, epsilon: float, defense: Parametrised) -> bool:
+def radius_is_large(attack: Parametrised | None, epsilon: float, defense: Parametrised | None) -> bool:
     """Tell whether the L-inf radius of the attack, or that of the defense's own ball, is above 64/255."""
     attacked = attack is not None and getattr(attack, "norm", _INF) == _INF and epsilon > LARGEST_RADIUS
     return attacked or (_radius(defense) or 0.0) > LARGEST_RADIUS
@@ -123,7 +120,7 @@ def lengths_of(built: Parametrised) -> dict[str, float]:
     return dict((*_lengths(built, PIXEL), *_lengths(built, DEVIATION)))
 
 
-def _radius(defense: Parametrised) -> float | None:
+def _radius(defense: Parametrised | None) -> float | None:
     return dict(_lengths(defense, PIXEL)).get(RADIUS)
 
 
@@ -131,7 +128,9 @@ def _names(implementation: type[Any], unit: str) -> list[str]:
     return [field.name for field in dataclasses.fields(implementation) if field.metadata.get("unit") == unit]
 
 
-def _lengths(built: Parametrised, unit: str) -> Iterator[tuple[str, float]]:
+def _lengths(built: Parametrised | None, unit: str) -> Iterator[tuple[str, float]]:
+    if built is None:
+        return
     for name in _names(type(built), unit):
         if (value := getattr(built, name)) is not None:
             yield name, float(value)

@@ -29,6 +29,7 @@ CELL_FIELDS = (
     "control",
     "family",
     "randomised",
+    "norm",
 )
 
 _CLASSIFIER = ("protocol", "model", "dataset", "precision")
@@ -40,6 +41,8 @@ class StoredCell:
 
     Attributes:
         specification: the key is its digest.
+        epsilon_255: the radius times 255, in every norm.
+        norm: of the radius, ``linf`` or ``l2``; None for clean images, or if it is not known.
         badges: reasons for doubt, joined with ``, ``.
         samples: number of measured samples.
         zero_gradients: number of measured samples for which every gradient of the attack was exactly zero; None if the
@@ -63,9 +66,15 @@ class StoredCell:
     control: bool | None
     family: str | None
     randomised: bool | None
+    norm: str | None
     samples: int
     zero_gradients: int | None
     limit: int | None = None
+
+    @property
+    def epsilon(self) -> float:
+        """The radius in [0, 1] pixel units, in its norm."""
+        return self.epsilon_255 / 255
 
     @cached_property
     def classifier(self) -> str:

@@ -32,7 +32,9 @@ CELL_COLUMNS = (
     Column("model", TEXT, "model"),
     Column("dataset", TEXT, "dataset"),
     Column("attack", TEXT, "attack, with the parameters that differ from their defaults; none for clean images"),
-    Column("epsilon_255", DOUBLE, "radius of the attack in 1/255 of the pixel range; 0 for clean images"),
+    Column(
+        "epsilon_255", DOUBLE, "radius of the attack in 1/255 of the pixel range; 0 for clean images, null under L2"
+    ),
     Column("threat_model", TEXT, "transfer: attacks the bare model; adaptive: attacks the defended model"),
     Column("defense", TEXT, "defense, with the parameters that differ from their defaults"),
     Column("seed", INTEGER, "seed of every random number of the cell"),
@@ -71,6 +73,8 @@ TAIL_COLUMNS = (
     ),
     Column("family", TEXT, "of the model: general, biomedical or adversarially fine-tuned; null if unknown"),
     Column("randomised", BOOLEAN, "true if another draw of the defense may predict otherwise; null if unknown"),
+    Column("norm", TEXT, "of the attack's radius: linf or l2; null for clean images, or if unknown"),
+    Column("epsilon", DOUBLE, "radius of the attack in its norm, for pixels in [0, 1]; 0 for clean images"),
 )
 
 RESULTS = View(

@@ -93,7 +93,8 @@ class CellRow(Base):
     """One cell. ``attack`` and ``defense`` are the labels for people; ``specification`` is what ``key`` digests.
 
     ``badges`` are the reasons for doubt, joined with ``, ``. What the defense and the model's card say of themselves is
-    null where it is not known: ``control``, ``family`` and ``randomised``.
+    null where it is not known: ``control``, ``family`` and ``randomised``. ``norm`` is that of the attack, null for
+    clean images too. ``epsilon_255`` is the radius times 255 in every norm.
     """
 
     __tablename__ = "cell"
@@ -119,6 +120,7 @@ class CellRow(Base):
     control: Mapped[bool | None]
     family: Mapped[str | None]
     randomised: Mapped[bool | None]
+    norm: Mapped[str | None]
 
 
 class RunCell(Base):
