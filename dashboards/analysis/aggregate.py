@@ -37,7 +37,7 @@ def pool_seeds(cells: pl.DataFrame) -> pl.DataFrame:
     Returns:
         One row per :data:`POOL_KEYS`, sorted by them: ``correct`` and ``samples`` (summed over seeds), ``images``
         (distinct), ``seeds``, ``accuracy``, ``accuracy_low``, ``accuracy_high``, ``seed_deviation``, ``seconds``,
-        ``status``, ``error``, ``demonstration``, ``control``, ``randomised`` and ``family``. Rows without a
+        ``status``, ``error``, ``demonstration``, ``control``, ``randomised``, ``family`` and ``norm``. Rows without a
         measurement keep their place with a null accuracy.
     """
     status = pl.col("status")
@@ -60,7 +60,7 @@ def pool_seeds(cells: pl.DataFrame) -> pl.DataFrame:
         pl.col("error").drop_nulls().first(),
         pl.col("demonstration").any(),
         pl.col("control", "randomised").max(),
-        pl.col("family").drop_nulls().first(),
+        pl.col("family", "norm").drop_nulls().first(),
         pooled_status.alias("status"),
     )
     accuracy = pl.when(pl.col("samples") > 0).then(pl.col("correct") / pl.col("samples"))
@@ -83,8 +83,8 @@ def macro_mean(pooled: pl.DataFrame, by: Sequence[str] = ("model", "defense", "e
 
     Returns:
         One row per ``by``: ``datasets``, ``correct``, ``samples``, ``images``, ``seeds``, ``accuracy``,
-        ``accuracy_low``, ``accuracy_high``, ``seed_deviation``, ``seconds``, ``demonstration``, ``partial`` (datasets
-        not complete yet).
+        ``accuracy_low``, ``accuracy_high``, ``seed_deviation``, ``seconds``, ``demonstration``, ``norm``, ``partial``
+        (datasets not complete yet).
     """
     below = (pl.col("accuracy") - pl.col("accuracy_low")).pow(2).sum().sqrt()
     above = (pl.col("accuracy_high") - pl.col("accuracy")).pow(2).sum().sqrt()
@@ -101,6 +101,7 @@ def macro_mean(pooled: pl.DataFrame, by: Sequence[str] = ("model", "defense", "e
             (mean + above / pl.len()).clip(upper_bound=1).alias("accuracy_high"),
             pl.when(pl.len() == 1).then(pl.col("seed_deviation").first()).alias("seed_deviation"),
             pl.col("demonstration").any(),
+            pl.col("norm").first(),
             (pl.col("status") != "done").sum().alias("partial"),
         )
         .sort(by)

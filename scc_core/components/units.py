@@ -115,6 +115,12 @@ def radius_is_large(attack: Parametrised | None, epsilon: float, defense: Parame
     return attacked or (_radius(defense) or 0.0) > LARGEST_RADIUS
 
 
+def steps_of(attack: Parametrised, epsilon: float) -> dict[str, float]:
+    """Return every step of an attack in [0, 1] pixel units at a radius, by parameter."""
+    multiples = {name: ratio * epsilon for name, ratio in _lengths(attack, RADII)}
+    return {**dict(_lengths(attack, PIXEL)), **multiples}
+
+
 def lengths_of(built: Parametrised) -> dict[str, float]:
     """Return every length in [0, 1] pixel units of an attack or a defense, by parameter, deviations included."""
     return dict((*_lengths(built, PIXEL), *_lengths(built, DEVIATION)))

@@ -74,6 +74,7 @@ def test_what_means_the_same_is_one_cell(one, other):
         {"seeds": "[1]"},
         {"preprocessing": "paper"},
         {"precision": "bfloat16"},
+        {"precision": "tf32"},
         {"datasets": "[demo/shapes]"},
     ],
 )
