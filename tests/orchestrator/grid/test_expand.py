@@ -219,6 +219,7 @@ HINT = "papers write 1 for 1/255: write 1/255, or 255/255 if that is meant"
             "0.07 is 17.85/255, above twice the radius 8/255; write 17.85/255",
         ),
         ({"defenses": "[{scc: {sigma: 1}}]"}, HINT),
+        ({"defenses": "[{views: {sigma: 1}}]"}, HINT),
         ({"defenses": "[{mac: {sigma: 2}}]"}, "did you mean 2/255?"),
         ({"defenses": "[{'tests.orchestrator.grid.test_expand:Noisy': {strength: 1}}]"}, HINT),
     ],
