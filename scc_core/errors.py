@@ -51,7 +51,11 @@ _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 120
 
 def shown(value: object) -> str:
     """Return a value as an error quotes it: its repr, shortened where it is long or deep."""
-    return _SHORT.repr(value)
+    try:
+        return _SHORT.repr(value)
+    except ValueError:
+        # Python writes out no whole number of more than some thousand digits.
+        return f"a {type(value).__name__} of very many digits"
 
 
 def unknown_name(kind: str, given: object, existing: Iterable[str]) -> UserError:

@@ -19,7 +19,15 @@ from scc_core.attacks import Attack
 from scc_core.batch import Batch
 from scc_core.blocks import BLOCK_SIZE
 from scc_core.components.component import Component, check_implementation
-from scc_core.components.parameters import Kind, ParameterValue, Parametrised, parse_epsilon, whole_number, written
+from scc_core.components.parameters import (
+    Kind,
+    ParameterValue,
+    Parametrised,
+    parse_epsilon,
+    whole_number,
+    written_radius,
+)
+from scc_core.components.units import check_attack, check_defense, norm_of
 from scc_core.cost import Cost
 from scc_core.datasets import Dataset, PreparedDataset, open_dataset
 from scc_core.datasets.user_datasets import check_dataset
@@ -156,14 +164,16 @@ def evaluate(
         model: a name, or what :func:`load_model` returned.
         data: a name, what :func:`load_dataset` returned, or :class:`Images`.
         attack: a name, ``{name: {parameter: value}}``, an object or a class; None measures clean accuracy.
-        epsilon: radius in [0, 1] pixel units, as a number or as ``"4/255"``; 0 measures clean accuracy.
+        epsilon: radius in [0, 1] pixel units, in the attack's norm, as a number or as ``"4/255"``; 0 measures clean
+            accuracy. What is above 64/255 under L-inf is written as ``"128/255"``, so that 1 is not taken for 1/255;
+            the same holds for lengths of attacks and defenses.
         defenses: each a name, ``{name: {parameter: value}}``, an object or a class; ``none`` is the undefended model.
         adaptive: False attacks the undefended model, whose images all defenses share (threat model ``transfer``). True
             attacks each defense through the strongest gradients that it declares; :class:`Adaptive` says which.
         seed: of all randomness.
         max_samples: a prefix of the dataset's fixed, class-balanced order; None takes all.
         preprocessing: ``native`` or ``paper``, of a dataset's images; :class:`Images` are taken as they are.
-        precision: of the image tower: ``float32``, ``tf32``, ``bfloat16`` or ``float16``.
+        precision: of the image tower: ``float32``, ``tf32`` (on a GPU), ``bfloat16`` or ``float16``.
         device: of a model that is given by name; the CPU if left out.
         batch_size: images computed together; another number rounds otherwise. None takes what a run takes.
         keep_images: return the adversarial images with the results.
@@ -295,12 +305,15 @@ def _threats(
         radius = parse_epsilon(epsilon)
     except ValueError as error:
         raise UserError(f"epsilon: {error}") from None
+    if attack is not None and radius:
+        check_attack(_as_written("attack", attack), radius)
     if not isinstance(adaptive, bool | Adaptive):
         raise UserError(f"adaptive is {adaptive!r}, expected True, False or scc_core.Adaptive(...)")
     if isinstance(defenses, str | Mapping) or not isinstance(defenses, Iterable):
         raise UserError(f"defenses is {defenses!r}, expected a list such as ['none', 'scc']")
     group: dict[str, Component[Defense]] = {}
     for given in defenses:
+        check_defense(_as_written("defense", given))
         defense = component("defense", given)
         if defense.label in group:
             raise UserError(f"defense {defense.label} is given twice")
@@ -308,7 +321,7 @@ def _threats(
     if not group:
         raise UserError("no defense is given; `none` measures the undefended model")
     made = None if attack is None or not radius else component("attack", attack)
-    transfer = Threat(made, radius if made else 0.0, seed=seed)
+    transfer = Threat(made, float(radius) if made else 0.0, seed=seed)
     if not adaptive or made is None:
         return [(transfer, group)]
     knowing = replace(transfer, adaptive=STRONGEST if adaptive is True else adaptive)
@@ -329,6 +342,12 @@ def component(kind: Kind, given: Named | BuiltT | type[BuiltT]) -> Component[Bui
     Raises:
         UserError: no such name or parameter, a value out of range, or none of these forms.
     """
+    written = _as_written(kind, given)
+    return written if isinstance(given, Parametrised | type) else written.resolved()
+
+
+def _as_written(kind: Kind, given: Named | BuiltT | type[BuiltT]) -> Component[BuiltT]:
+    """Return an attack or a defense with the parameters that were given, as they were written."""
     if isinstance(given, type):
         check_implementation(kind, given, given.__name__)
         given = given()
@@ -336,12 +355,12 @@ def component(kind: Kind, given: Named | BuiltT | type[BuiltT]) -> Component[Bui
         check_implementation(kind, type(given), type(given).__name__)
         return Component.of(given)
     if isinstance(given, str):
-        return Component[BuiltT](kind, given).resolved()
+        return Component[BuiltT](kind, given)
     if isinstance(given, Mapping) and len(given) == 1:
         ((name, parameters),) = given.items()
         values = () if parameters is None else parameters.values() if isinstance(parameters, Mapping) else (parameters,)
         if isinstance(name, str) and all(value is None or isinstance(value, Real | str) for value in values):
-            return Component[BuiltT](kind, name, parameters or {}).resolved()
+            return Component[BuiltT](kind, name, parameters or {})
     raise UserError(f"{given!r} is no {kind}: give a name, {{name: {{parameter: value}}}}, an object or a class")
 
 
@@ -360,4 +379,5 @@ def _described(threat: Threat) -> str:
     if threat.attack is None:
         return "clean"
     model = "transfer" if threat.adaptive is None else "adaptive"
-    return f"{threat.attack.label} at {written(threat.epsilon, 'pixel')} ({model})"
+    radius = written_radius(threat.epsilon, norm_of(threat.attack) or "linf")
+    return f"{threat.attack.label} at {radius} ({model})"

@@ -38,7 +38,7 @@ def pool_seeds(cells: pl.DataFrame) -> pl.DataFrame:
     Returns:
         One row per :data:`POOL_KEYS`, sorted by them: ``correct`` and ``samples`` (summed over seeds), ``images``
         (distinct), ``seeds``, ``accuracy``, ``accuracy_low``, ``accuracy_high``, ``seed_deviation``, ``seconds``,
-        ``status``, ``error``, ``demonstration``, ``control``, ``randomised`` and ``family``. Rows without a
+        ``status``, ``error``, ``demonstration``, ``control``, ``randomised``, ``family`` and ``norm``. Rows without a
         measurement keep their place with a null accuracy.
     """
     status = pl.col("status")
@@ -61,7 +61,7 @@ def pool_seeds(cells: pl.DataFrame) -> pl.DataFrame:
         pl.col("error").drop_nulls().first(),
         pl.col("demonstration").any(),
         pl.col("control", "randomised").max(),
-        pl.col("family").drop_nulls().first(),
+        pl.col("family", "norm").drop_nulls().first(),
         pooled_status.alias("status"),
     )
     accuracy = pl.when(pl.col("samples") > 0).then(pl.col("correct") / pl.col("samples"))
@@ -82,8 +82,8 @@ def macro_mean(pooled: pl.DataFrame, by: Sequence[str] = ("model", "defense", "e
 
     Returns:
         One row per ``by``: ``datasets``, ``correct``, ``samples``, ``images``, ``seeds``, ``accuracy``,
-        ``accuracy_low``, ``accuracy_high``, ``seed_deviation``, ``seconds``, ``demonstration``, ``partial`` (datasets
-        not complete yet).
+        ``accuracy_low``, ``accuracy_high``, ``seed_deviation``, ``seconds``, ``demonstration``, ``norm``, ``partial``
+        (datasets not complete yet).
     """
     mean, low, high = pl.col("accuracy").mean(), *_mean_limits(pl.col("accuracy"), pl.col("images"))
     single = pl.len() == 1
@@ -99,6 +99,7 @@ def macro_mean(pooled: pl.DataFrame, by: Sequence[str] = ("model", "defense", "e
             pl.when(single).then(pl.col("accuracy_high").first()).otherwise(high).alias("accuracy_high"),
             pl.when(single).then(pl.col("seed_deviation").first()).alias("seed_deviation"),
             pl.col("demonstration").any(),
+            pl.col("norm").first(),
             (pl.col("status") != "done").sum().alias("partial"),
         )
         .sort(by)

@@ -20,6 +20,8 @@ SCHEMA = pl.Schema(
         "dataset": pl.String,
         "attack": pl.String,
         "epsilon_255": pl.Float64,
+        "epsilon": pl.Float64,
+        "norm": pl.String,
         "threat_model": pl.String,
         "defense": pl.String,
         "seed": pl.Int64,
@@ -55,7 +57,8 @@ class Study:
     Attributes:
         cells: one row per cell, with at least the columns of :data:`SCHEMA`. Where one model was measured with several
             preprocessings or precisions, its name says which, so that they are never pooled; so does the name of a
-            component that was measured with several codes.
+            component that was measured with several codes, and of an attack that was made in several norms.
+            ``epsilon_255`` is the radius times 255 in every norm here.
     """
 
     cells: pl.DataFrame
@@ -65,19 +68,23 @@ class Study:
         """Build a study from the rows of the ``results`` or the ``run_results`` view."""
         complete = pl.concat([pl.DataFrame(schema=SCHEMA), results], how="diagonal_relaxed").with_columns(
             pl.col("demonstration").cast(pl.Boolean).fill_null(False),
-            pl.col("epsilon_255").cast(pl.Float64).round(4),
+            pl.coalesce(pl.col("epsilon_255").cast(pl.Float64), 255 * pl.col("epsilon")).round(4).alias("epsilon_255"),
             pl.col("samples", "correct").cast(pl.Int64).fill_null(0),
             pl.col("status").fill_null("pending"),
         )
         most_samples_first = complete.sort("samples", descending=True, maintain_order=True)
-        distinct = most_samples_first.unique("cell", keep="first", maintain_order=True)
+        distinct = most_samples_first.unique("cell", keep="first", maintain_order=True).with_columns(
+            pl.when(~_is_clean()).then(pl.col("norm").fill_null("linf")).alias("norm")
+        )
         cells = distinct.sort("model", "dataset", "attack", "epsilon_255", "threat_model", "defense", "seed")
         name = pl.col("model")
         for setting in _SETTINGS:
             varies = pl.col(setting).n_unique().over("model") > 1
             suffix = pl.format(" · {}", pl.col(setting).fill_null("unknown"))
             name = pl.when(varies).then(name + suffix).otherwise(name)
-        named = cells.with_columns(name.alias("model"))
+        several_norms = pl.col("norm").drop_nulls().n_unique().over("attack") > 1
+        attack = pl.when(several_norms).then(pl.format("{} · {}", "attack", "norm")).otherwise(pl.col("attack"))
+        named = cells.with_columns(name.alias("model"), attack.alias("attack"))
         return cls(named.with_columns(_with_code(part) for part in _COMPONENTS))
 
     @cached_property
@@ -150,12 +157,14 @@ class Study:
         return CLEAN_MEANING if self.attacks(threat_model) == [CLEAN] else THREAT_MEANINGS[threat_model]
 
     def panel(self, threat_model: str, attack: str, *, clean: bool = True) -> pl.DataFrame:
-        """Return the pooled rows that may share axes: one attack under one threat model.
+        """Return the pooled rows that may share axes: one attack under one threat model, in one norm.
 
         Clean rows belong to every panel whose attack measured their model and defense. The undefended model is measured
         once for both threat models: there is no defense to differentiate through.
         """
-        rows = self.pooled
+        by_attack = self.pooled.filter(~_is_clean(), pl.col("attack") == attack)
+        norm = by_attack["norm"][0] if by_attack.height else "linf"
+        rows = self.pooled.with_columns(norm=pl.lit(norm))
         by_attack = rows.filter(~_is_clean(), pl.col("attack") == attack)
         attacked = by_attack.filter(pl.col("threat_model") == threat_model)
         if threat_model == ADAPTIVE:

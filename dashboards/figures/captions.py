@@ -21,7 +21,10 @@ def averaged(found: Comparable, *, demonstration: bool) -> str:
     if found.dropped_datasets:
         sentences.append(f"Not every defense has {listing(found.dropped_datasets, 4)}: left out.")
     if found.left_out:
-        words = [[epsilon(part) if isinstance(part, float) else str(part) for part in key] for key in found.left_out]
+        norm = found.rows["norm"][0]
+        words = [
+            [epsilon(part, norm) if isinstance(part, float) else str(part) for part in key] for key in found.left_out
+        ]
         columns = [" at ".join(parts) for parts in words]
         sentences.append(f"Measured on too few datasets to compare: {listing(columns, 4)}.")
     return finish(sentences, found.rows, demonstration=demonstration)

@@ -80,7 +80,10 @@ def panel(study: Study, model: str, found: Comparable) -> Panel:
 def lines(averages: pl.DataFrame, palette: Palette, *, demonstration: bool, height: int = 400) -> Figure:
     """Draw one model's rows of :func:`dashboards.analysis.aggregate.macro_mean`, a line per defense."""
     styles = palette.ordered(averages["defense"])
-    epsilons = sorted(averages["epsilon_255"].unique())
+    norm = averages["norm"][0]
+    # In the unit of the axis.
+    unit = 1.0 if norm == "linf" else 255.0
+    epsilons = [value / unit for value in sorted(averages["epsilon_255"].unique())]
     step = 0.011 * ((epsilons[-1] - epsilons[0]) or 1.0)
     traces = []
     for index, style in enumerate(styles):
@@ -91,12 +94,12 @@ def lines(averages: pl.DataFrame, palette: Palette, *, demonstration: bool, heig
             "mode": "lines+markers",
             "name": plain(style.name),
             "legendgroup": style.name,
-            "x": [row["epsilon_255"] + offset for row in rows],
+            "x": [row["epsilon_255"] / unit + offset for row in rows],
             "y": [100 * row["accuracy"] for row in rows],
             "error_y": interval_bars(rows, style),
             "line": {"color": style.color, "width": style.line_width, "dash": style.dash},
             "marker": marker(style),
-            "hovertext": [hover(row, style.name, f"ε = {epsilon(row['epsilon_255'])}") for row in rows],
+            "hovertext": [hover(row, style.name, f"ε = {epsilon(row['epsilon_255'], norm)}") for row in rows],
             "hoverinfo": "text",
         }
         traces.append(trace)
@@ -104,6 +107,6 @@ def lines(averages: pl.DataFrame, palette: Palette, *, demonstration: bool, heig
         traces,
         demonstration=demonstration,
         height=height,
-        xaxis=epsilon_axis(epsilons),
+        xaxis=epsilon_axis(epsilons, norm),
         yaxis=accuracy_axis("Accuracy (%)"),
     )

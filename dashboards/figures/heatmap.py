@@ -69,7 +69,7 @@ def _states(study: Study, threat_model: str, model: str) -> Iterator[State]:
             rows = of_attack.filter(pl.col("epsilon_255") == value)
             if (not value and threat_model != TRANSFER) or not rows["accuracy"].is_not_null().any():
                 continue
-            facets = {"Model": model, "Attack": attack, "Epsilon": epsilon(value)}
+            facets = {"Model": model, "Attack": attack, "Epsilon": epsilon(value, rows["norm"][0])}
             yield State({**facets, "Show": ACCURACY}, (panel(study, rows, facets, gain=False),))
             defenses = set(rows["defense"])
             if NO_DEFENSE in defenses and len(defenses) > 1:

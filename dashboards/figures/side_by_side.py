@@ -76,7 +76,7 @@ def dots_deck(study: Study, threat_model: str) -> Deck | None:
             if value or threat_model == TRANSFER:
                 rows = found.rows.filter(pl.col("epsilon_255") == value)
                 panels = tuple(dot_panel(study, rows, found.datasets, model) for model in _models(study, found))
-                states.append(State({**facets, "Epsilon": epsilon(value)}, panels))
+                states.append(State({**facets, "Epsilon": epsilon(value, rows["norm"][0])}, panels))
     return _deck(study, "pair-dots", threat_model, states, _DOTS_READING, _DOTS_CAUTION)
 
 

@@ -74,7 +74,7 @@ def _states(study: Study, threat_model: str, attack: str) -> Iterator[State]:
                 "y": [-2.5, min(102.5, 100 * max(mark["accuracy_high"] for mark in every) + 2 * _PADDING)],
             }
             panels = tuple(panel(study, model, each, marks, limits) for model, each, marks in drawn)
-            yield State({"Attack": attack, "Epsilon": epsilon(value)}, panels)
+            yield State({"Attack": attack, "Epsilon": epsilon(value, rows["norm"][0])}, panels)
 
 
 def points(found: Comparable, value: float) -> list[dict[str, Any]]:
@@ -93,7 +93,7 @@ def panel(study: Study, model: str, found: Comparable, marks: Sequence[Row], lim
     demonstration = study.is_demonstration(model)
     origin = by_name.get(NO_DEFENSE)
     arrows = [arrow(origin, by_name[style.name], style) for style in styles if origin and not style.undefended]
-    value = epsilon(marks[0]["epsilon_255"])
+    value = epsilon(marks[0]["epsilon_255"], marks[0]["norm"])
     return Panel(
         title=model,
         description=f"Robust accuracy at {value} against clean accuracy of {model} under {listing(list(by_name), 12)}.",
@@ -114,7 +114,7 @@ def panel(study: Study, model: str, found: Comparable, marks: Sequence[Row], lim
 def point(mark: Row, style: DefenseStyle) -> dict[str, Any]:
     """Return the trace of one point, with its intervals."""
     told = [
-        f"<b>{plain(style.name)} · ε = {epsilon(mark['epsilon_255'])}</b>",
+        f"<b>{plain(style.name)} · ε = {epsilon(mark['epsilon_255'], mark['norm'])}</b>",
         *measurement_lines(mark),
         "<b>clean</b>",
         f"accuracy {percent(mark['clean'], 2)} %",

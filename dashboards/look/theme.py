@@ -78,8 +78,8 @@ def accuracy_axis(title: str, **more: Any) -> dict[str, Any]:
     return axis(title, **{"range": [-2.5, 102.5], "tickvals": [0, 20, 40, 60, 80, 100], **more})
 
 
-def epsilon_axis(values: Sequence[float]) -> dict[str, Any]:
-    """Return a linear axis with a tick at every epsilon (in 1/255) that has room for one."""
+def epsilon_axis(values: Sequence[float], norm: str) -> dict[str, Any]:
+    """Return a linear axis with a tick at every epsilon that has room for one: in 1/255 for L-inf, else in L2."""
     width = (max(values) - min(values)) or 1.0
     ticks: list[float] = []
     for value in sorted(values):
@@ -88,7 +88,8 @@ def epsilon_axis(values: Sequence[float]) -> dict[str, Any]:
     labels = [f"{tick:g}" for tick in ticks]
     padding = 0.06 * width
     span = [min(values) - padding, max(values) + padding]
-    return axis("Perturbation budget ε (1/255)", tickvals=ticks, ticktext=labels, range=span, showgrid=False)
+    unit = "1/255" if norm == "linf" else norm.upper()
+    return axis(f"Perturbation budget ε ({unit})", tickvals=ticks, ticktext=labels, range=span, showgrid=False)
 
 
 def interval_bars(rows: Sequence[Row], style: DefenseStyle, prefix: str = "accuracy") -> dict[str, Any]:
@@ -133,7 +134,7 @@ def numbers_row(row: Row) -> tuple[str, ...]:
     """Return one row for a table with :data:`NUMBERS_HEADER`."""
     return (
         row["defense"],
-        epsilon(row["epsilon_255"]),
+        epsilon(row["epsilon_255"], row["norm"]),
         percent(row["accuracy"], 2),
         interval(row["accuracy_low"], row["accuracy_high"], 2),
         f"{count(row['correct'])} / {count(row['samples'])}",

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from orchestrator.grid.cell import ADAPTIVE, TRANSFER
+from scc_core.components.parameters import written_radius
 
 DEMONSTRATION = "demonstration models"
 
@@ -68,9 +69,9 @@ def moment(time: datetime | None, form: str = "%Y-%m-%d %H:%M:%S %Z") -> str:
     return "–" if time is None else time.strftime(form).strip()
 
 
-def epsilon(value: float) -> str:
-    """Write a perturbation budget that is given in 1/255."""
-    return "0 (clean)" if value == 0 else f"{value:g}/255"
+def epsilon(value: float, norm: str | None = None) -> str:
+    """Write a perturbation budget that is given times 255: ``4/255`` under L-inf, ``0.5 (L2)`` under L2."""
+    return "0 (clean)" if value == 0 else written_radius(value / 255, norm or "linf")
 
 
 def fact_name(name: str) -> str:

@@ -33,7 +33,7 @@ def epsilon_page(study: Study) -> Page:
         "epsilon.html",
         "By epsilon",
         "Accuracy against epsilon",
-        "How fast accuracy falls as the attacker may change every pixel by more.",
+        "How fast accuracy falls as the attacker may change an image by more.",
         deck_sections(study, curves.deck) or empty("No accuracy has been measured yet."),
         FIGURE_SCRIPTS,
     )

@@ -11,10 +11,11 @@ from typing import NamedTuple
 import polars as pl
 from markupsafe import Markup
 
+from dashboards.look.words import epsilon
 from dashboards.pages.markup import fill
 from orchestrator.results.badges import BADGES
 
-FILTERS = ("model", "dataset", "attack", "epsilon_255", "threat_model", "defense", "status")
+FILTERS = ("model", "dataset", "attack", "norm", "epsilon", "threat_model", "defense", "status")
 
 
 class Column(NamedTuple):
@@ -29,7 +30,7 @@ COLUMNS = (
     Column("model", "Model"),
     Column("dataset", "Dataset"),
     Column("attack", "Attack"),
-    Column("epsilon_255", "ε (1/255)", numeric=True),
+    Column("epsilon", "ε", numeric=True),
     Column("threat_model", "Threat model"),
     Column("defense", "Defense"),
     Column("seed", "Seed", numeric=True),
@@ -45,14 +46,12 @@ under their own names."""
 
 def results_table(results: pl.DataFrame) -> Markup:
     """Return the filters and the table of all rows of the ``results`` or ``run_results`` view, in their order."""
-    titles = {"epsilon_255": "Epsilon", **{name: name.replace("_", " ").capitalize() for name in FILTERS[4:]}}
     offered = [name for name in FILTERS if name in results.columns]
+    if results["norm"].drop_nulls().n_unique() < 2:
+        offered.remove("norm")
     return fill(
         "results_table.html",
-        filters=[
-            (name, titles.get(name, name.capitalize()), results[name].drop_nulls().unique().sort().to_list())
-            for name in offered
-        ],
+        filters=[(name, name.replace("_", " ").capitalize(), _options(results, name)) for name in offered],
         columns=[column for column in COLUMNS if column.name in results.columns and _is_shown(results, column.name)],
         rows=results.to_dicts(),
         badges=[(name, badge.meaning) for name, badge in BADGES.items() if name in _shown_badges(results)],
@@ -65,6 +64,17 @@ def results_table(results: pl.DataFrame) -> Markup:
 
 def _is_shown(results: pl.DataFrame, name: str) -> bool:
     return name != "code" or not results[name].is_null().all()
+
+
+def _options(results: pl.DataFrame, name: str) -> list[tuple[object, object]]:
+    """Return the values of a column with the texts by which a reader chooses them; a radius is told in its norms."""
+    values = results[name].drop_nulls().unique().sort().to_list()
+    if name != "epsilon":
+        return [(value, value) for value in values]
+    norms = dict(
+        results.group_by("epsilon").agg(pl.col("norm").drop_nulls().unique().sort(descending=True)).iter_rows()
+    )
+    return [(value, " or ".join(epsilon(255 * value, norm) for norm in norms[value] or [None])) for value in values]
 
 
 def plain_value(value: object) -> str | float | bool | None:

@@ -38,8 +38,13 @@ class Summary:
     means: pl.DataFrame
 
     @property
+    def norm(self) -> str:
+        """The norm of the attack's radii."""
+        return str(self.means["norm"][0])
+
+    @property
     def epsilons(self) -> list[float]:
-        """The epsilons that have a mean, in 1/255."""
+        """The epsilons that have a mean, times 255."""
         return sorted(self.means["epsilon_255"].unique())
 
     def at(self, value: float) -> dict[str, dict[str, Any]]:
@@ -91,7 +96,11 @@ def summary_table(study: Study, summary: Summary) -> Markup:
         under=under,
         family=study.family(summary.model),
         demonstration=demonstration,
-        header=["Defense", *(f"ε\u202f=\u202f{epsilon(value)}" for value in summary.epsilons), "Images/s"],
+        header=[
+            "Defense",
+            *(f"ε\u202f=\u202f{epsilon(value, summary.norm)}" for value in summary.epsilons),
+            "Images/s",
+        ],
         caption=f"Mean accuracy in % with 95 % intervals: {summary.model}{under}, {summary.threat_model}",
         rows=rows,
         said=captions.averaged(summary.found, demonstration=demonstration),

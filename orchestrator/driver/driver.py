@@ -173,7 +173,22 @@ def _connected_cluster(plan: Plan, options: RunOptions, cpu_threads: int) -> Ite
         # Workers would say in their logs only that the disk cache of this machine cannot be used.
         check_disk_cache()
     with ray_session(options.address):
-        yield cluster_capacity(options, cpu_threads)
+        capacity = cluster_capacity(options, cpu_threads)
+        _check_precision(plan, capacity)
+        yield capacity
+
+
+def _check_precision(plan: Plan, capacity: ClusterCapacity) -> None:
+    """Refuse a precision that some of the workers would not have: a CPU has no TF32.
+
+    Raises:
+        UserError: there is such a worker.
+    """
+    precisions = {cell.precision for span in plan.spans for cell in span.cells}
+    if "tf32" in precisions and any(not slots.resources.num_gpus for slots in capacity.slots()):
+        raise UserError(
+            "precision tf32 exists on GPUs only: take precision float32, or --devices gpu where there are GPUs"
+        )
 
 
 def _measure(run: str, plan: Plan, store: ResultStore, capacity: ClusterCapacity | None, display: Display) -> RunResult:

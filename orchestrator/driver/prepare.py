@@ -42,7 +42,7 @@ def prepare(
     Raises:
         UserError: the grid is wrong, or it names what is not on this machine and cannot be fetched.
     """
-    fetch_models_of(grid, say)
+    fetch_models_of(grid, say, stored=stored)
     cells = expand(grid, stored=stored)
     if strict:
         refuse_left_out(cells)

@@ -15,6 +15,7 @@ from orchestrator.grid.not_fetched import NOT_FETCHED
 from scc_core.canonical import canonical_json as canonical_json
 from scc_core.canonical import digest as digest
 from scc_core.components.component import Component
+from scc_core.components.units import norm_of
 from scc_core.evaluation.threat import Threat
 from scc_core.identity import PROTOCOL_VERSION, DatasetSpec, ModelSpec
 
@@ -50,6 +51,11 @@ class Cell:
     def epsilon_255(self) -> float:
         """The radius in units of 1/255, rounded to four decimals."""
         return self.threat.epsilon_255
+
+    @cached_property
+    def norm(self) -> str | None:
+        """The norm of the radius, ``linf`` or ``l2``; None for clean images."""
+        return norm_of(self.threat.attack)
 
     @property
     def threat_model(self) -> str:

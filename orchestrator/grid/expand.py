@@ -15,7 +15,8 @@ from orchestrator.grid.not_fetched import NOT_FETCHED, Absences
 from orchestrator.grid.schema import Exclude, Grid, ThreatModel
 from scc_core.attacks import Attack
 from scc_core.components.component import Component
-from scc_core.components.parameters import PIXEL, written
+from scc_core.components.parameters import written_radius
+from scc_core.components.units import check_attack, check_defense, norm_of
 from scc_core.datasets import Dataset, DatasetFacts, dataset_code, dataset_facts, names_of, open_dataset
 from scc_core.datasets.order import ORDER_VERSION
 from scc_core.datasets.pixels.preprocessing import PREPROCESSING_VERSIONS
@@ -49,11 +50,12 @@ def expand(grid: Grid, *, stored: bool = False) -> Mapping[Cell, int]:
 
     Args:
         grid: as checked.
-        stored: whether it is that of an earlier run, whose lines of ``exclude`` may match nothing.
+        stored: whether it is that of an earlier run, whose lines of ``exclude`` may match nothing, and whose lengths
+            need no unit.
 
     Raises:
-        UserError: an unknown name or parameter, a value out of range, a line of ``exclude`` that matches nothing, or
-            nothing left after the exclusions.
+        UserError: an unknown name or parameter, a value out of range or probably in another unit, a line of ``exclude``
+            that matches nothing, or nothing left after the exclusions.
         NotFetchedError: models or datasets are not on this machine; the text names them all, and what brings them.
     """
     expansion = expand_provisionally(grid, stored=stored)
@@ -84,40 +86,60 @@ def expand_provisionally(grid: Grid, *, stored: bool = False) -> Expansion:
             raise UserError(f"dataset {dataset.name}: {error}") from None
     cells: dict[Cell, int] = {}
     matching: set[int] = set()
+    attacked: dict[tuple[Component[Attack], float], None] = {}
     for model, dataset, seed, (attack, epsilon, threat_model), defense in product(
         models, datasets, grid.seeds, _threats(grid, attacks), defenses
     ):
-        threat = Threat(attack, epsilon, _adaptive(threat_model, defense), seed)
+        threat = Threat(attack, float(epsilon), _adaptive(threat_model, defense), seed)
         cell = Cell(model, dataset, threat, defense, grid.precision)
         excluding = [number for number, pattern in enumerate(grid.exclude) if _matches(cell, pattern)]
         matching.update(excluding)
         if not excluding:
             cells[cell] = min(grid.max_samples or dataset.size, dataset.size)
+            if attack is not None:
+                attacked[attack, epsilon] = None
     # Where a dataset is not here and its size not known, its cells are not, and a line may be about them.
     idle = [pattern for number, pattern in enumerate(grid.exclude) if number not in matching]
     if idle and not stored and None not in found:
         raise _matches_nothing(idle[0], grid, attacks, defenses)
+    if not stored:
+        _check_units(grid, attacks, attacked)
     if not cells:
         raise UserError("the grid excludes every one of its cells; remove a line of `exclude`")
     _check_gradients(cells)
     return Expansion(cells, absent)
 
 
+def _check_units(
+    grid: Grid, attacks: Sequence[Component[Attack]], attacked: Iterable[tuple[Component[Attack], float]]
+) -> None:
+    """Check the lengths of a grid as its user wrote them: of every defense, and of every attack at its radii."""
+    for defense in grid.defenses:
+        check_defense(defense)
+    as_written = dict(zip(attacks, grid.attacks, strict=True))
+    for attack, epsilon in attacked:
+        check_attack(as_written[attack], epsilon)
+
+
 def _matches_nothing(
     pattern: Exclude, grid: Grid, attacks: Sequence[Component[Attack]], defenses: Sequence[Component[Defense]]
 ) -> UserError:
     """Build the error for a line of ``exclude`` that matches no cell: what the grid has of each key that it gives."""
+    norms = {norm for attack in attacks if (norm := norm_of(attack))}
     existing: Mapping[str, Iterable[object]] = {
         "model": grid.models,
         "dataset": grid.datasets,
         "attack": [attack.label for attack in attacks],
-        "epsilon": [written(epsilon, PIXEL) for epsilon in grid.epsilons],
+        "norm": sorted(norms),
+        "epsilon": [" or ".join(written_radius(epsilon, norm) for norm in sorted(norms)) for epsilon in grid.epsilons],
         "threat_model": [threat_model.name for threat_model in grid.threat_models],
         "defense": [defense.label for defense in defenses],
         "seed": grid.seeds,
     }
-    given = pattern.model_dump(exclude_none=True)
-    line = ", ".join(f"{key}: {written(value, PIXEL)}" for key, value in given.items())
+    given = {key: value for key in Exclude.model_fields if (value := getattr(pattern, key)) is not None}
+    norm = pattern.norm or min(norms)
+    texts = {key: written_radius(value, norm) if key == "epsilon" else value for key, value in given.items()}
+    line = ", ".join(f"{key}: {text}" for key, text in texts.items())
     has = "; ".join(f"{key}: {', '.join(map(str, existing[key]))}" for key in given)
     return UserError(f"exclude: {{{line}}} matches no cell; the grid has {has}")
 
@@ -230,5 +252,7 @@ def _matches(cell: Cell, pattern: Exclude) -> bool:
         if wanted is not None and not any(fnmatchcase(value, wanted) for value in values):
             return False
     if pattern.epsilon is not None and pattern.epsilon != cell.threat.epsilon:
+        return False
+    if pattern.norm is not None and pattern.norm != cell.norm:
         return False
     return pattern.seed is None or pattern.seed == cell.threat.seed

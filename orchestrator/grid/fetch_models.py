@@ -11,7 +11,7 @@ from scc_core.models.hub.fetch_model import fetch_missing
 from scc_core.models.sources import is_open_clip_name
 
 
-def fetch_models_of(grid: Grid, say: Callable[[str], None]) -> None:
+def fetch_models_of(grid: Grid, say: Callable[[str], None], *, stored: bool = False) -> None:
     """Fetch the models of a grid that are not on this machine, unless the user has forbidden the network.
 
     Nothing is downloaded for a grid that is wrong, or that also names something which cannot be fetched this way.
@@ -19,12 +19,13 @@ def fetch_models_of(grid: Grid, say: Callable[[str], None]) -> None:
     Args:
         grid: as parsed.
         say: prints one line about what is fetched.
+        stored: whether the grid is that of an earlier run; see :func:`~orchestrator.grid.expand.expand`.
 
     Raises:
         UserError: the grid is wrong, or a model cannot be fetched.
         NotFetchedError: something is missing that is no model of a hub, or ``HF_HUB_OFFLINE`` is set.
     """
-    absent = expand_provisionally(grid).absent
+    absent = expand_provisionally(grid, stored=stored).absent
     if not absent:
         return
     if is_offline() or any(one.kind != "model" or not is_open_clip_name(one.name) for one in absent):

@@ -7,11 +7,21 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    ValidationError,
+    field_validator,
+)
 
 from scc_core.components.choices import PRECISIONS, PREPROCESSINGS
 from scc_core.components.component import Component
-from scc_core.components.parameters import Kind, canonical_pixel, parse_epsilon
+from scc_core.components.parameters import PIXEL, Kind, Of255, canonical_pixel, is_nonzero, parse_epsilon, written
+from scc_core.components.units import LARGEST_RADIUS
 from scc_core.errors import UserError, shown, unknown_name
 
 T = TypeVar("T")
@@ -42,10 +52,20 @@ def _component(kind: Kind) -> Callable[[object], object]:
 
 def _stored(component: Component[Any]) -> dict[str, object]:
     """Return a component as databases hold it with the grid of a run."""
-    return {"name": component.name, "parameters": dict(component.parameters)}
+    return {"name": component.name, "parameters": {key: _text(value) for key, value in component.as_given().items()}}
 
 
-Epsilon = Annotated[float, BeforeValidator(parse_epsilon)]
+def _text(value: object) -> object:
+    """Return what a grid file says for a value: a length of an object keeps the unit that it was written in."""
+    return written(value, PIXEL) if isinstance(value, Of255) else value
+
+
+def _stored_epsilon(epsilon: float) -> float | str:
+    """Return a radius as a number, but with its unit where a number would be taken for another unit."""
+    return written(epsilon, PIXEL) if isinstance(epsilon, Of255) and epsilon > LARGEST_RADIUS else float(epsilon)
+
+
+Epsilon = Annotated[float, PlainValidator(parse_epsilon), PlainSerializer(_stored_epsilon)]
 AttackField = Annotated[Component[Any], BeforeValidator(_component("attack")), PlainSerializer(_stored)]
 DefenseField = Annotated[Component[Any], BeforeValidator(_component("defense")), PlainSerializer(_stored)]
 Axis = Annotated[list[T], Field(min_length=1)]
@@ -82,6 +102,7 @@ class Exclude(BaseModel):
     model: str | None = None
     dataset: str | None = None
     attack: str | None = None
+    norm: Literal["linf", "l2"] | None = None
     epsilon: Epsilon | None = None
     threat_model: str | None = None
     defense: str | None = None
@@ -102,7 +123,7 @@ class Grid(BaseModel):
     )
     epsilons: Axis[Epsilon] = Field(
         default=[0.0, canonical_pixel(1 / 255), canonical_pixel(4 / 255)],
-        description="L-inf radii in [0, 1] pixel units, as 4/255 or 0.0157; 0 is clean accuracy",
+        description="radii as 4/255 or 0.0157, L-inf or, of an attack with norm: l2, L2; 0 is clean accuracy",
     )
     threat_models: Axis[ThreatModelField] = Field(
         default=[ThreatModel(name="transfer")],
@@ -119,7 +140,9 @@ class Grid(BaseModel):
         default=None, ge=1, description="how many samples of each dataset's fixed order; all when left out"
     )
     preprocessing: str = Field(default="native", description="native (CLIP's own) or paper (that of the tables)")
-    precision: str = Field(default="float32", description="of the image tower: float32, bfloat16 or float16")
+    precision: str = Field(
+        default="float32", description="of the image tower: float32, tf32 (on a GPU), bfloat16 or float16"
+    )
     cpu_threads: int = Field(
         default=1,
         ge=1,
@@ -197,10 +220,20 @@ def parse_grid(text: str, origin: str) -> Grid:
 
 
 _MERGE = "tag:yaml.org,2002:merge"
+_FLOAT = "tag:yaml.org,2002:float"
+_INT = "tag:yaml.org,2002:int"
 
 
 class _StrictLoader(yaml.SafeLoader):
     """YAML's safe loader, which also refuses a key that stands twice in one mapping; ``<<`` merges another one in."""
+
+    def construct_number(self, node: yaml.ScalarNode) -> object:
+        """Return a number, or its text where Python has no such number or would take it for 0."""
+        try:
+            number = self.construct_yaml_float(node) if node.tag == _FLOAT else self.construct_yaml_int(node)
+        except ValueError:
+            return node.value
+        return number if number or not is_nonzero(node.value) else node.value
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[object] = set()
@@ -215,6 +248,10 @@ class _StrictLoader(yaml.SafeLoader):
             if isinstance(key, str | int | float):
                 seen.add(key)
         return super().construct_mapping(node, deep)
+
+
+for _tag in (_FLOAT, _INT):
+    _StrictLoader.add_constructor(_tag, _StrictLoader.construct_number)
 
 
 def _explain(problem: Mapping[str, Any]) -> str:

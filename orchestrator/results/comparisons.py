@@ -16,6 +16,7 @@ from orchestrator.results.grouping import (
     ACCURACY_SCHEMA,
     ATTACK_SCHEMA,
     CLASSIFIER_SCHEMA,
+    RADIUS_SCHEMA,
     Row,
     Schema,
     accuracy_columns,
@@ -31,7 +32,7 @@ BEST_CONTROL = "best control"
 
 _MIN_KEYS: Schema = {
     **CLASSIFIER_SCHEMA,
-    "epsilon_255": pl.Float64(),
+    **RADIUS_SCHEMA,
     "threat_model": pl.String(),
     "defense": pl.String(),
     "seed": pl.Int64(),
@@ -78,13 +79,14 @@ PAIRED_SCHEMA: Schema = {
 
 
 def min_over_attacks(store: ResultStore, cells: Sequence[StoredCell]) -> pl.DataFrame:
-    """Return, per defense, epsilon, threat model and seed, the accuracy under the worst attack for each sample.
+    """Return, per defense, radius with its norm, threat model and seed, the accuracy under each sample's worst attack.
 
     A sample counts only if it is right under every attack. The columns are those of :data:`MIN_OVER_ATTACKS_SCHEMA`.
     """
 
     def key(cell: StoredCell) -> object:
-        return (cell.classifier, cell.epsilon_255, cell.threat_model, canonical_json(cell.defense_component), cell.seed)
+        radius = (cell.norm, cell.epsilon_255)
+        return (cell.classifier, radius, cell.threat_model, canonical_json(cell.defense_component), cell.seed)
 
     rows: list[Row] = []
     for group in grouped((cell for cell in cells if cell.epsilon_255 > 0), key):

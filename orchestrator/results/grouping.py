@@ -19,9 +19,16 @@ CLASSIFIER_SCHEMA: Schema = {
     "precision": pl.String(),
 }
 
+RADIUS_SCHEMA: Schema = {
+    "norm": pl.String(),
+    "epsilon": pl.Float64(),
+    "epsilon_255": pl.Float64(),
+}
+"""A radius in [0, 1] pixel units in its norm, and in 1/255; the latter is null under L2, as in the views."""
+
 ATTACK_SCHEMA: Schema = {
     "attack": pl.String(),
-    "epsilon_255": pl.Float64(),
+    **RADIUS_SCHEMA,
     "threat_model": pl.String(),
 }
 
@@ -50,7 +57,8 @@ def hits_of(store: ResultStore, cells: Iterable[StoredCell]) -> list[Hits]:
 
 def columns_of(cell: StoredCell, schema: Schema) -> Row:
     """Return a cell's own values for the columns of ``schema``."""
-    return {name: getattr(cell, name) for name in schema}
+    hidden = {"epsilon_255"} if cell.norm == "l2" else set()
+    return {name: None if name in hidden else getattr(cell, name) for name in schema}
 
 
 def accuracy_columns(correct: int, samples: int) -> Row:
@@ -68,6 +76,6 @@ def accuracy_columns(correct: int, samples: int) -> Row:
 def table(rows: Sequence[Row], schema: Schema) -> pl.DataFrame:
     """Return the rows with the columns and types of ``schema``, NaN as null, sorted by the cells' names."""
     described = [name for name in schema if name not in ACCURACY_SCHEMA and not schema[name].is_float()]
-    order = [name for name in (*CLASSIFIER_SCHEMA, "epsilon_255", *described) if name in schema]
+    order = [name for name in (*CLASSIFIER_SCHEMA, "epsilon", *described) if name in schema]
     frame = pl.DataFrame(rows, schema=schema, orient="row")
     return frame.with_columns(pl.selectors.float().fill_nan(None)).sort(list(dict.fromkeys(order)))

@@ -16,7 +16,7 @@ from scc_core.attacks.optimisation.norms import BALLS
 from scc_core.attacks.optimisation.survivors import in_turn
 from scc_core.attacks.problem import Problem
 from scc_core.attacks.registry import attacks
-from scc_core.components.parameters import PIXEL, canonical_pixel, parameter
+from scc_core.components.parameters import LARGEST_EPSILON, PIXEL, RADII, canonical_pixel, parameter
 from scc_core.cost import Cost
 from scc_core.errors import UserError
 from scc_core.models.base import Classifier
@@ -66,12 +66,16 @@ class PGD(Attack):
     step_size: float | None = parameter(
         None,
         minimum=1e-6,
-        maximum=1.0,
+        maximum=LARGEST_EPSILON,
         unit=PIXEL,
-        help="length of a step in [0, 1] pixel units; 1/255 unless relative_step_size is given",
+        help="length of a step in [0, 1] pixel units; 1/255 unless relative_step_size is given; under linf at most 1",
     )
     relative_step_size: float | None = parameter(
-        None, minimum=1e-6, maximum=100.0, help="length of a step as a multiple of epsilon, instead of step_size"
+        None,
+        minimum=1e-6,
+        maximum=100.0,
+        unit=RADII,
+        help="length of a step as a multiple of epsilon, instead of step_size",
     )
     random_start: bool = parameter(True, help="start from a uniform draw in the ball instead of the image")
     num_restarts: int = parameter(1, minimum=1, maximum=10_000, help="number of independent random starts")
@@ -86,6 +90,9 @@ class PGD(Attack):
             raise UserError("step_size and relative_step_size exclude each other; give one of them")
         if self.step_size is None and self.relative_step_size is None:
             object.__setattr__(self, "step_size", canonical_pixel(DEFAULT_STEP_SIZE))
+        if self.norm == "linf" and self.step_size is not None and self.step_size > 1:
+            given = f"{self.step_size:g}"
+            raise UserError(f"step_size: {given} is out of range; allowed: [1e-06, 1]; did you mean {given}/255?")
         if self.loss == "embedding" and self.targeted:
             raise UserError(
                 "loss: 'embedding' knows no class and cannot be targeted; allowed with targeted: ce | margin | dlr"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-PRECISIONS = ("float32", "bfloat16", "float16")
+PRECISIONS = ("float32", "tf32", "bfloat16", "float16")
 """Keys of :data:`scc_core.models.base.PRECISIONS`."""
 PREPROCESSINGS = ("native", "paper")
 """Keys of :data:`scc_core.datasets.pixels.preprocessing.PREPROCESSINGS`."""

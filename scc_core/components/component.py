@@ -214,6 +214,11 @@ class Component(Generic[BuiltT]):
             return code_of(what, type(given), None)
         return code_of(what, self.implementation, self._registry.home(self.name))
 
+    def as_given(self) -> Mapping[str, ParameterValue]:
+        """Return the parameters as their user wrote them, also those of an object; see :class:`Of255`."""
+        built: Parametrised | None = self.__dict__.get("_given")
+        return self.parameters if built is None else built.as_given()
+
     @cached_property
     def _identity(self) -> tuple[object, ...]:
         # True and 1 are equal in Python, but differ here: a number is refused where a flag is expected.
@@ -270,7 +275,9 @@ def _label(name: str, built: Parametrised) -> str:
     """Return a name with the parameters that differ from their defaults, as a grid writes them."""
     parameters, default = built.parameters(), type(built)().parameters()
     units = {field.name: field.metadata.get("unit") for field in dataclasses.fields(built)}  # type: ignore[arg-type]
-    shown = [f"{key}={written(value, units[key])}" for key, value in parameters.items() if value != default[key]]
+    norm = getattr(built, "norm", "linf")
+    changed = {key: value for key, value in parameters.items() if value != default[key]}
+    shown = [f"{key}={written(value, units[key], norm)}" for key, value in changed.items()]
     return f"{name}({', '.join(shown)})" if shown else name
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 import types
 import typing
 from numbers import Integral, Real
@@ -20,8 +21,21 @@ Kind = Literal["attack", "defense"]
 ParameterValue = bool | int | float | str | None
 
 PIXEL = "pixel"  # lengths in [0, 1] pixel units, which users write as "4/255"
+DEVIATION = "deviation"  # deviations of noise in [0, 1] pixel units, which are written as 0.02
+RADII = "radii"  # lengths as multiples of the attack's radius
 MODEL = "model"  # the name of a model, whose weights then belong to a cell's identity
+
+LARGEST_EPSILON = 100.0
+"""The largest radius that can be read: of L2, where a whole image of 224 pixels is some hundreds across."""
+
 _PIXEL_DECIMALS = 4
+_EUCLIDEAN_DECIMALS = 6
+_NUMBER = r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|nan|inf|infinity)"
+_RATIO = re.compile(rf"\s*({_NUMBER})\s*(?:/\s*({_NUMBER})\s*)?", re.IGNORECASE)
+
+
+class Of255(float):
+    """A length in [0, 1] pixel units that its user wrote as a fraction of 255, so that its size is meant."""
 
 
 def parameter(
@@ -41,7 +55,8 @@ def parameter(
         minimum: smallest allowed number, inclusive.
         maximum: largest allowed number, inclusive.
         choices: allowed strings.
-        unit: :data:`PIXEL` for lengths in [0, 1] pixel space, :data:`MODEL` for names of models.
+        unit: :data:`PIXEL` for lengths in [0, 1] pixel space, :data:`DEVIATION` for deviations of noise there,
+            :data:`RADII` for multiples of the attack's radius, :data:`MODEL` for names of models.
     """
     metadata = {"help": help, "minimum": minimum, "maximum": maximum, "choices": choices, "unit": unit}
     return dataclasses.field(default=default, metadata=metadata)
@@ -85,6 +100,10 @@ class Parametrised:
 
     def parameters(self) -> dict[str, ParameterValue]:
         """Return every parameter with its value, defaults included, in the order of their names."""
+        return {name: float(value) if isinstance(value, Of255) else value for name, value in self.as_given().items()}
+
+    def as_given(self) -> dict[str, ParameterValue]:
+        """Return what :meth:`parameters` does, but lengths that were written in 1/255 as :class:`Of255`."""
         names = sorted(field.name for field in dataclasses.fields(self))  # type: ignore[arg-type]
         return {name: getattr(self, name) for name in names}
 
@@ -114,18 +133,30 @@ def parse_number(value: object) -> float:
     """
     if isinstance(value, bool) or not isinstance(value, Real | str):
         raise ValueError(f"{shown(value)} is not a number")  # noqa: TRY004 - callers treat every bad value alike
-    try:
-        if isinstance(value, str):
-            numerator, slash, denominator = value.replace(" ", "").partition("/")
-            parts = float(numerator), float(denominator if slash else 1)
-            number = parts[0] / parts[1] if all(map(math.isfinite, parts)) else math.inf
-        else:
+    if isinstance(value, str):
+        parts = _RATIO.fullmatch(value)
+        if parts is None:
+            raise ValueError(f"{shown(value)} is not a number such as 0.5 or 4/255")
+        numerator, denominator = float(parts[1]), float(parts[2] or 1)
+        if not denominator:
+            raise ValueError(f"{shown(value)} is not a number: it divides by 0")
+        number = numerator / denominator if math.isfinite(numerator) and math.isfinite(denominator) else math.inf
+        if not number and is_nonzero(parts[1]):
+            raise ValueError(f"{shown(value)} is too small: it would be taken for 0")
+    else:
+        try:
             number = float(value)
-    except (ArithmeticError, ValueError):
-        raise ValueError(f"{shown(value)} is not a number such as 0.5 or 4/255") from None
+        except ArithmeticError:
+            number = math.inf
     if not math.isfinite(number):
         raise ValueError(f"{shown(value)} is not finite")
-    return number
+    # No -0.0, which would have a key of its own.
+    return number + 0.0
+
+
+def is_nonzero(text: str) -> bool:
+    """Tell whether the digits of a number say more than 0, also where it is too small for a float."""
+    return any(digit in "123456789" for digit in re.split("[eE]", text)[0])
 
 
 def whole_number(name: str, value: object, *, minimum: int, maximum: int | None = None) -> int:
@@ -144,16 +175,37 @@ def whole_number(name: str, value: object, *, minimum: int, maximum: int | None 
 def parse_epsilon(value: object) -> float:
     """Read a radius in [0, 1] pixel units as users write it: ``4/255``, ``0.0157``, 0 for clean images.
 
+    Whether it suits an attack's norm is another question, see :mod:`scc_core.components.units`.
+
+    Returns:
+        The radius; as :class:`Of255` if it was written as a fraction of 255.
+
     Raises:
-        ValueError: no number, or one outside [0, 1]; the text says what was probably meant.
+        ValueError: no number, or one outside [0, :data:`LARGEST_EPSILON`]; the text says what was probably meant.
     """
     number = parse_number(value)
-    if not 0 <= number <= 1:
-        hint = f"; did you mean {value}/255?" if 1 < number <= 255 else ""
-        raise ValueError(f"{value} is outside [0, 1], the range of pixels{hint}")
+    text = shown(value).strip("'")
+    if not 0 <= number <= LARGEST_EPSILON:
+        hint = f"; did you mean {text}/255?" if 1 < number <= 255 else ""
+        raise ValueError(f"{text} is outside [0, 1], the range of pixels (L2: [0, {LARGEST_EPSILON:g}]){hint}")
     if number and not canonical_pixel(number):
-        raise ValueError(f"{value} is below 0.0001/255, the smallest radius; 0 stands for clean images")
-    return canonical_pixel(number)
+        raise ValueError(f"{text} is below 0.0001/255, the smallest radius; 0 stands for clean images")
+    return parse_length(value)
+
+
+def parse_length(value: object) -> float:
+    """Read a length in [0, 1] pixel units in its canonical form; as :class:`Of255` if it is a fraction of 255.
+
+    Raises:
+        ValueError: no number.
+    """
+    length = canonical_pixel(parse_number(value))
+    return Of255(length) if _is_of_255(value) else length
+
+
+def _is_of_255(value: object) -> bool:
+    parts = _RATIO.fullmatch(value) if isinstance(value, str) else None
+    return isinstance(value, Of255) or (parts is not None and parts[2] is not None and float(parts[2]) == 255)
 
 
 def canonical_pixel(value: float) -> float:
@@ -161,13 +213,28 @@ def canonical_pixel(value: float) -> float:
     return round(value * 255, _PIXEL_DECIMALS) / 255
 
 
-def written(value: object, unit: str | None) -> str:
-    """Return a value as users write it in a grid: ``4/255`` for a length in pixel space, ``true`` for true."""
+def written(value: object, unit: str | None, norm: str = "linf") -> str:
+    """Return a value as users write it in a grid: ``true`` for true; for a length under L-inf ``4/255``, else ``0.5``.
+
+    Args:
+        value: of a parameter, or a radius.
+        unit: of the parameter.
+        norm: of the attack that a length belongs to; that of a defense is ``linf``.
+    """
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, float):
-        return f"{round(value * 255, _PIXEL_DECIMALS):g}/255" if unit == PIXEL else f"{value:g}"
-    return str(value)
+    if isinstance(value, float) and unit == PIXEL:
+        if norm == "linf":
+            return f"{round(value * 255, _PIXEL_DECIMALS):.9g}/255"
+        return f"{round(value, _EUCLIDEAN_DECIMALS):.9g}"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def written_radius(epsilon: float, norm: str) -> str:
+    """Return a radius in [0, 1] pixel units as people read it: ``4/255`` under L-inf, ``0.5 (L2)`` under L2, ``0``."""
+    if not epsilon:
+        return "0"
+    return written(float(epsilon), PIXEL, norm) + ("" if norm == "linf" else f" ({norm.upper()})")
 
 
 def _checked(field: dataclasses.Field[Any], hint: object, value: object) -> ParameterValue:
@@ -182,10 +249,12 @@ def _checked(field: dataclasses.Field[Any], hint: object, value: object) -> Para
     if choices is not None and result not in choices:
         raise unknown_name(f"value of {field.name}:", str(result), choices)
     if isinstance(result, int | float) and ((low is not None and result < low) or (high is not None and result > high)):
-        raise UserError(f"{field.name}: {shown(result)} is out of range; allowed: {_allowed(field)}")
+        length = field.metadata.get("unit") in (PIXEL, DEVIATION)
+        hint = f"; did you mean {result:g}/255?" if length and 1 < result <= 255 else ""
+        raise UserError(f"{field.name}: {shown(result)} is out of range; allowed: {_allowed(field)}{hint}")
     if isinstance(result, float) and field.metadata.get("unit") == PIXEL:
-        return canonical_pixel(result)
-    return result
+        return parse_length(value)
+    return Of255(result) if isinstance(result, float) and _is_of_255(value) else result
 
 
 def _converted(options: tuple[object, ...], value: object) -> ParameterValue:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from scc_core.attacks.base import project, random_start
-from scc_core.components.parameters import PIXEL, parameter
+from scc_core.components.parameters import DEVIATION, PIXEL, parameter
 from scc_core.cost import Cost
 from scc_core.defenses.base import Defense, DefenseCost, Gradients
 from scc_core.defenses.low_pass import low_pass
@@ -52,7 +52,9 @@ class MAC(Defense):
     zoom: float = parameter(0.1, minimum=0.0, maximum=0.9, help="largest change of size, as a share")
     jitter: float = parameter(0.2, minimum=0.0, maximum=1.0, help="largest change of brightness, contrast, saturation")
     blur: float = parameter(1.0, minimum=0.0, maximum=100.0, help="largest deviation of the blur, in pixels of width")
-    sigma: float = parameter(0.02, minimum=0.0, maximum=1.0, help="deviation of the Gaussian noise, in pixels")
+    sigma: float = parameter(
+        0.02, minimum=0.0, maximum=1.0, unit=DEVIATION, help="deviation of the Gaussian noise, in pixels"
+    )
 
     def classify(self, model: ZeroShotModel, images: Tensor, noise: Noise) -> Tensor:
         """Return the mean logits of the counterattacked views."""

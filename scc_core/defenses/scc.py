@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from scc_core.attacks.base import input_gradient, project
-from scc_core.components.parameters import PIXEL, parameter
+from scc_core.components.parameters import DEVIATION, PIXEL, parameter
 from scc_core.cost import Cost
 from scc_core.defenses.base import Defense, DefenseCost, Gradients
 from scc_core.defenses.gate import check_gate_model, gate_parameter
@@ -44,7 +44,9 @@ class SCC(Defense):
     step_size: float = parameter(1 / 255, minimum=1e-6, maximum=1.0, unit=PIXEL, help="length of a step")
     num_steps: int = parameter(3, minimum=1, maximum=10_000, help="steps of ascent on L_cm")
     num_views: int = parameter(4, minimum=1, maximum=256, help="identity, flip, then noisy ones, flipped in turn")
-    sigma: float = parameter(0.02, minimum=0.0, maximum=1.0, help="deviation of the views' Gaussian noise, in pixels")
+    sigma: float = parameter(
+        0.02, minimum=0.0, maximum=1.0, unit=DEVIATION, help="deviation of the views' Gaussian noise, in pixels"
+    )
     temperature: float = parameter(
         0.5, minimum=0.01, maximum=1.0, help="T of the sharpening q^(1/T) of the soft pseudo-label"
     )

@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from scc_core.components.parameters import parameter
+from scc_core.components.parameters import DEVIATION, parameter
 from scc_core.cost import Cost
 from scc_core.defenses.base import Defense, DefenseCost, Gradients
 from scc_core.defenses.registry import defenses
@@ -60,7 +60,9 @@ class ViewAverage(Defense):
     control: ClassVar[bool] = True
 
     num_views: int = parameter(4, minimum=1, maximum=256, help="identity, flip, then noisy ones, flipped in turn")
-    sigma: float = parameter(0.02, minimum=0.0, maximum=1.0, help="deviation of the views' Gaussian noise, in pixels")
+    sigma: float = parameter(
+        0.02, minimum=0.0, maximum=1.0, unit=DEVIATION, help="deviation of the views' Gaussian noise, in pixels"
+    )
 
     def classify(self, model: ZeroShotModel, images: Tensor, noise: Noise) -> Tensor:
         """Return the mean of the views' logits."""

@@ -209,6 +209,9 @@ class ZeroShotModel:
         precision: ``float32``; ``tf32``, whose products and convolutions round their factors to ten bits, on a GPU; or
             ``bfloat16`` or ``float16`` for autocast in the image tower. Features and logits are float32 in every case.
 
+    Raises:
+        UserError: no such precision, or ``tf32`` on a device that has none.
+
     Attributes:
         text_features: ``(K, D)`` float32, one unit vector per class.
         prompts: what was given.
@@ -223,7 +226,9 @@ class ZeroShotModel:
         if precision not in PRECISIONS:
             raise unknown_name("precision", precision, PRECISIONS)
         if precision == "tf32" and model.device.type != "cuda":
-            raise UserError(f"precision tf32 needs a GPU, and model {model.name} is on {model.device}: take float32")
+            raise UserError(
+                f"precision tf32 exists on GPUs only, and this is {model.device}: float32 is what it computes"
+            )
         self.model = model
         self.precision = precision
         self.meter = Meter()

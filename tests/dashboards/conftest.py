@@ -20,6 +20,7 @@ SITES = {
     "ragged": frames.ragged_results,
     "clean": frames.clean_results,
     "one-model": frames.one_model_results,
+    "two-norms": frames.two_norms_results,
     "hostile": frames.hostile_results,
     "unknown": frames.unknown_results,
     "empty": lambda: frames.demo_results().clear(),

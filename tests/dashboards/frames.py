@@ -80,6 +80,24 @@ def one_model_results() -> pl.DataFrame:
     return demo_results().filter(pl.col("model") == "demo-clip")
 
 
+def two_norms_results() -> pl.DataFrame:
+    """The demonstration grid of one model, attacked in L-inf and in L2; one number is a radius of both."""
+    attacked = [
+        result_row(
+            "demo-clip",
+            dataset,
+            value,
+            defense,
+            attack="pgd(norm=l2)",
+            demonstration=True,
+            correct=80 - round(value / 10),
+        )
+        for dataset, value, defense in product(("demo/shapes", "demo/digits"), (4.0, 127.5, 765.0), DEFENSES)
+    ]
+    l_inf = one_model_results().filter(pl.col("dataset").str.starts_with("demo"), pl.col("epsilon_255") != 2)
+    return pl.concat([l_inf, pl.DataFrame(attacked, schema=l_inf.schema)])
+
+
 def unknown_results() -> pl.DataFrame:
     """The demonstration grid from a database that does not say what its defenses and models are."""
     unknown = {"control": pl.Boolean, "family": pl.String, "randomised": pl.Boolean}
@@ -121,7 +139,7 @@ def result_row(
         "model": model,
         "dataset": dataset,
         "attack": attack,
-        "epsilon_255": epsilon,
+        "epsilon_255": None if epsilon and "norm=l2" in attack else epsilon,
         "threat_model": threat_model,
         "defense": defense,
         "seed": seed,
@@ -152,6 +170,8 @@ def result_row(
         "control": defense in CONTROLS,
         "family": "biomedical" if model in BIOMEDICAL else "general",
         "randomised": defense in RANDOMISED,
+        "norm": None if not epsilon else "l2" if "norm=l2" in attack else "linf",
+        "epsilon": epsilon / 255,
     }
 
 

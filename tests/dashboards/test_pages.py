@@ -118,15 +118,48 @@ def test_table_has_every_row_and_filters(open_page: OpenPage) -> None:
     opened = open_page("demo", "results.html")
     assert len(visible_rows(opened)) == frames.demo_results().height
     opened.page.select_option("select[data-filter=defense]", "scc")
-    opened.page.select_option("select[data-filter=epsilon_255]", "4.0")
+    opened.page.select_option("select[data-filter=epsilon]", label="4/255")
     rows = visible_rows(opened)
     assert len(rows) == 9
-    assert {(row[3], row[5]) for row in rows} == {("4", "scc")}
+    assert {(row[3], row[5]) for row in rows} == {("4/255", "scc")}
     opened.page.fill("#search", "biomed FUNDUS")
     assert [row[:2] for row in visible_rows(opened)] == [["demo-biomedclip", "phantom/fundus"]]
     assert opened.page.locator("#shown").text_content() == "1"
     opened.page.click("#reset")
     assert len(visible_rows(opened)) == frames.demo_results().height
+
+
+def test_every_page_tells_radii_of_l2_as_they_are(open_page: OpenPage) -> None:
+    opened = open_page("two-norms", "index.html")
+    text = opened.page.locator("main").inner_text()
+    assert "ε\u202f=\u202f0.5 (L2)" in text
+    assert "ε\u202f=\u202f4/255" in text
+    assert "127.5" not in opened.page.content()
+    rows = open_page("two-norms", "results.html")
+    assert {row[3] for row in visible_rows(rows) if "l2" in row[2]} == {"0.015686 (L2)", "0.5 (L2)", "3 (L2)"}
+    assert {row[3] for row in visible_rows(rows) if row[2] == "pgd"} == {"1/255", "4/255"}
+    labels = rows.page.locator("select[data-filter=epsilon] option").all_text_contents()
+    assert labels == ["all", "0 (clean)", "1/255", "4/255 or 0.015686 (L2)", "0.5 (L2)", "3 (L2)"]
+    rows.page.select_option("select[data-filter=epsilon]", label="4/255 or 0.015686 (L2)")
+    rows.page.select_option("select[data-filter=norm]", "l2")
+    assert {(row[2], row[3]) for row in visible_rows(rows)} == {("pgd(norm=l2)", "0.015686 (L2)")}
+    assert opened.problems == rows.problems == []
+
+
+def test_an_axis_has_one_norm_and_its_unit(open_page: OpenPage) -> None:
+    opened = open_page("two-norms", "epsilon.html")
+    axis = (
+        "[...document.querySelectorAll('.plot')].map((plot) => plot.layout.xaxis)"
+        ".map((axis) => [axis.title.text, axis.ticktext])"
+    )
+    opened.page.select_option("select[data-facet=Attack]", "pgd")
+    assert opened.page.evaluate(axis) == [["Perturbation budget ε (1/255)", ["0", "1", "4"]]]
+    opened.page.select_option("select[data-facet=Attack]", "pgd(norm=l2)")
+    assert opened.page.evaluate(axis) == [["Perturbation budget ε (L2)", ["0", "0.5", "3"]]]
+    assert "ε = 0.5 (L2)" in str(
+        opened.page.evaluate("document.querySelector('.plot').data.map((trace) => trace.hovertext)")
+    )
+    assert opened.problems == []
 
 
 def test_table_sorts_both_ways_with_unmeasured_rows_last(open_page: OpenPage) -> None:

@@ -42,6 +42,21 @@ def test_panel_of_one_attack_has_no_other_attack() -> None:
     assert set(Study.of(frames.large_results()).panel("transfer", "cw-linf")["attack"]) == {"cw-linf", "none"}
 
 
+def test_norms_are_never_pooled_and_never_share_a_panel() -> None:
+    # An attack of one's own may have changed its norm under the same name.
+    rows = [frames.result_row("m", "a", 4.0, "scc", seed=seed, attack="mine:Attack") for seed in (0, 1, 2)]
+    rows[1] |= {"norm": "l2", "epsilon_255": None}
+    rows[2] |= {"norm": None}
+    rows.append(frames.result_row("m", "a", 0.0, "scc"))
+    study = Study.of(pl.DataFrame(rows, infer_schema_length=None))
+    attacks = study.attacks("transfer")
+    assert sorted(attacks) == ["mine:Attack · l2", "mine:Attack · linf"]
+    for attack in attacks:
+        panel = study.panel("transfer", attack)
+        assert set(panel["norm"]) == {attack.rpartition(" ")[2]}
+        assert sorted(panel["epsilon_255"]) == [0.0, 4.0]
+
+
 def test_epsilons_of_one_budget_written_in_two_ways_are_one() -> None:
     rows = [
         {**frames.result_row("m", "a", 4.0, "scc", seed=0), "epsilon_255": 4.0},

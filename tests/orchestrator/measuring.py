@@ -49,10 +49,10 @@ def fill(store: ResultStore, measured: Mapping[Cell, Sequence[bool]], zero_gradi
     return run
 
 
-def evaluate_grid(store: ResultStore, text: str) -> str:
-    """Measure a grid in this process; return the run."""
-    cells = expand(parse_grid(text, "the test"))
-    run = store.start_run(make_record(), cells)
+def evaluate_grid(store: ResultStore, text: str, *, stored: bool = False) -> str:
+    """Measure a grid in this process, as of an earlier version if it is ``stored``; return the run."""
+    cells = expand(parse_grid(text, "the test"), stored=stored)
+    run = store.start_run(make_record(grid_text=text), cells)
     bench = Bench("cpu")
     for span in make_plan(cells, store.measured_blocks).spans:
         for shard in shards(span, 8):

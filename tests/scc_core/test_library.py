@@ -14,7 +14,7 @@ import scc_core
 from scc_core.attacks import PGD, Attack
 from scc_core.components.component import Component
 from scc_core.datasets import PreparedDataset, open_dataset
-from scc_core.defenses import Defense, Flip, Shift
+from scc_core.defenses import TTC, Defense, Flip, Shift
 from scc_core.evaluation.evaluate import evaluate as evaluate_batch
 from scc_core.evaluation.metrics import wilson_interval
 from scc_core.evaluation.threat import STRONGEST, Threat
@@ -189,6 +189,59 @@ def test_numbers_of_numpy_mean_what_those_of_python_mean(model):
     plain = scc_core.evaluate(model, NoiseImages(), PGD(num_steps=2), EPSILON, ["none"], max_samples=30, seed=3)
     assert repr(of_numpy) == repr(plain)
     np.testing.assert_array_equal(of_numpy["none"].outcomes.margins, plain["none"].outcomes.margins)
+
+
+HINT = "papers write 1 for 1/255: write 1/255, or 255/255 if that is meant"
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"epsilon": 1.0}, f"epsilon: 1 is 255/255, above 64/255, the most that needs no unit; {HINT}"),
+        ({"epsilon": 1}, HINT),
+        ({"epsilon": "1"}, HINT),
+        ({"epsilon": np.float64(0.5)}, "write 0.5/255, or 127.5/255 if that is meant"),
+        ({"attack": PGD(step_size=1.0)}, f"step_size: 1 is 255/255, above twice the radius 16/255; {HINT}"),
+        ({"attack": {"pgd": {"step_size": 1}}}, HINT),
+        ({"attack": PGD(relative_step_size=3)}, "relative_step_size: 3 is above 2"),
+        ({"attack": PGD(norm="l2", step_size=1.2), "epsilon": 0.5}, "1.2 (L2) is above twice the radius 0.5 (L2)"),
+        ({"attack": PGD(norm="l2"), "epsilon": 101}, "epsilon: 101 is outside"),
+        ({"defenses": [TTC(epsilon=1.0)]}, f"epsilon: 1 is 255/255, above 64/255, the most that needs no unit; {HINT}"),
+        ({"defenses": [{"scc": {"step_size": 1}}]}, f"step_size: 1 is 255/255, above twice the radius 4/255; {HINT}"),
+    ],
+)
+def test_a_number_that_has_probably_another_unit_is_refused(model, given, message):
+    with pytest.raises(scc_core.UserError) as raised:
+        scc_core.evaluate(model, TWO_CLASSES, **{"attack": "fgsm", "epsilon": EPSILON, "defenses": ["none"], **given})
+    assert message in str(raised.value)
+
+
+def test_a_text_in_255ths_is_taken_at_its_word(model):
+    # An object like the one that was given its unit is no such object.
+    for attack in (PGD(step_size="128/255", num_steps=1), {"pgd": {"step_size": "128/255", "num_steps": 1}}):
+        defenses = [TTC(epsilon="255/255"), {"scc": {"sigma": "255/255"}}]
+        results = scc_core.evaluate(model, TWO_CLASSES, attack, "128/255", defenses)
+        assert results.setting.endswith("step_size=128/255) at 128/255 (transfer)")
+    with pytest.raises(scc_core.UserError, match=r"step_size: 0.501961 is 128/255, above twice the radius 1/255"):
+        scc_core.evaluate(model, TWO_CLASSES, PGD(step_size=128 / 255, num_steps=1), "1/255", ["none"])
+
+
+@pytest.mark.parametrize("epsilon", [0.5, 3, 10])
+def test_radii_of_l2_are_what_they_say(model, epsilon):
+    attack = PGD(norm="l2", step_size=epsilon / 4, random_start=False)
+    pixels = torch.full((2, 3, 8, 8), 0.5)
+    images = scc_core.Images(pixels, torch.tensor([0, 1]), ("a", "b"))
+    results = scc_core.evaluate(model, images, attack, epsilon, ["none"], keep_images=True)
+    assert results.setting.endswith(f" at {epsilon} (L2) (transfer)")
+    moved = (results["none"].images - pixels).flatten(1).norm(dim=1)
+    # Half the range for each of 192 values is as far as an image can go.
+    farthest = min(epsilon, 0.5 * 192**0.5)
+    assert ((moved > farthest / 2) & (moved <= farthest + 1e-5)).all()
+
+
+def test_tf32_is_refused_where_there_is_none(model):
+    with pytest.raises(scc_core.UserError, match="precision tf32 exists on GPUs only, and this is cpu"):
+        scc_core.evaluate(model, TWO_CLASSES, None, 0, ["none"], precision="tf32")
 
 
 def test_images_come_as_arrays_and_lists_too(model):

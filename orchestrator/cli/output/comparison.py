@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import polars as pl
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -11,6 +14,7 @@ from rich.table import Table
 from orchestrator.cli.options import Format, print_line
 from orchestrator.cli.output.tables import fits, print_frame
 from orchestrator.results.published.comparison import Comparison, GateResult
+from scc_core.components.parameters import written_radius
 
 _RESULT = ("measured / %", "published", "diff", "within")
 _STYLES = {True: "green", False: "bold red", None: None}
@@ -69,7 +73,8 @@ def _narrow(readable: pl.DataFrame) -> pl.DataFrame:
 
 def _readable(table: pl.DataFrame) -> pl.DataFrame:
     """Return the table with accuracies in percent and without the columns that say nothing."""
-    attack = pl.format("{} {}/255", pl.col("attack"), _written(pl.col("epsilon_255"), "g"))
+    radius = pl.struct("epsilon", "norm").map_elements(_radius, return_dtype=pl.String)
+    attack = pl.format("{} {}", pl.col("attack"), radius)
     measured = pl.format("{} [{}, {}]", *(_percent(name) for name in ("accuracy", "accuracy_low", "accuracy_high")))
     readable = table.select(
         "dataset",
@@ -106,9 +111,14 @@ def _written(numbers: pl.Expr, form: str) -> pl.Expr:
     return numbers.map_elements(lambda value: format(value, form), return_dtype=pl.String)
 
 
+def _radius(radius: Mapping[str, Any]) -> str:
+    return written_radius(radius["epsilon"], radius["norm"] or "linf")
+
+
 def _gate(result: GateResult) -> str:
     gate = result.gate
-    under = f"under {gate.attack} at {gate.epsilon_255:g}/255" if gate.attack else "clean"
+    radius = written_radius(gate.epsilon_255 / 255, result.norm)
+    under = f"under {gate.attack} at {radius}" if gate.attack else "clean"
     subject = f"sanity gate: {gate.model}, {gate.dataset}, {under}, must give {gate.expected:g} +- {gate.tolerance:g} %"
     if result.measured is None:
         return f"{subject}: not decided ({result.reason})"
@@ -120,7 +130,7 @@ def _gate(result: GateResult) -> str:
 
 def _summary(table: pl.DataFrame) -> list[str]:
     """Say how many of the published numbers are compared, and why the others are not."""
-    numbers = ["source", "model", "dataset", "attack", "epsilon_255", "defense", "table_epsilon_255"]
+    numbers = ["source", "model", "dataset", "attack", "epsilon", "defense", "table_epsilon_255"]
     compared = table.filter(pl.col("reason").is_null())
     total, found = table.select(numbers).n_unique(), compared.select(numbers).n_unique()
     outside = compared.filter(~pl.col("within")).select(numbers).n_unique()

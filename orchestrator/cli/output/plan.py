@@ -10,6 +10,7 @@ from rich.table import Column, Table
 
 from orchestrator.cli.options import print_line
 from orchestrator.cli.output.estimate import print_effort
+from orchestrator.cli.output.lengths import print_lengths
 from orchestrator.grid.cell import Cell
 from orchestrator.grid.expand import expand_provisionally
 from orchestrator.grid.left_out import describe_left_out, left_out_of, refuse_left_out
@@ -37,6 +38,7 @@ def show_plan(grid: Grid, db: str, workers: int | None, console: Console, *, str
     for line in changed_code(plan, store) if store else ():
         print_line(console, line)
     _print_cells(plan, console)
+    print_lengths(plan.cells, console)
     if expansion.absent:
         _print_absent(expansion.absent, expansion.cells, console)
     if plan.missing:

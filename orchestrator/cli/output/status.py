@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator.cli.options import output, print_line
+from scc_core.components.parameters import written_radius
 
 if TYPE_CHECKING:
     from orchestrator.jobs import Head, SubmittedRun
@@ -103,13 +104,13 @@ def _print_cells(store: ResultStore, run: RunSummary) -> None:
     from orchestrator.grid.left_out import describe_left_out
 
     frame = store.results(run.id)
-    table = Table("model", "dataset", "attack", "epsilon/255", "defense", "seed", "status", "error")
+    table = Table("model", "dataset", "attack", "epsilon", "defense", "seed", "status", "error")
     for row in frame.filter(frame["status"] != "done").iter_rows(named=True):
         table.add_row(
             row["model"],
             row["dataset"],
             row["attack"],
-            f"{row['epsilon_255']:g}",
+            written_radius(row["epsilon"], row["norm"] or "linf"),
             row["defense"],
             str(row["seed"]),
             f"{row['status']} ({row['samples']} of {row['requested_samples']})",

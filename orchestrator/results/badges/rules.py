@@ -169,7 +169,7 @@ def _black_boxes_that_win(case: Case, others: Sequence[Case]) -> list[Case]:
         other
         for other in others
         if other.black_box
-        and other.norm == case.norm
+        and other.cell.norm == case.cell.norm
         and other.cell.epsilon_255 == case.cell.epsilon_255
         and other.cell.threat_model == case.cell.threat_model
         and case.beats(other)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from orchestrator.results.badges import rules, strength
+from orchestrator.results.badges import lengths, rules, strength
 from orchestrator.results.badges.case import Case, Rule
 from orchestrator.results.changed_code import CODE_CHANGED
 
@@ -82,6 +82,15 @@ BADGES: Mapping[str, Badge] = {
         "a component of the cell is another one today: a newer run in this database has measured other code under its "
         "name",
         rules.decided_among_runs,
+    ),
+    "step beyond the ball": Badge(
+        "a step of the attack is above twice its radius, or one of the defense above twice the radius of its own ball, "
+        "so that every step is cut off",
+        lengths.step_beyond_the_ball,
+    ),
+    "radius above 64/255": Badge(
+        "the L-inf radius of the attack, or that of the defense's own ball, is above 64/255",
+        lengths.radius_above_64_255,
     ),
     "off published baseline": Badge(
         "the undefended model is more than 2 points beyond its interval off what was published of it under "

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from orchestrator.grid.cell import TRANSFER, canonical_json
-from orchestrator.results.grouping import Row, Schema
+from orchestrator.results.grouping import RADIUS_SCHEMA, Row, Schema
 from orchestrator.results.published.matching import NOT_MEASURED, Match, Matcher
 from orchestrator.results.published.names import Gate
 from orchestrator.results.published.tables import CLEAN, PublishedNumber, PublishedTables
@@ -20,7 +20,7 @@ COMPARISON_SCHEMA: Schema = {
     "model": pl.String(),
     "dataset": pl.String(),
     "attack": pl.String(),
-    "epsilon_255": pl.Float64(),
+    **RADIUS_SCHEMA,
     "threat_model": pl.String(),
     "defense": pl.String(),
     "table_epsilon_255": pl.Float64(),
@@ -66,11 +66,12 @@ class Measured:
 
 @dataclass(frozen=True)
 class GateResult:
-    """A gate with its measurement; without one, ``reason`` says why."""
+    """A gate with its measurement; without one, ``reason`` says why. ``norm`` is that of its radius."""
 
     gate: Gate
     measured: Measured | None
     reason: str = ""
+    norm: str = "linf"
 
     @property
     def passed(self) -> bool | None:
@@ -106,7 +107,7 @@ class Comparison:
                 "model": number.model,
                 "dataset": number.dataset,
                 "attack": "none" if number.attack == CLEAN else number.attack,
-                "epsilon_255": number.epsilon_255,
+                **self._radius(number),
                 "threat_model": TRANSFER,
                 "defense": number.defense,
                 "table_epsilon_255": number.table_epsilon_255,
@@ -135,15 +136,22 @@ class Comparison:
                 table_epsilon_255=gate.epsilon_255,
             )
             found, reason = self._find(number)
-            results += [GateResult(gate, measured) for measured in found]
+            norm = self._tables.norm(gate.attack) or "linf"
+            results += [GateResult(gate, measured, norm=norm) for measured in found]
             if not found:
-                results.append(GateResult(gate, None, reason))
+                results.append(GateResult(gate, None, reason, norm))
         return results
 
     def notes(self, sources: Iterable[str]) -> list[str]:
         """Return what a reader of numbers from these sources must know, each beginning with the source."""
         known = self._tables.names.sources
         return [f"{name}: {known[name].note}" for name in known if name in set(sources) and known[name].note]
+
+    def _radius(self, number: PublishedNumber) -> Row:
+        """Return the columns of :data:`~orchestrator.results.grouping.RADIUS_SCHEMA` for a number."""
+        norm = self._tables.norm(number.attack)
+        in_255 = None if norm == "l2" else number.epsilon_255
+        return {"norm": norm, "epsilon": number.epsilon_255 / 255, "epsilon_255": in_255}
 
     def _find(self, number: PublishedNumber) -> tuple[list[Measured], str]:
         """Return the measurements of a number, or why there is none; of a mean, those of all its members.

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from orchestrator.grid.cell import TRANSFER
 from orchestrator.results.published.names import Names, load_names
+from scc_core.components.units import norm_of
 from scc_core.errors import UserError, unknown_name
 
 COLUMNS = (
@@ -61,6 +62,10 @@ class PublishedTables:
     def resolution(self, number: PublishedNumber) -> float:
         """Return how far the exact accuracy may be from the printed one, as a fraction of 1."""
         return self.names.sources[number.source].resolution / 100
+
+    def norm(self, attack: str) -> str | None:
+        """Return the norm of the radii of an attack; None for clean images."""
+        return norm_of(self.names.attacks.get(attack))
 
 
 @cache

@@ -96,11 +96,12 @@ def cell_row(cell: Cell, created_at: datetime) -> dict[str, Any]:
 
 
 def cell_facts(cell: Cell) -> dict[str, Any]:
-    """Return what the cell's defense and model say of themselves; None where that is not known."""
+    """Return what the cell's defense, model and attack say of themselves; None where that is not known."""
     return {
         "control": cell.defense.control,
         "family": cell.model.family,
         "randomised": cell.defense.randomised,
+        "norm": cell.norm,
     }
 
 

@@ -32,6 +32,7 @@ CELL_FIELDS = (
     "family",
     "randomised",
     "code",
+    "norm",
 )
 
 _CLASSIFIER = ("protocol", "model", "dataset", "precision")
@@ -43,6 +44,8 @@ class StoredCell:
 
     Attributes:
         specification: the key is its digest.
+        epsilon_255: the radius times 255, in every norm.
+        norm: of the radius, ``linf`` or ``l2``; None for clean images, or if it is not known.
         badges: reasons for doubt, joined with ``, ``.
         code: of components of a user's own, for people; None without any, or where it was not recorded.
         samples: number of measured samples.
@@ -70,10 +73,16 @@ class StoredCell:
     family: str | None
     randomised: bool | None
     code: str | None
+    norm: str | None
     samples: int
     zero_gradients: int | None
     environments: int
     limit: int | None = None
+
+    @property
+    def epsilon(self) -> float:
+        """The radius in [0, 1] pixel units, in its norm."""
+        return self.epsilon_255 / 255
 
     @cached_property
     def classifier(self) -> str:

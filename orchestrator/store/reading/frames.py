@@ -22,7 +22,7 @@ DTYPES: dict[str, pl.DataType] = {
     TIMESTAMP: pl.Datetime("us", "UTC"),
 }
 
-SORT_ORDER = ("model", "dataset", "attack", "epsilon_255", "threat_model", "defense", "seed", "cell")
+SORT_ORDER = ("model", "dataset", "attack", "epsilon", "threat_model", "defense", "seed", "cell")
 
 OUTCOME_SCHEMA: dict[str, pl.DataType] = {
     "cell": pl.String(),

@@ -36,7 +36,9 @@ CELL_COLUMNS = (
     Column("model", TEXT, "model"),
     Column("dataset", TEXT, "dataset"),
     Column("attack", TEXT, "attack, with the parameters that differ from their defaults; none for clean images"),
-    Column("epsilon_255", DOUBLE, "radius of the attack in 1/255 of the pixel range; 0 for clean images"),
+    Column(
+        "epsilon_255", DOUBLE, "radius of the attack in 1/255 of the pixel range; 0 for clean images, null under L2"
+    ),
     Column("threat_model", TEXT, "transfer: attacks the bare model; adaptive: attacks the defended model"),
     Column("defense", TEXT, "defense, with the parameters that differ from their defaults"),
     Column("seed", INTEGER, "seed of every random number of the cell"),
@@ -79,6 +81,8 @@ TAIL_COLUMNS = (
     Column("dataset_version", TEXT, "version of the dataset: another one where images, labels or their order differ"),
     Column("prompts", TEXT, "digest of the class names and the prompts"),
     Column("code", TEXT, "code of components of one's own: digests, shortened, or declared versions; null without any"),
+    Column("norm", TEXT, "of the attack's radius: linf or l2; null for clean images, or if unknown"),
+    Column("epsilon", DOUBLE, "radius of the attack in its norm, for pixels in [0, 1]; 0 for clean images"),
 )
 
 RESULTS = View(

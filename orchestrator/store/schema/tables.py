@@ -97,6 +97,7 @@ class CellRow(Base):
     null where it is not known: ``control``, ``family`` and ``randomised``. ``code`` is the code of the cell's
     components for people; it is null where all are of scc-bench, in the first version of their numerics, or where an
     older program stored the cell.
+    ``norm`` is that of the attack, null for clean images too. ``epsilon_255`` is the radius times 255 in every norm.
     """
 
     __tablename__ = "cell"
@@ -123,6 +124,7 @@ class CellRow(Base):
     family: Mapped[str | None]
     randomised: Mapped[bool | None]
     code: Mapped[str | None]
+    norm: Mapped[str | None]
 
 
 class RunCell(Base):

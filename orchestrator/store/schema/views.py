@@ -86,9 +86,14 @@ _RATIOS = f"""
         c.control,
         c.family,
         c.randomised,
-        c.code"""
+        c.code,
+        c.norm,
+        c.epsilon_255 / 255.0 AS epsilon"""
 
-_CELL = """c."key" AS cell, c.model, c.dataset, c.attack, c.epsilon_255, c.threat_model, c.defense, c.seed,
+# An L2 radius is no multiple of 1/255, and never meets an L-inf radius in an average or on an axis.
+_EPSILON_255 = "CASE WHEN c.norm = 'l2' THEN NULL ELSE c.epsilon_255 END AS epsilon_255"
+
+_CELL = f"""c."key" AS cell, c.model, c.dataset, c.attack, {_EPSILON_255}, c.threat_model, c.defense, c.seed,
         c.precision, c.preprocessing, c.classes"""
 
 _CLASSES = """

@@ -12,12 +12,14 @@ import polars as pl
 import pytest
 import torch
 
-from orchestrator.store import ResultStore
+from orchestrator.store import ResultStore, read_only_query
 from scc_core.datasets import PreparedDataset
 from scc_core.datasets.pixels.disk_cache import DiskCache
 from scc_core.environment import environment_of
 from tests.components import noise_images
 from tests.orchestrator.console import sccbench, write_grid
+
+HINT = "papers write 1 for 1/255: write 1/255, or 255/255 if that is meant"
 
 
 @pytest.fixture(scope="module")
@@ -268,7 +270,14 @@ def test_doctor_names_what_is_missing(tmp_path):
             "unknown parameter of defense 'scc': 'num_view'. Did you mean 'num_views'?",
         ),
         ({"attacks": "[{pgd: {num_steps: 0}}]"}, "attack 'pgd': num_steps: 0 is out of range; allowed: [1, 100000]"),
-        ({"epsilons": "[2]"}, "epsilons.0: 2 is outside [0, 1], the range of pixels; did you mean 2/255?"),
+        (
+            {"epsilons": "[2]"},
+            "epsilon: 2 is outside [0, 1], the range of pixels, for attack 'pgd', whose norm is L-inf; did",
+        ),
+        ({"epsilons": "[200]"}, "200 is outside [0, 1], the range of pixels (L2: [0, 100]); did you mean 200/255?"),
+        ({"epsilons": "[0, 4/255, 1]"}, f"epsilon: 1 is 255/255, above 64/255, the most that needs no unit; {HINT}"),
+        ({"attacks": "[{pgd: {step_size: 1}}]"}, f"step_size: 1 is 255/255, above twice the radius 4/255; {HINT}"),
+        ({"defenses": "[none, {ttc: {epsilon: 1}}]"}, "defense 'ttc': epsilon: 1 is 255/255, above 64/255"),
         ({"seeds": "[]"}, "seeds: the axis is empty"),
         ({"seeds": "[1, 1]"}, "seeds: 1 is given twice"),
         ({"sedes": "[1]"}, "unknown key 'sedes'. Did you mean 'seeds'?"),
@@ -279,6 +288,21 @@ def test_doctor_names_what_is_missing(tmp_path):
 def test_a_wrong_grid_is_refused_before_any_compute(tmp_path, lines, message):
     assert message in refused("run", str(write_grid(tmp_path, lines)), folder=tmp_path)
     assert list(tmp_path.glob("*.db*")) == []
+
+
+def test_tf32_is_planned_anywhere_and_refused_on_cpus_before_any_compute(tmp_path):
+    grid = str(write_grid(tmp_path, {"precision": "tf32", "max_samples": "50"}))
+    assert "6 cells in 6 blocks, 0 measured already" in succeeds("plan", grid, folder=tmp_path)
+    words = refused("run", grid, folder=tmp_path, CUDA_VISIBLE_DEVICES="")
+    assert words.startswith("error: precision tf32 exists on GPUs only: take precision float32")
+    assert read_only_query(f"sqlite:///{tmp_path}/sccbench.db", "SELECT * FROM run").is_empty()
+
+
+@pytest.mark.parametrize("command", [("plan",), ("submit", "--address", "http://127.0.0.1:9")])
+def test_a_length_that_has_probably_another_unit_is_refused_by_every_command(tmp_path, command):
+    grid = write_grid(tmp_path, {"attacks": "[{pgd: {step_size: 1}}]", "epsilons": "[0, 4/255]"})
+    message = f"error: attack 'pgd': step_size: 1 is 255/255, above twice the radius 4/255; {HINT}"
+    assert refused(command[0], str(grid), *command[1:], folder=tmp_path) == message
 
 
 @pytest.mark.parametrize("command", ["plan", "run"])

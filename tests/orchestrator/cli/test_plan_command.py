@@ -97,6 +97,61 @@ def test_a_plan_names_what_was_chosen_of_an_adaptive_attack(tmp_path):
     assert "[bpda, eot 2]" in plan(tmp_path, grid)
 
 
+def rows_of(text: str) -> list[list[str]]:
+    """The rows of the table of lengths."""
+    lines = text[text.index("attack or defense") :].splitlines()
+    end = next(number for number, line in enumerate(lines) if line.startswith("└"))
+    return [[part.strip() for part in line.strip("│").split("│")] for line in lines[2:end]]
+
+
+def test_a_plan_prints_every_radius_and_step_in_its_unit(tmp_path):
+    lines = {
+        "attacks": "[pgd, {pgd: {relative_step_size: 0.25}}, {pgd: {norm: l2, step_size: 0.125}}, square]",
+        "epsilons": "[0, 0.5, 3, 0.5/255, 0.01568627, 128/255]",
+        "exclude": "[{norm: linf, epsilon: 0.5}, {norm: linf, epsilon: 3}, {norm: l2, epsilon: 0.5/255}, "
+        "{norm: l2, epsilon: 4/255}, {norm: l2, epsilon: 128/255}, {attack: square, epsilon: 4/255}]",
+        "defenses": "[none, flip, scc, {ttc: {step_size: 0.02, epsilon: 0.0392157}}, random-noise]",
+    }
+    text = plan(tmp_path, write_grid(tmp_path, lines))
+    assert rows_of(text) == [
+        ["none", "0", ""],
+        ["pgd", "0.5/255, 4/255, 128/255", "step_size 1/255"],
+        ["pgd(norm=l2, step_size=0.125)", "0.5 (L2), 3 (L2)", "step_size 0.125 (L2)"],
+        [
+            "pgd(relative_step_size=0.25, step_size=None)",
+            "0.5/255, 4/255, 128/255",
+            "relative_step_size 0.125/255, 1/255, 32/255",
+        ],
+        ["square", "0.5/255, 128/255", ""],
+        ["scc", "4/255", "step_size 1/255, sigma 5.1/255"],
+        ["ttc(epsilon=10/255, step_size=5.1/255)", "10/255", "step_size 5.1/255"],
+        ["random-noise", "4/255", ""],
+    ]
+    assert "pgd: the radius 128/255 is above 64/255\n" in text
+    assert "pgd: 10 steps of 1/255 reach 10/255, less than the radius 128/255\n" in text
+    assert (
+        "pgd(norm=l2, step_size=0.125): 10 steps of 0.125 (L2) reach 1.25 (L2), less than the radius 3 (L2)\n" in text
+    )
+    assert "less than the radius 0.5 (L2)" not in text
+    assert "cut off" not in text
+
+
+def test_a_plan_says_which_steps_are_beyond_the_ball(tmp_path):
+    lines = {
+        "attacks": "[pgd, {cw-linf: {step_size: 255/255}}]",
+        "epsilons": "[0.25/255, 0.5/255]",
+        "defenses": "[{ttc: {step_size: 255/255}}, {csr: {epsilon: 255/255}}]",
+    }
+    text = plan(tmp_path, write_grid(tmp_path, lines))
+    assert [line for line in text.splitlines() if "cut off" in line or "above 64" in line] == [
+        "cw-linf(step_size=255/255): step_size 255/255 is above twice the radius 0.25/255: every step is cut off",
+        "cw-linf(step_size=255/255): step_size 255/255 is above twice the radius 0.5/255: every step is cut off",
+        "pgd: step_size 1/255 is above twice the radius 0.25/255: every step is cut off",
+        "ttc(step_size=255/255): a step is above twice the radius, so that every step is cut off",
+        "csr(epsilon=255/255): its radius is above 64/255",
+    ]
+
+
 @pytest.mark.parametrize("width", [80, 140])
 def test_a_plan_fits_the_terminal(tmp_path, width):
     grid = write_grid(tmp_path, FAR)

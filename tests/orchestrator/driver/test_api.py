@@ -69,6 +69,26 @@ def test_a_new_and_a_resumed_run_say_the_same_and_store_what_they_were_asked_for
     assert (summary.name, summary.grid_text, summary.state) == ("test", TEXT, "complete")
 
 
+@pytest.mark.parametrize(
+    ("former", "said"),
+    [
+        (TEXT + "exclude: [{seed: 7}]\n", "matches no cell"),
+        (TEXT.replace("num_steps: 1", "num_steps: 1, step_size: 1"), "papers write 1 for 1/255"),
+        (TEXT.replace("4/255", "1"), "papers write 1 for 1/255"),
+        (TEXT.replace("none", "{random-noise: {epsilon: 1}}"), "papers write 1 for 1/255"),
+    ],
+    ids=["exclude", "step", "radius", "defense"],
+)
+def test_a_run_is_resumed_whose_grid_would_be_refused_today(tmp_path, former, said):
+    database = f"sqlite:///{tmp_path}/results.db"
+    with ResultStore.open(database) as store:
+        run = evaluate_grid(store, former, stored=True)
+    with pytest.raises(UserError, match=said):
+        run_grid(parse_grid(former, "the test"), former, database, RunOptions(), Lines())
+    result = resume_run(run, database, RunOptions(), Lines())
+    assert (result.run, result.failed, result.measured) == (run, 0, 0)
+
+
 def test_a_wrong_grid_leaves_no_database_behind(tmp_path):
     text = TEXT.replace("tests.components:tiny", "tests.components:absent")
     with pytest.raises(UserError, match="absent"):

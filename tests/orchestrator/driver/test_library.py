@@ -34,6 +34,21 @@ def as_grid() -> Grid:
     return parse_grid(yaml.safe_dump({**GRID, "models": list(GRID["models"])}), "the test")
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        {"epsilons": [0, 1.0]},
+        {"epsilons": [0, np.float32(1)]},
+        {"epsilons": ["4/255"], "attacks": [{"pgd": {"step_size": 1}}]},
+        {"defenses": ["none", {"ttc": {"epsilon": 1}}]},
+    ],
+)
+def test_a_number_that_has_probably_another_unit_is_refused(tmp_path, lines):
+    with pytest.raises(UserError, match="papers write 1 for 1/255: write 1/255, or 255/255 if that is meant"):
+        run({**GRID, "exclude": [], **lines}, tmp_path / "results.db", quiet=True)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_grid_written_as_text_means_the_same():
     grid = as_grid()
     again = parse_grid(grid_text(grid), "its text")

@@ -54,6 +54,7 @@ def test_what_cannot_change_a_prediction_is_not_in_the_key():
         {"defense": component("flip")},
         {"seed": 1},
         {"precision": "bfloat16"},
+        {"precision": "tf32"},
         {"adaptive": Adaptive("bpda", 1)},
         {"adaptive": Adaptive("bpda", 4)},
         {"adaptive": Adaptive("unrolled", 1)},

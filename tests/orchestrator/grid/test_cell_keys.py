@@ -41,7 +41,8 @@ def test_keys_and_labels_are_pinned(pinned):
     ]:
         found = [
             [cell.key, cell.threat.label, cell.threat_model, cell.defense.label, cell.attack_group]
-            for cell in cells(**lines)
+            # Some of the grids have lengths without a unit, which only grids of earlier runs may have.
+            for cell in cells(**lines, stored=True)
         ]
         assert sorted(found) == expected
 

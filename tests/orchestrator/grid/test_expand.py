@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
+
 import pytest
 
 from orchestrator.grid.expand import expand
 from orchestrator.grid.schema import parse_grid
+from scc_core.attacks.fgsm import FGSM
+from scc_core.components.parameters import PIXEL, parameter
+from scc_core.defenses import Flip
 from scc_core.errors import UserError
 from tests.components import NoiseImages
 
@@ -18,9 +24,9 @@ BASE = {
 }
 
 
-def cells(**lines: str):
+def cells(*, stored: bool = False, **lines: str):
     text = "\n".join(f"{key}: {value}" for key, value in {**BASE, **lines}.items())
-    return expand(parse_grid(text, "g.yaml"))
+    return expand(parse_grid(text, "g.yaml"), stored=stored)
 
 
 def keys(**lines: str) -> set[str]:
@@ -69,6 +75,7 @@ def test_what_means_the_same_is_one_cell(one, other):
         {"seeds": "[1]"},
         {"preprocessing": "paper"},
         {"precision": "bfloat16"},
+        {"precision": "tf32"},
         {"datasets": "[demo/shapes]"},
     ],
 )
@@ -144,6 +151,147 @@ def test_what_cannot_run_is_said_before_any_compute(lines, message):
     with pytest.raises(UserError) as raised:
         cells(**lines)
     assert message in str(raised.value)
+
+
+@dataclass(frozen=True)
+class Noisy(Flip):
+    """A defense whose length is in no ball."""
+
+    strength: float = parameter(2 / 255, unit=PIXEL, help="of the noise")
+
+
+@dataclass(frozen=True)
+class Alpha(FGSM):
+    """An attack that calls its step otherwise."""
+
+    alpha: float = parameter(2 / 255, unit=PIXEL, help="length of a step")
+
+
+HINT = "papers write 1 for 1/255: write 1/255, or 255/255 if that is meant"
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ({"epsilons": "[1]"}, f"epsilon: 1 is 255/255, above 64/255, the most that needs no unit; {HINT}"),
+        ({"epsilons": "[4/255, '1.0']"}, HINT),
+        ({"epsilons": "[1/1]"}, HINT),
+        ({"epsilons": "[0.3]"}, "write 0.3/255, or 76.5/255 if that is meant"),
+        (
+            {"epsilons": "[4]"},
+            "4 is outside [0, 1], the range of pixels, for attack 'pgd', whose norm is L-inf; did you",
+        ),
+        ({"epsilons": "[300/255]"}, "epsilon: 300/255 is outside [0, 1]"),
+        ({"attacks": "[{pgd: {norm: l2}}, apgd]", "epsilons": "[0.5]"}, "0.5 is 127.5/255, above 64/255"),
+        (
+            {"attacks": "[{pgd: {step_size: 1}}]"},
+            f"attack 'pgd': step_size: 1 is 255/255, above twice the radius 4/255; {HINT}",
+        ),
+        ({"attacks": "[{view-eot: {step_size: 1.0}}]"}, HINT),
+        (
+            {"attacks": "[{pgd: {step_size: 4}}]"},
+            "step_size: 4 is out of range; allowed: [1e-06, 1]; did you mean 4/255?",
+        ),
+        (
+            {"attacks": "[{cw-linf: {step_size: 0.0157}}]", "epsilons": "[4/255, 1/255]"},
+            "attack 'cw-linf': step_size: 0.0157 is 4.0035/255, above twice the radius 1/255; write 4.0035/255 if that",
+        ),
+        (
+            {"attacks": "[{'tests.orchestrator.grid.test_expand:Alpha': {alpha: 1}}]"},
+            "alpha: 1 is 255/255, above twice",
+        ),
+        (
+            {"attacks": "[{pgd: {relative_step_size: 2.01}}]"},
+            "relative_step_size: 2.01 is above 2: it is a multiple of",
+        ),
+        (
+            {"attacks": "[{pgd: {norm: l2, step_size: 1.5}}]", "epsilons": "[0.5]"},
+            "attack 'pgd': step_size: 1.5 (L2) is above twice the radius 0.5 (L2)",
+        ),
+        ({"epsilons": "[0]", "defenses": "[{ttc: {epsilon: 1}}]"}, "defense 'ttc': epsilon: 1 is 255/255, above 64"),
+        ({"defenses": "[{ttc: {epsilon: 4}}]"}, "epsilon: 4.0 is out of range; allowed: [0, 1]; did you mean 4/255?"),
+        ({"defenses": "[{random-noise: {epsilon: 1}}]"}, HINT),
+        (
+            {"defenses": "[{scc: {step_size: 1}}]"},
+            f"defense 'scc': step_size: 1 is 255/255, above twice the radius 4/255; {HINT}",
+        ),
+        (
+            {"defenses": "[{hedge: {step_size: 0.07}}]"},
+            "0.07 is 17.85/255, above twice the radius 8/255; write 17.85/255",
+        ),
+        ({"defenses": "[{scc: {sigma: 1}}]"}, HINT),
+        ({"defenses": "[{views: {sigma: 1}}]"}, HINT),
+        ({"defenses": "[{mac: {sigma: 2}}]"}, "did you mean 2/255?"),
+        ({"defenses": "[{'tests.orchestrator.grid.test_expand:Noisy': {strength: 1}}]"}, HINT),
+    ],
+)
+def test_a_length_that_has_probably_another_unit_is_refused(lines, message):
+    with pytest.raises(UserError) as raised:
+        cells(**lines)
+    assert message in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        {"epsilons": "[255/255, 64/255, 0.25, ' 128 / 255.0 ']"},
+        {"epsilons": "[1/255]", "attacks": "[{pgd: {step_size: 2/255}}, {pgd: {step_size: 255/255}}]"},
+        {"epsilons": "[1/255]", "attacks": "[{pgd: {step_size: 0.007843137}}, {pgd: {relative_step_size: 2}}]"},
+        {"epsilons": "[0.25/255]", "attacks": "[pgd, {pgd: {step_size: 0.00392157, num_steps: 3}}]"},
+        {"epsilons": "[0]", "attacks": "[{pgd: {step_size: 1}}]"},
+        {"epsilons": "[0.5, 3, 10, 100]", "attacks": "[{pgd: {norm: l2}}, {pgd: {norm: l2, step_size: 1}}]"},
+        {"epsilons": "[10]", "attacks": "[{pgd: {norm: l2, step_size: 2.5}}]"},
+        {"epsilons": "[1, 4/255]", "exclude": "[{epsilon: 1}]"},
+        {
+            "epsilons": "[0.5, 4/255]",
+            "attacks": "[pgd, {pgd: {norm: l2}}]",
+            "exclude": "[{norm: linf, epsilon: 0.5}, {norm: l2, epsilon: 4/255}]",
+        },
+        {"defenses": "[{ttc: {epsilon: 255/255}}, {scc: {sigma: 128/255}}, {scc: {sigma: 0.25}}]"},
+        {"defenses": "[{ttc: {epsilon: 0.25/255}}, {ttc: {step_size: 20/255}}, {ttc: {epsilon: 0}}]"},
+        {"defenses": "[{clipure-cos: {step_size: 30}}]"},
+    ],
+)
+def test_a_length_whose_unit_is_written_or_whose_size_is_usual_is_taken(lines):
+    assert cells(**lines)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        {"epsilons": "[1]"},
+        {"attacks": "[{pgd: {step_size: 1}}]"},
+        {"attacks": "[{pgd: {relative_step_size: 50}}]"},
+        {"defenses": "[{ttc: {step_size: 1, epsilon: 0.9}}, {scc: {sigma: 1}}]"},
+    ],
+)
+def test_grids_of_earlier_runs_need_no_unit_and_have_the_same_keys(lines):
+    with pytest.raises(UserError):
+        cells(**lines)
+    with_unit = {
+        key: re.sub(r"\b(1|0\.9)\b", lambda found: f"{float(found[0]) * 255:g}/255", text)
+        for key, text in lines.items()
+    }
+    stored = {cell.key for cell in cells(**lines, stored=True)}
+    assert stored == {cell.key for cell in cells(**with_unit, stored="50" in str(lines))}
+
+
+def test_a_norm_excludes_the_attacks_that_have_it():
+    grid = {"epsilons": "[0, 8/255]", "attacks": "[pgd, {pgd: {norm: l2}}]"}
+    assert {cell.threat.label for cell in cells(**grid, exclude="[{norm: l2}]")} == {"none", "pgd"}
+    assert {cell.threat.label for cell in cells(**grid, exclude="[{norm: linf}]")} == {"none", "pgd(norm=l2)"}
+    with pytest.raises(UserError, match=r"exclude: \{norm: l2\} matches no cell; the grid has norm: linf"):
+        cells(exclude="[{norm: l2}]")
+    with pytest.raises(
+        UserError, match=r"exclude: \{norm: l2, epsilon: 0.5 \(L2\)\} matches no cell; the grid has norm"
+    ):
+        cells(exclude="[{norm: l2, epsilon: 0.5}]", attacks="[{pgd: {norm: l2}}]")
+
+
+def test_lengths_of_l2_are_written_as_they_are():
+    (cell,) = cells(attacks="[{pgd: {norm: l2, step_size: 0.1}}]", epsilons="[0.5]")
+    assert cell.threat.label == "pgd(norm=l2, step_size=0.1)"
 
 
 def test_the_weights_of_a_model_that_an_attack_names_belong_to_the_identity():

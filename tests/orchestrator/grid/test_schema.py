@@ -11,9 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.grid.schema import load_grid, parse_grid
+from orchestrator.grid.schema import Grid, grid_text, load_grid, parse_grid
+from scc_core.attacks import PGD
 from scc_core.components import choices as names
+from scc_core.components.component import Component
+from scc_core.components.parameters import Of255
 from scc_core.datasets.pixels.preprocessing import PREPROCESSINGS
+from scc_core.defenses import TTC
 from scc_core.errors import UserError
 from scc_core.models.base import PRECISIONS
 
@@ -77,7 +81,22 @@ def test_the_stored_form_of_a_grid_is_pinned():
     ("text", "message"),
     [
         (MINIMAL + "modls: [x]", "unknown key 'modls'. Did you mean 'models'? Existing: attacks,"),
-        (MINIMAL + "epsilons: [4]", "epsilons.0: 4 is outside [0, 1], the range of pixels; did you mean 4/255?"),
+        (
+            MINIMAL + "epsilons: [127]",
+            "127 is outside [0, 1], the range of pixels (L2: [0, 100]); did you mean 127/255?",
+        ),
+        (MINIMAL + "epsilons: [-4/255]", "epsilons.0: -4/255 is outside [0, 1]"),
+        (MINIMAL + "epsilons: [True]", "epsilons.0: True is not a number"),
+        (MINIMAL + "epsilons: ['1_0']", "epsilons.0: '1_0' is not a number"),
+        (MINIMAL + "epsilons: ['0.1 5']", "epsilons.0: '0.1 5' is not a number"),
+        (MINIMAL + "epsilons: ['4//255']", "epsilons.0: '4//255' is not a number"),
+        (MINIMAL + "epsilons: ['1e-400']", "epsilons.0: '1e-400' is too small: it would be taken for 0"),
+        (MINIMAL + "epsilons: [1.0e-400]", "epsilons.0: '1.0e-400' is too small: it would be taken for 0"),
+        (MINIMAL + "epsilons: ['1e-400/255']", "epsilons.0: '1e-400/255' is too small"),
+        (MINIMAL + "epsilons: [1/0.0]", "epsilons.0: '1/0.0' is not a number: it divides by 0"),
+        (MINIMAL + "epsilons: [4/inf]", "epsilons.0: '4/inf' is not finite"),
+        (MINIMAL + f"epsilons: [{'9' * 5000}]", "is not finite"),
+        (MINIMAL + f"seeds: [{'9' * 5000}]", "seeds.0: Unable to parse input string as an integer"),
         (MINIMAL + "epsilons: [-0.1]", "epsilons.0: -0.1 is outside [0, 1]"),
         (MINIMAL + "epsilons: [four]", "epsilons.0: 'four' is not a number"),
         (MINIMAL + "epsilons: ['1e400']", "epsilons.0: '1e400' is not finite"),
@@ -118,8 +137,42 @@ def test_a_wrong_grid_gets_one_line_that_says_what_to_do(text, message):
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    "written", ["4/255", "' 4 / 255 '", "'4/255 '", "4/255.0", "4.0/255", "+4/255", "40e-1/2.55E+2"]
+)
+def test_every_way_to_write_a_fraction_is_one_radius(written):
+    assert grid(f"epsilons: [{written}]\n").epsilons == [4 / 255]
+
+
 def test_fractions_may_be_of_decimal_numbers():
     assert grid("epsilons: [0.5/255, 1 / 255]\n").epsilons == [0.5 / 255, 1 / 255]
+
+
+def test_no_radius_is_minus_zero():
+    assert [str(value) for value in grid("epsilons: [-0.0]\n").epsilons] == ["0.0"]
+
+
+def test_what_was_written_in_255ths_is_stored_so_where_a_number_would_not_do():
+    parsed = grid("epsilons: [0, 4/255, 255/255, 0.5]\nexclude: [{model: m, epsilon: 128/255}, {norm: linf}]\n")
+    stored = json.loads(parsed.model_dump_json())
+    assert stored["epsilons"] == [0, pytest.approx(4 / 255), "255/255", 0.5]
+    assert [line["epsilon"] for line in stored["exclude"]] == ["128/255", None]
+    again = parse_grid(grid_text(parsed), "its text")
+    assert [type(value) for value in again.epsilons] == [float, float, Of255, float]
+    assert again == parsed
+
+
+def test_the_text_of_a_grid_of_objects_keeps_the_unit_that_they_were_given():
+    made = Grid(
+        name="x",
+        models=["m"],
+        datasets=["d"],
+        attacks=[Component.of(PGD(step_size="255/255"))],
+        defenses=[Component.of(TTC(epsilon="128/255", step_size=0.5))],
+    )
+    again = parse_grid(grid_text(made), "its text")
+    assert again.attacks[0].parameters["step_size"] == "255/255"
+    assert (again.defenses[0].parameters["epsilon"], again.defenses[0].parameters["step_size"]) == ("128/255", 0.5)
 
 
 def test_merge_keys_and_keys_of_the_users_own_work():

@@ -117,6 +117,42 @@ def test_square_at_another_epsilon_or_seed_is_no_rival(store):
     assert raised(store, attacked(), {attacked(): 20, **rivals}) == []
 
 
+def test_a_black_box_attack_in_another_norm_is_no_rival(store):
+    euclidean = attacked(attack("pgd", norm="l2", step_size=0.005))
+    assert raised(store, euclidean, {euclidean: 20, attacked(attack("square")): 5}) == []
+
+
+STEP, RADIUS = "step beyond the ball", "radius above 64/255"
+
+
+@pytest.mark.parametrize(
+    ("cell", "expected"),
+    [
+        (attacked(attack("pgd", step_size=1.0)), [STEP]),
+        (attacked(attack("pgd", step_size=8 / 255)), []),
+        (attacked(attack("pgd", step_size=8.001 / 255)), [STEP]),
+        (attacked(epsilon=0.25), [STEP]),
+        (attacked(attack("pgd", relative_step_size=2.5)), [STEP]),
+        (attacked(attack("pgd", relative_step_size=2)), []),
+        (attacked(attack("view-eot", step_size=1.0), defense=FLIP), [STEP]),
+        (attacked(attack("pgd", norm="l2", step_size=1.1), epsilon=127.5), [STEP]),
+        (attacked(attack("pgd", norm="l2", step_size=1), epsilon=127.5), []),
+        (attacked(epsilon=64.0), []),
+        (attacked(epsilon=64.5), [RADIUS]),
+        (attacked(attack("square"), epsilon=255.0), [RADIUS]),
+        (attacked(attack("pgd", norm="l2", step_size=0.1), epsilon=2550.0), []),
+        (attacked(defense=defense("csr", step_size=1.0)), [STEP]),
+        (clean(defense=defense("csr", step_size=9 / 255)), [STEP]),
+        (clean(defense=defense("csr", step_size=8 / 255)), []),
+        (clean(defense=defense("csr", epsilon=1.0)), [RADIUS]),
+        (clean(defense=defense("csr", epsilon=0.0)), []),
+        (clean(defense=defense("clipure-cos")), []),
+    ],
+)
+def test_lengths_that_have_probably_another_unit(store, cell, expected):
+    assert raised(store, cell, {cell: 0}) == expected
+
+
 @pytest.mark.parametrize(("right", "expected"), [(58, ["adaptive above transfer"]), (57, []), (20, [])])
 def test_adaptive_above_transfer(store, right, expected):
     adaptive, transfer = attacked(defense=FLIP, adaptive=BPDA), attacked(defense=FLIP)

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from scipy.stats import binomtest
 
+from orchestrator.results.cell_metrics import cell_metrics
 from orchestrator.results.comparisons import (
     DRAWS_SCHEMA,
     MIN_OVER_ATTACKS_SCHEMA,
@@ -76,6 +77,19 @@ def test_min_over_attacks_never_mixes_threat_models(store):
         "transfer": random_hits(0, 0.9).sum(),
         "adaptive": random_hits(1, 0.5).sum(),
     }
+
+
+def test_min_over_attacks_never_mixes_norms(store):
+    euclidean = attack("pgd", norm="l2", step_size=0.005)
+    run = fill(store, {attacked(): random_hits(0, 0.9), attacked(euclidean): random_hits(1, 0.5)})
+    frame = min_over_attacks(store, store.cells(run))
+    assert frame.sort("norm").select("norm", "epsilon_255", "attacks", "correct").rows() == [
+        ("l2", None, 1, random_hits(1, 0.5).sum()),
+        ("linf", 4.0, 1, random_hits(0, 0.9).sum()),
+    ]
+    assert frame["epsilon"].to_list() == pytest.approx([4 / 255] * 2)
+    for frame in (draws(store, store.cells(run)), cell_metrics(store, store.cells(run))):
+        assert set(frame.select("norm", "epsilon_255").rows()) == {("l2", None), ("linf", 4.0)}
 
 
 def test_a_run_counts_its_own_prefix_and_only_common_samples(store):

@@ -32,7 +32,7 @@ def test_canonical_pixel_is_idempotent_and_close(value):
     ("component", "parameters", "message"),
     [
         (PGD, {"num_steps": 0}, "num_steps: 0 is out of range; allowed: [1, 100000]"),
-        (PGD, {"step_size": -1}, "step_size: -1.0 is out of range; allowed: [1e-06, 1]"),
+        (PGD, {"step_size": -1}, "step_size: -1.0 is out of range; allowed: [1e-06, 100]"),
         (PGD, {"num_steps": 2.5}, "num_steps: 2.5 is not a whole number"),
         (PGD, {"num_steps": True}, "num_steps: True is not a number"),
         (PGD, {"random_start": 1}, "random_start: 1 is not true or false"),
