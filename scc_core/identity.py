@@ -33,6 +33,7 @@ class DatasetSpec:
         classes: number of classes.
         size: number of samples in all; not part of the key.
         left_out: what lies beside the samples; not part of the key, but what it takes from the samples is.
+        warnings: what a reader should doubt of its classes and prompts, as lines; not part of the key.
     """
 
     name: str
@@ -45,6 +46,7 @@ class DatasetSpec:
     size: int
     demonstration: bool = False
     left_out: tuple[LeftOut, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     def specification(self) -> dict[str, object]:
         """Return what enters a cell's key."""

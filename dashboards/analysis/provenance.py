@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Self
 
+from orchestrator.grid.dataset_warnings import describe_warnings
+from orchestrator.grid.left_out import describe_left_out
 from orchestrator.store import RunSummary
 
 _PASSWORD = re.compile(r"(?<=://)([^:/@\s]*):[^@/\s]*@")
@@ -29,6 +31,7 @@ class RunProvenance:
         packages: version of every package that takes part in the numbers.
         devices: what each worker or device name stands for.
         grid_yaml: the grid's text, exactly as submitted.
+        warnings: what its datasets leave out, and what should be doubted of their classes and prompts, as lines.
     """
 
     id: str
@@ -42,6 +45,7 @@ class RunProvenance:
     packages: Mapping[str, str] = field(default_factory=dict)
     devices: Mapping[str, str] = field(default_factory=dict)
     grid_yaml: str = ""
+    warnings: Sequence[str] = ()
 
     @classmethod
     def of(cls, run: RunSummary) -> Self:
@@ -58,6 +62,7 @@ class RunProvenance:
             packages=run.packages,
             devices={**run.machine, **run.devices},
             grid_yaml=run.grid_text,
+            warnings=(*describe_left_out(run.left_out), *describe_warnings(run.warnings)),
         )
 
 

@@ -3,10 +3,12 @@
 __all__ = [
     "catalogue",
     "cell",
+    "dataset_warnings",
     "expand",
     "fetch_models",
     "left_out",
     "not_fetched",
+    "outline",
     "schema",
     "shipped",
 ]

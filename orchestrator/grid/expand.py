@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import partial
 from itertools import product
@@ -12,11 +12,12 @@ from typing import Any
 
 from orchestrator.grid.cell import NO_DEFENSE, TRANSFER, Cell, digest
 from orchestrator.grid.not_fetched import NOT_FETCHED, Absences
+from orchestrator.grid.outline import Outline, outline
 from orchestrator.grid.schema import Exclude, Grid, ThreatModel
 from scc_core.attacks import Attack
 from scc_core.components.component import Component
 from scc_core.components.parameters import PIXEL, written
-from scc_core.datasets import Dataset, DatasetFacts, LeftOut, dataset_facts, open_dataset
+from scc_core.datasets import Dataset, DatasetFacts, dataset_facts, open_dataset
 from scc_core.datasets.order import ORDER_VERSION
 from scc_core.defenses import Defense
 from scc_core.defenses.base import Gradients
@@ -25,6 +26,7 @@ from scc_core.evaluation.adaptive import STRONGEST_FIRST, choose_gradients
 from scc_core.evaluation.threat import Adaptive, Threat
 from scc_core.identity import DatasetSpec, ModelSpec
 from scc_core.models import get_model
+from scc_core.models.prompt_tokens import PromptTokens, prompt_tokens
 
 
 @dataclass(frozen=True)
@@ -35,10 +37,12 @@ class Expansion:
         cells: a cell whose model or dataset is not on this machine is provisional: it can be counted, but neither run
             nor stored. A dataset whose size is not known without its files has no cells.
         absent: the models and datasets that are not on this machine.
+        outlines: of the datasets that are, what lies between their files and their prompts, by name.
     """
 
     cells: Mapping[Cell, int]
     absent: Absences
+    outlines: Mapping[str, Outline]
 
 
 def expand(grid: Grid, *, stored: bool = False) -> Mapping[Cell, int]:
@@ -68,7 +72,9 @@ def expand_provisionally(grid: Grid, *, stored: bool = False) -> Expansion:
     absent = Absences()
     digest_of = partial(_weights_digest, absent=absent)
     models = [_model(name, absent) for name in grid.models]
-    found = [_dataset(name, grid.preprocessing, absent) for name in grid.datasets]
+    tokens = _prompt_tokens(grid.models, absent)
+    outlines: dict[str, Outline] = {}
+    found = [_dataset(name, grid.preprocessing, absent, tokens, outlines) for name in grid.datasets]
     attacks: list[Component[Attack]] = [attack.resolved(digest_of) for attack in grid.attacks]
     defenses: list[Component[Defense]] = [defense.resolved(digest_of) for defense in grid.defenses]
     datasets = [dataset for dataset in found if dataset is not None]
@@ -97,7 +103,7 @@ def expand_provisionally(grid: Grid, *, stored: bool = False) -> Expansion:
     if not cells:
         raise UserError("the grid excludes every one of its cells; remove a line of `exclude`")
     _check_gradients(cells)
-    return Expansion(cells, absent)
+    return Expansion(cells, absent, outlines)
 
 
 def _matches_nothing(
@@ -165,14 +171,25 @@ def _weights_digest(name: str, absent: Absences) -> str:
     return NOT_FETCHED
 
 
-def _dataset(name: str, preprocessing: str, absent: Absences) -> DatasetSpec | None:
-    """Return a dataset's specification, which needs its labels and prompts but no image.
+def _prompt_tokens(names: Sequence[str], absent: Absences) -> Mapping[str, PromptTokens]:
+    """Return how the models that are on this machine read prompts, as far as they say it."""
+    here = [name for name in names if ("model", name) not in absent.found]
+    told = {name: prompt_tokens(get_model(name)) for name in here}
+    return {name: tokens for name, tokens in told.items() if tokens is not None}
+
+
+def _dataset(
+    name: str, preprocessing: str, absent: Absences, tokens: Mapping[str, PromptTokens], outlines: dict[str, Outline]
+) -> DatasetSpec | None:
+    """Return a dataset's specification, which needs its labels and prompts; its outline is put into ``outlines``.
 
     Where the files are not here it is provisional: made from the card, or None if the card does not tell the size.
     """
     with absent.noted("dataset", name):
         dataset = open_dataset(name)
-        return _specification(name, dataset, preprocessing, dataset.version, len(dataset), dataset.left_out)
+        outlines[name] = outline(dataset, tokens)
+        specification = _specification(name, dataset, preprocessing, dataset.version, len(dataset))
+        return replace(specification, left_out=dataset.left_out, warnings=outlines[name].warnings)
     with suppress(NotFetchedError):
         facts = dataset_facts(name)
         if facts.card.images and facts.class_names:
@@ -181,12 +198,7 @@ def _dataset(name: str, preprocessing: str, absent: Absences) -> DatasetSpec | N
 
 
 def _specification(
-    name: str,
-    described: Dataset | DatasetFacts,
-    preprocessing: str,
-    version: str,
-    size: int,
-    left_out: tuple[LeftOut, ...] = (),
+    name: str, described: Dataset | DatasetFacts, preprocessing: str, version: str, size: int
 ) -> DatasetSpec:
     return DatasetSpec(
         name=name,
@@ -198,7 +210,6 @@ def _specification(
         classes=len(described.class_names),
         size=size,
         demonstration=described.card.demonstration,
-        left_out=left_out,
     )
 
 

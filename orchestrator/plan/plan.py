@@ -124,7 +124,7 @@ def shards(span: Span, size: int) -> Iterator[Shard]:
         yield Shard(
             model=first.model,
             # What the dataset leaves out is long and for people.
-            dataset=replace(first.dataset, left_out=()),
+            dataset=replace(first.dataset, left_out=(), warnings=()),
             precision=first.precision,
             threat=first.threat,
             defenses={cell.key: cell.defense for cell in span.cells},

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from scc_core.datasets.name_doubts import doubt_names
 from scc_core.prompts import render_prompts
 
 Uint8Image = npt.NDArray[np.uint8]
@@ -70,6 +71,8 @@ class Dataset(ABC):
         version: changes whenever the images, their order or their labels change; part of a cell's identity, and of
             the key under which prepared images are kept on disk from run to run.
         left_out: what lies beside the samples and could not be taken for one.
+        class_keys: what the data calls the classes, in label order, such as the names of folders; empty where the class
+            names are all there is.
     """
 
     card: DatasetCard
@@ -78,6 +81,7 @@ class Dataset(ABC):
     labels: Labels
     version: str
     left_out: tuple[LeftOut, ...] = ()
+    class_keys: tuple[str, ...] = ()
 
     @abstractmethod
     def image(self, index: int) -> Uint8Image:
@@ -96,6 +100,11 @@ class Dataset(ABC):
     def images_name(self) -> str:
         """The name of the images, which fixes the samples' order; datasets that differ only in prompts share it."""
         return self.name
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """What a reader should look at before believing a number measured on it, as lines; computed when asked for."""
+        return doubt_names(self.class_keys or self.class_names, self.class_names, self.templates)
 
     def __len__(self) -> int:
         return len(self.labels)
