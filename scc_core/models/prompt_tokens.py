@@ -51,9 +51,7 @@ class PromptTokens:
 
 
 def prompt_tokens(entry: ModelEntry) -> PromptTokens | None:
-    """Return how a model reads prompts, without its weights; None if it does not say.
-
-    A model says it by a method ``prompt_tokens() -> PromptTokens`` of its entry.
+    """Return how a model reads prompts, without its weights; None if it does not say, as a user's own model does not.
 
     Raises:
         UserError: its files are incomplete, or not on this machine.
