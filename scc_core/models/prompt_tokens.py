@@ -84,11 +84,13 @@ def doubt_prompts(tokens: PromptTokens, prompts: Mapping[str, Sequence[str]], lo
             f"reads and are cut: {told}{f' and {len(cut) - _SHOWN:,} more' if len(cut) > _SHOWN else ''}"
         )
     # Classes of the same name are told apart by no model; the dataset's own doubts say so.
-    distinct = [(names.index(name), prompts[name]) for name in dict.fromkeys(names)]
-    rows = tokens.read([text for _, rendered in distinct for text in rendered])
+    distinct: dict[tuple[str, ...], int] = {}
+    for label, rendered in enumerate(prompts.values()):
+        distinct.setdefault(tuple(rendered), label)
+    rows = tokens.read(list(chain.from_iterable(distinct)))
     labels_of: dict[tuple[bytes, ...], list[int]] = {}
-    for label, rendered in distinct:
-        labels_of.setdefault(tuple(next(rows) for _ in rendered), []).append(label)
+    for texts, label in distinct.items():
+        labels_of.setdefault(tuple(next(rows) for _ in texts), []).append(label)
     alike = [group for group in labels_of.values() if len(group) > 1]
     if alike:
         more = f", and so are {len(alike) - 1:,} more groups of classes" if len(alike) > 1 else ""

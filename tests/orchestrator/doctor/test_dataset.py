@@ -183,7 +183,7 @@ def test_the_command_shows_classes_and_warnings(tmp_path, data_root):
     assert rows[0].split("│")[1:5] == [" 0     ", " item 0   ", " item 0   ", " a photo of a item 0.   "]
     assert "and 940 more between them; the checks look at every class" in done.stdout
     warnings = [line for line in done.stdout.splitlines() if line.startswith("warning: dataset folder:set: ")]
-    assert any("classes 'Item 499', 'item 499' (labels 0, " in line for line in warnings)
+    assert any("classes 'Item 499', 'item 499' (labels 499, 500)" in line for line in warnings)
     assert any("with demo-clip, the prompts of classes 'Item 499', 'item 499'" in line for line in warnings)
 
 
