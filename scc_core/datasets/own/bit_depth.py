@@ -4,48 +4,49 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from contextlib import suppress
+from pathlib import Path
 
 from PIL import Image
 
+from scc_core.datasets.files.sample_property import SampleProperty
 from scc_core.datasets.files.samples import Samples
+from scc_core.errors import shown
 
-_HEADERS = 200
-_DECODED = 8
 _DARK = 64
-"""The high byte of any 14-bit value lies below it."""
+"""The high byte of every value of at most 14 bits lies below it."""
 _TIFF_BITS_PER_SAMPLE = 258
 _PNG_BIT_DEPTH = 24
 
 
-def doubt_bit_depth(samples: Samples) -> tuple[str, ...]:
-    """Look at the maximum of a few 16-bit images; return a line if some use at most 14 of their bits.
+def doubt_bit_depth(samples: Samples, name: str, folder: Path) -> Iterator[str]:
+    """Yield a line if 16-bit images use at most 14 of their bits; every image is looked at when its file has changed.
 
     Args:
-        samples: the files, of which up to 200, evenly spread, are opened, and up to 8 that have 16 bits decoded.
+        samples: the images.
+        name: of the dataset.
+        folder: of the dataset.
+
+    Raises:
+        UserError: a file is missing or cannot be read.
     """
-    largest = {samples.ids[index]: int(samples.image(index).max()) for index in _sixteen_bit(samples)}
-    dark = {id_: value for id_, value in largest.items() if value < _DARK}
-    if not dark:
-        return ()
-    name, value = max(dark.items(), key=lambda item: item[1])
-    bits = 8 + value.bit_length()
-    return (
-        f"{len(dark)} of {len(largest)} 16-bit images that were looked at use at most {bits} of their 16 bits and come "
-        f"out dark, as 0 to {value} of 255 ({name}); scale them to 0 to 65,535, or save them with 8 bits",
-    )
+    found = _BRIGHTEST.of(samples, name, folder)
+    brightest = {id_: int(found[id_]) for id_ in samples.ids if found[id_]}
+    dark = {id_: value for id_, value in brightest.items() if value < _DARK}
+    if dark:
+        id_ = max(dark, key=dark.__getitem__)
+        bits = 8 + dark[id_].bit_length()
+        yield (
+            f"{len(dark):,} of {len(brightest):,} 16-bit images use at most {bits} of their 16 bits and come out dark, as "
+            f"0 to {dark[id_]} of 255 ({shown(id_)}); scale them to 0 to 65,535, or save them with 8 bits"
+        )
 
 
-def _sixteen_bit(samples: Samples) -> Iterator[int]:
-    """Yield up to eight indices of 16-bit images."""
-    found = 0
-    step = -(-len(samples) // _HEADERS) or 1
-    for index in range(0, len(samples), step):
-        # A file that has gone meanwhile is told where it is needed.
-        with suppress(OSError):
-            if found < _DECODED and _has_sixteen_bits(samples.content(index)):
-                found += 1
-                yield index
+def _brightest(samples: Samples, index: int) -> str:
+    """Return the largest high byte of a 16-bit image; the empty string for others."""
+    return str(samples.image(index).max()) if _has_sixteen_bits(samples.content(index)) else ""
+
+
+_BRIGHTEST = SampleProperty("bit-depth", "bit-depth-1", "looking at", _brightest)
 
 
 def _has_sixteen_bits(content: bytes) -> bool:

@@ -45,7 +45,7 @@ class OwnDataset(FileDataset):
     @cached_property
     def doubts(self) -> tuple[str, ...]:
         """The doubts of folders or table, names and templates, and of the depth of 16-bit files."""
-        return (*self._listing_doubts, *super().doubts, *doubt_bit_depth(self.samples))
+        return (*self._listing_doubts, *super().doubts, *doubt_bit_depth(self.samples, self.name, self.folder))
 
     @property
     def images_name(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterable
 
@@ -51,6 +52,7 @@ def describe_system_files(names: Iterable[str]) -> tuple[str, ...]:
     counts = Counter(bytewise(name for name in names if is_system_name(name)))
     if not counts:
         return ()
-    listed = [name.strip() + (f" ({count} times)" if count > 1 else "") for name, count in counts.items()]
+    legible = {os.fsencode(" ".join(name.split())).decode(errors="replace"): count for name, count in counts.items()}
+    listed = [name + (f" ({count} times)" if count > 1 else "") for name, count in legible.items()]
     more = f" and {len(listed) - _SHOWN} more" if len(listed) > _SHOWN else ""
     return (f"passed over, as a system's own files: {', '.join(listed[:_SHOWN])}{more}",)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import unicodedata
 from struct import pack
 from zlib import compress, crc32
@@ -77,6 +78,12 @@ def test_files_of_a_system_are_passed_over_and_said(data_root):
     dataset = open_dataset("folder:set")
     assert (len(dataset), dataset.left_out) == (2, ())
     assert dataset.doubts == ("passed over, as a system's own files: .DS_Store, ._a.png, Desktop.ini, Thumbs.db",)
+
+
+def test_names_of_system_files_that_are_no_text_are_legible(data_root):
+    root = folders(data_root / "set", "cat", "dog")
+    (root / os.fsdecode(b"._gr\xfcn\n.png")).write_bytes(b"")
+    assert doubts_of("folder:set") == ["passed over, as a system's own files: ._gr\ufffdn .png"]
 
 
 @pytest.mark.parametrize(
@@ -357,10 +364,8 @@ def test_files_of_sixteen_bits_that_use_few_of_them_are_doubted(data_root, bits,
     sixteen(data_root / "set" / "b" / f"0.{ending}", bits)
     sixteen(data_root / "set" / "b" / f"1.{ending}", 16)
     (line,) = doubts_of("folder:set")
-    assert line.startswith(
-        f"1 of 2 16-bit images that were looked at use at most {bits} of their 16 bits and come out "
-    )
-    assert f"as 0 to {brightest} of 255 (b/0.{ending})" in line
+    assert line.startswith(f"1 of 2 16-bit images use at most {bits} of their 16 bits and come out ")
+    assert f"as 0 to {brightest} of 255 ('b/0.{ending}')" in line
     assert open_dataset("folder:set").image(1).max() == brightest
 
 
