@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -15,7 +16,7 @@ from scc_core.prompts import plain_name
 
 _BATCH = 1024
 _SHOWN = 3
-_MOST_TOKENS = 4096
+_LONGEST = 4096
 """What is longer is no prompt, and counting it on would take memory."""
 
 
@@ -40,8 +41,7 @@ class PromptTokens:
     def lengths(self, texts: Sequence[str]) -> Iterator[int]:
         """Yield the number of tokens that every text has where nothing is cut, with the marks of start and end."""
         for part in _batches(texts):
-            # No tokenizer makes more tokens of a text than it has bytes, but for a few marks.
-            room = min(_MOST_TOKENS, 8 + 2 * max(len(text.encode()) for text in part))
+            room = min(_LONGEST, max(map(_most_tokens, part)))
             empty, *rows = np.asarray(self.tokenize(["", *part], room))
             # Where the mark of the end also fills the rest, as SigLIP's does, it is counted once.
             marks = int((empty == empty[-1]).all())
@@ -61,9 +61,17 @@ def prompt_tokens(entry: ModelEntry) -> PromptTokens | None:
 
 
 def longest_prompts(tokens: PromptTokens, prompts: Mapping[str, Sequence[str]]) -> list[int]:
-    """Return for every class, in label order, the number of tokens of its longest prompt where nothing is cut."""
-    lengths = tokens.lengths(list(chain.from_iterable(prompts.values())))
-    return [max(next(lengths) for _ in rendered) for rendered in prompts.values()]
+    """Return for every class, in label order, the number of tokens of its longest prompt where nothing is cut.
+
+    Counted are the prompt with the most bytes, and every other that may have more tokens than the model reads.
+    """
+    counted = []
+    for rendered in prompts.values():
+        most = {text: _most_tokens(text) for text in rendered}
+        longest = max(most, key=most.__getitem__)
+        counted.append([text for text in most if text == longest or most[text] > tokens.context_length])
+    lengths = tokens.lengths(list(chain.from_iterable(counted)))
+    return [max(next(lengths) for _ in texts) for texts in counted]
 
 
 def doubt_prompts(tokens: PromptTokens, prompts: Mapping[str, Sequence[str]], longest: Sequence[int]) -> Iterator[str]:
@@ -87,15 +95,29 @@ def doubt_prompts(tokens: PromptTokens, prompts: Mapping[str, Sequence[str]], lo
     distinct: dict[tuple[str, ...], int] = {}
     for label, rendered in enumerate(prompts.values()):
         distinct.setdefault(tuple(rendered), label)
-    rows = tokens.read(list(chain.from_iterable(distinct)))
-    labels_of: dict[tuple[bytes, ...], list[int]] = {}
-    for texts, label in distinct.items():
-        labels_of.setdefault(tuple(next(rows) for _ in texts), []).append(label)
-    alike = [group for group in labels_of.values() if len(group) > 1]
+    # Most classes differ in their first prompts already.
+    alike = [group for some in _same(tokens, distinct, 1) for group in _same(tokens, some, None)]
     if alike:
         more = f", and so are {len(alike) - 1:,} more groups of classes" if len(alike) > 1 else ""
-        which = f"{listed(names[label] for label in alike[0])} (labels {listed(alike[0])})"
+        labels = list(alike[0].values())
+        which = f"{listed(names[label] for label in labels)} (labels {listed(labels)})"
         yield f"the prompts of classes {which} are the same tokens{more}: no image can tell them apart"
+
+
+def _same(
+    tokens: PromptTokens, labels: Mapping[tuple[str, ...], int], count: int | None
+) -> list[dict[tuple[str, ...], int]]:
+    """Return the groups of classes, label by prompts, whose first ``count`` prompts, or all, are the same tokens."""
+    rows = tokens.read([text for rendered in labels for text in rendered[:count]])
+    groups: dict[tuple[bytes, ...], dict[tuple[str, ...], int]] = {}
+    for rendered, label in labels.items():
+        groups.setdefault(tuple(next(rows) for _ in rendered[:count]), {})[rendered] = label
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def _most_tokens(text: str) -> int:
+    """Return a number of tokens that no tokenizer exceeds: one for each byte, and a few marks."""
+    return 8 + len(unicodedata.normalize("NFKC", text).encode())
 
 
 def _batches(texts: Sequence[str]) -> Iterator[list[str]]:

@@ -36,8 +36,8 @@ def doubt_bit_depth(samples: Samples, name: str, folder: Path) -> Iterator[str]:
         id_ = max(dark, key=dark.__getitem__)
         bits = 8 + dark[id_].bit_length()
         yield (
-            f"{len(dark):,} of {len(brightest):,} 16-bit images use at most {bits} of their 16 bits and come out dark, as "
-            f"0 to {dark[id_]} of 255 ({shown(id_)}); scale them to 0 to 65,535, or save them with 8 bits"
+            f"{len(dark):,} of {len(brightest):,} 16-bit images use at most {bits} of their 16 bits and come out dark, "
+            f"as 0 to {dark[id_]} of 255 ({shown(id_)}); scale them to 0 to 65,535, or save them with 8 bits"
         )
 
 

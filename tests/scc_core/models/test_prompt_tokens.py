@@ -95,3 +95,13 @@ def test_more_prompts_than_one_batch():
 
 def test_a_model_of_the_user_s_own_need_not_tell_its_tokens():
     assert prompt_tokens(get_model("tests.components:tiny")) is None
+
+
+def test_a_short_text_of_many_tokens_is_counted_too():
+    digits = "1" * 80
+    prompts = render_prompts(["x"], (digits + "{}", "plain english words that are common " * 3 + "{}"))
+    tokens = clip_tokens()
+    lengths = list(tokens.lengths(list(prompts["x"])))
+    assert lengths[0] > 77 > lengths[1]
+    assert longest_prompts(tokens, prompts) == [lengths[0]]
+    assert len(list(doubt_prompts(tokens, prompts, longest_prompts(tokens, prompts)))) == 1
