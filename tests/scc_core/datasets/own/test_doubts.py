@@ -350,6 +350,17 @@ def test_a_column_of_splits_that_the_address_does_not_use_is_doubted(data_root, 
     assert not any("does not use" in line for line in doubts_of(f"folder:set?{chosen}"))
 
 
+def test_where_the_address_chooses_a_split_other_columns_of_splits_are_none_of_its_matter(data_root):
+    table(
+        data_root / "set", ["cat", "dog", "cat"], "path,label,split,phase", lambda number: f",test,{'ab'[number % 2]}"
+    )
+    (data_root / "set" / "labels.csv").write_text(
+        (data_root / "set" / "labels.csv").read_text().replace(",a\n", ",train\n").replace(",b\n", ",val\n")
+    )
+    assert [line.split("'")[1] for line in doubts_of("folder:set")] == ["split", "phase"]
+    assert doubts_of("folder:set?split=test") == []
+
+
 def sixteen(path, bits, mode="L"):
     path.parent.mkdir(parents=True, exist_ok=True)
     values = np.linspace(0, 2**bits - 1, 64, dtype=np.uint16).reshape(8, 8)
