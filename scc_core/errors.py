@@ -58,6 +58,13 @@ def shown(value: object) -> str:
         return f"a {type(value).__name__} of very many digits"
 
 
+def listed(values: Iterable[object], count: int = 3) -> str:
+    """Return the first ``count`` values as an error quotes them, and how many more there are."""
+    quoted = list(values)
+    more = f" and {len(quoted) - count:,} more" if len(quoted) > count else ""
+    return ", ".join(map(shown, quoted[:count])) + more
+
+
 def unknown_name(kind: str, given: object, existing: Iterable[str]) -> UserError:
     """Build the error for a name that does not exist: the nearest name first, then all that exist."""
     names = sorted(existing)

@@ -50,6 +50,7 @@ class DatasetSpec:
         names: of its classes and samples, to be stored; not part of the key. None where they are not known.
         code: identifies the code of a dataset of a user's own whose class declares no version; None for the others.
         numerics: version of what decodes and resizes its images.
+        warnings: what a reader should doubt of its classes and prompts, as lines; not part of the key.
     """
 
     name: str
@@ -65,6 +66,7 @@ class DatasetSpec:
     names: DatasetNames | None = field(default=None, compare=False, repr=False)
     code: str | None = None
     numerics: int = 1
+    warnings: tuple[str, ...] = ()
 
     def specification(self) -> dict[str, object]:
         """Return what enters a cell's key."""

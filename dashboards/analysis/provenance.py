@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Self
 
+from orchestrator.grid.dataset_warnings import describe_warnings
+from orchestrator.grid.left_out import describe_left_out
 from orchestrator.store import RunSummary
 
 _PASSWORD = re.compile(r"(?<=://)([^:/@\s]*):[^@/\s]*@")
@@ -30,6 +32,7 @@ class RunProvenance:
         machine: the driver's machine.
         environments: names of the environments that measured its samples, whichever run did.
         grid_yaml: the grid's text, exactly as submitted.
+        warnings: what its datasets leave out, and what should be doubted of their classes and prompts, as lines.
     """
 
     id: str
@@ -44,6 +47,7 @@ class RunProvenance:
     machine: Mapping[str, str] = field(default_factory=dict)
     environments: Sequence[str] = ()
     grid_yaml: str = ""
+    warnings: Sequence[str] = ()
 
     @classmethod
     def of(cls, run: RunSummary, environments: Sequence[str] = ()) -> Self:
@@ -61,6 +65,7 @@ class RunProvenance:
             machine=run.machine,
             environments=environments,
             grid_yaml=run.grid_text,
+            warnings=(*describe_left_out(run.left_out), *describe_warnings(run.warnings)),
         )
 
 

@@ -15,8 +15,8 @@ from orchestrator.cli.options import DEFAULT_DATABASE, Address, Database, Strict
 from scc_core.errors import UserError
 
 if TYPE_CHECKING:
-    from orchestrator.doctor.dataset import ClassCount
     from orchestrator.doctor.environment import Finding
+    from orchestrator.grid.outline import ClassLine
 
 
 class Kind(StrEnum):
@@ -44,6 +44,9 @@ _ONLY_IN_JSON = frozenset(
 )
 """Parts of a record for which a table has no room."""
 
+_ROWS, _LAST_ROWS = 60, 10
+"""Of how many classes a table has a row, and how many of these are the last."""
+_WIDEST = 120
 _COLUMNS = {Kind.DATASETS: ("name", "title", "images", "classes", "split", "modality", "licence", "demonstration")}
 """What a table shows where the records have more than it has room for; what else there is, JSON shows."""
 
@@ -86,12 +89,21 @@ def doctor(
         list[str] | None,
         typer.Option(metavar="NAME", help="Check this dataset's files instead, image by image. May be given again."),
     ] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Count a dataset's tokens as this model does. May be given again. Default: as CLIP does.",
+        ),
+    ] = None,
     strict: Strict = False,
 ) -> None:
     """Check what is installed, what is reachable, what is missing and how to get it; or a dataset's files."""
     if dataset:
-        _examine_datasets(dataset, strict)
+        _examine_datasets(dataset, model or (), strict)
         return
+    if model:
+        raise UserError("--model is for --dataset: its prompts are read as that model reads them")
     from orchestrator.doctor.environment import examine
 
     findings = examine(db, address)
@@ -100,15 +112,18 @@ def doctor(
         raise typer.Exit(1)
 
 
-def _examine_datasets(names: Sequence[str], strict: bool) -> None:
+def _examine_datasets(names: Sequence[str], models: Sequence[str], strict: bool) -> None:
     from orchestrator.doctor.dataset import examine_dataset
+    from orchestrator.grid.dataset_warnings import describe_warnings
 
-    reports = {name: examine_dataset(name) for name in names}
+    reports = {name: examine_dataset(name, models) for name in names}
     for name, report in reports.items():
         print_line(output(), f"dataset {name}")
         output().print(_findings_table(report.findings))
         if report.classes:
             output().print(_classes_table(report.classes))
+        for line in describe_warnings({name: report.warnings}):
+            print_line(output(), line)
         for step in report.steps:
             print_line(output(), step)
     if not all(report.is_sound(strict=strict) for report in reports.values()):
@@ -122,11 +137,20 @@ def _findings_table(findings: Sequence[Finding]) -> Table:
     return table
 
 
-def _classes_table(classes: Sequence[ClassCount]) -> Table:
-    table = Table("label", "class", "images")
-    for each in classes:
-        table.add_row(str(each.label), escape(each.name), f"{each.images:,}")
+def _classes_table(classes: Sequence[ClassLine]) -> Table:
+    """Return a row per class; of many the first and the last."""
+    left_out = len(classes) - _ROWS
+    caption = f"and {left_out:,} more between them; the checks look at every class" if left_out > 0 else None
+    table = Table("label", "key", "name", "prompt", "tokens", "images", caption=caption)
+    for each in classes if left_out <= 0 else (*classes[: _ROWS - _LAST_ROWS], *classes[-_LAST_ROWS:]):
+        texts = (escape(_short(text)) for text in (each.key, each.name, each.prompt))
+        table.add_row(str(each.label), *texts, "" if each.tokens is None else str(each.tokens), f"{each.images:,}")
     return table
+
+
+def _short(text: str) -> str:
+    """Return a text in one line of a table."""
+    return text if len(text) <= _WIDEST else f"{text[:_WIDEST]}..."
 
 
 def _text(value: object) -> str:

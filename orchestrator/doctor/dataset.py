@@ -6,10 +6,11 @@ import difflib
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orchestrator.doctor.environment import Finding
+from orchestrator.grid.outline import ClassLine, outline
 from scc_core.datasets import Dataset, LeftOut, PublishedDataset, PublishedEntry, datasets, open_dataset
 from scc_core.datasets.cards import Description
 from scc_core.datasets.files.file_dataset import FileDataset
@@ -20,17 +21,11 @@ from scc_core.errors import UserError, unknown_name
 from scc_core.machine import settings
 from scc_core.machine.download import digest_fault
 from scc_core.machine.folders import data_folder
+from scc_core.models import get_model
+from scc_core.models.open_clip.tokenizer import clip_tokens
+from scc_core.models.prompt_tokens import prompt_tokens
 
 _SHOWN = 20
-
-
-@dataclass(frozen=True)
-class ClassCount:
-    """How many samples of a class can be read."""
-
-    label: int
-    name: str
-    images: int
 
 
 @dataclass(frozen=True)
@@ -39,26 +34,35 @@ class DatasetReport:
 
     Attributes:
         findings: in the order of the checks.
-        classes: counts in label order; empty where the dataset cannot be opened.
+        classes: in label order, with the images that can be read; empty where the dataset cannot be opened.
         steps: how to get the files, where they are missing or in another layout.
+        warnings: what should be doubted of classes and prompts, as lines; they make no dataset unsound.
     """
 
     findings: tuple[Finding, ...]
-    classes: tuple[ClassCount, ...] = ()
+    classes: tuple[ClassLine, ...] = ()
     steps: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     def is_sound(self, *, strict: bool) -> bool:
         """Tell whether a run may use the dataset; with ``strict`` not if anything was left out."""
         return all(finding.state == "ok" or (finding.state == "note" and not strict) for finding in self.findings)
 
 
-def examine_dataset(name: str) -> DatasetReport:
+def examine_dataset(name: str, models: Sequence[str] = ()) -> DatasetReport:
     """Check everything that can be wrong with a dataset's files; every image is decoded unless it was before.
 
+    Args:
+        name: the dataset.
+        models: those that the prompts are for; without one they are read as OpenAI's CLIP reads them.
+
     Raises:
-        UserError: no dataset has this name.
+        UserError: no dataset or model has this name.
+        NotFetchedError: a model is not on this machine.
     """
     description = _description(name)
+    told = {model: prompt_tokens(get_model(model)) for model in models}
+    tokens = {model: one for model, one in told.items() if one is not None} if models else {"CLIP": clip_tokens()}
     where = Finding("data folder", "ok", f"{data_folder()} ({settings.DATA.name} names another)")
     try:
         with warnings.catch_warnings():
@@ -75,7 +79,8 @@ def examine_dataset(name: str) -> DatasetReport:
             raise
         findings = (where, Finding("files", "missing", str(error)), *_found(description))
         return DatasetReport(findings, (), _steps(description))
-    classes, total = _count(dataset, unreadable)
+    described = outline(dataset, tokens)
+    classes, total = _count(dataset, described.classes, unreadable)
     empty = [each for each in classes if description and not each.images]
     findings = (
         where,
@@ -86,7 +91,8 @@ def examine_dataset(name: str) -> DatasetReport:
         *(Finding(entry.name, "note", f"left out: {entry.reason}") for entry in (*dataset.left_out, *unreadable)),
     )
     wrong = any(finding.state == "missing" for finding in findings)
-    return DatasetReport(findings, classes, _steps(description) if wrong and description else ())
+    steps = _steps(description) if wrong and description else ()
+    return DatasetReport(findings, classes, steps, described.warnings)
 
 
 def _description(name: str) -> Description | None:
@@ -97,12 +103,14 @@ def _description(name: str) -> Description | None:
     return entry.description if isinstance(entry, PublishedEntry) else None
 
 
-def _count(dataset: Dataset, unreadable: Sequence[LeftOut]) -> tuple[tuple[ClassCount, ...], Finding]:
+def _count(
+    dataset: Dataset, lines: Sequence[ClassLine], unreadable: Sequence[LeftOut]
+) -> tuple[tuple[ClassLine, ...], Finding]:
     """Count the images of every class that can be read, and compare their total with the published one."""
     gone = {entry.name for entry in unreadable}
     ids = dataset.samples.ids if isinstance(dataset, FileDataset) else range(len(dataset))
     counts = Counter(label for id_, label in zip(ids, dataset.labels.tolist(), strict=True) if id_ not in gone)
-    classes = tuple(ClassCount(label, name, counts[label]) for label, name in enumerate(dataset.class_names))
+    classes = tuple(replace(line, images=counts[line.label]) for line in lines)
     images, published = sum(each.images for each in classes), dataset.card.images
     if published in (0, images):
         return classes, Finding("images", "ok", f"{images:,}" + (", as published" if published else ""))

@@ -20,6 +20,7 @@ from orchestrator.driver.progress import Progress
 from orchestrator.driver.provenance import code_version, package_versions, python_version, this_machine
 from orchestrator.driver.result_handler import RunResultHandler
 from orchestrator.grid.code import code_differences
+from orchestrator.grid.dataset_warnings import describe_warnings, warnings_of
 from orchestrator.grid.left_out import describe_left_out, left_out_of
 from orchestrator.plan.changed_code import changed_code
 from orchestrator.plan.plan import Plan, describe_plan, make_plan
@@ -104,12 +105,14 @@ def start(
         machine=this_machine(),
         submission=submission_id,
         left_out=left_out_of(prepared.cells),
+        warnings=warnings_of(prepared.cells),
     )
     with driver_lock(store):
         write_leftover_spools(store, display.say)
         plan = make_plan(prepared.cells, store.measured_blocks)
         with _connected_cluster(plan, options, prepared.grid.cpu_threads) as capacity:
-            for line in (*describe_left_out(record.left_out), *changed_code(plan, store)):
+            doubts = (*describe_left_out(record.left_out), *describe_warnings(record.warnings))
+            for line in (*doubts, *changed_code(plan, store)):
                 display.say(line)
             run = store.start_run(record, prepared.cells, submission_id)
             return _measure(run, plan, store, capacity, display)

@@ -4,10 +4,12 @@ __all__ = [
     "catalogue",
     "cell",
     "code",
+    "dataset_warnings",
     "expand",
     "fetch_models",
     "left_out",
     "not_fetched",
+    "outline",
     "schema",
     "shipped",
 ]

@@ -12,6 +12,7 @@ from typing import Any
 
 from orchestrator.grid.cell import NO_DEFENSE, TRANSFER, Cell
 from orchestrator.grid.not_fetched import NOT_FETCHED, Absences
+from orchestrator.grid.outline import Outline, outline
 from orchestrator.grid.schema import Exclude, Grid, ThreatModel
 from scc_core.attacks import Attack
 from scc_core.components.component import Component
@@ -28,6 +29,7 @@ from scc_core.evaluation.threat import Adaptive, Threat
 from scc_core.identity import DatasetSpec, ModelSpec
 from scc_core.models import get_model, model_code, model_digest
 from scc_core.models.open_clip.model import OpenClipEntry
+from scc_core.models.prompt_tokens import PromptTokens, prompt_tokens
 from scc_core.prompts import prompts_digest
 
 
@@ -39,10 +41,12 @@ class Expansion:
         cells: a cell whose model or dataset is not on this machine is provisional: it can be counted, but neither run
             nor stored. A dataset whose size is not known without its files has no cells.
         absent: the models and datasets that are not on this machine.
+        outlines: of the datasets that are, what lies between their files and their prompts, by name.
     """
 
     cells: Mapping[Cell, int]
     absent: Absences
+    outlines: Mapping[str, Outline]
 
 
 def expand(grid: Grid, *, stored: bool = False) -> Mapping[Cell, int]:
@@ -73,7 +77,9 @@ def expand_provisionally(grid: Grid, *, stored: bool = False) -> Expansion:
     absent = Absences()
     digest_of = partial(_weights_digest, absent=absent)
     models = [_model(name, absent) for name in grid.models]
-    found = [_dataset(name, grid.preprocessing, absent) for name in grid.datasets]
+    tokens = _prompt_tokens(grid.models, absent)
+    outlines: dict[str, Outline] = {}
+    found = [_dataset(name, grid.preprocessing, absent, tokens, outlines) for name in grid.datasets]
     attacks: list[Component[Attack]] = [attack.resolved(digest_of, model_code) for attack in grid.attacks]
     defenses: list[Component[Defense]] = [defense.resolved(digest_of, model_code) for defense in grid.defenses]
     datasets = [dataset for dataset in found if dataset is not None]
@@ -107,7 +113,7 @@ def expand_provisionally(grid: Grid, *, stored: bool = False) -> Expansion:
     if not cells:
         raise UserError("the grid excludes every one of its cells; remove a line of `exclude`")
     _check_gradients(cells)
-    return Expansion(cells, absent)
+    return Expansion(cells, absent, outlines)
 
 
 def _check_units(
@@ -192,16 +198,27 @@ def _weights_digest(name: str, absent: Absences) -> str:
     return NOT_FETCHED
 
 
-def _dataset(name: str, preprocessing: str, absent: Absences) -> DatasetSpec | None:
-    """Return a dataset's specification, which needs its labels and prompts but no image.
+def _prompt_tokens(names: Sequence[str], absent: Absences) -> Mapping[str, PromptTokens]:
+    """Return how the models that are on this machine read prompts, as far as they say it."""
+    here = [name for name in names if ("model", name) not in absent.found]
+    told = {name: prompt_tokens(get_model(name)) for name in here}
+    return {name: tokens for name, tokens in told.items() if tokens is not None}
+
+
+def _dataset(
+    name: str, preprocessing: str, absent: Absences, tokens: Mapping[str, PromptTokens], outlines: dict[str, Outline]
+) -> DatasetSpec | None:
+    """Return a dataset's specification, which needs its labels and prompts; its outline is put into ``outlines``.
 
     Where the files are not here it is provisional: made from the card, or None if the card does not tell the size.
     """
     with absent.noted("dataset", name):
         dataset = open_dataset(name)
+        outlines[name] = outline(dataset, tokens)
         code = dataset_code(name, dataset)
         found = _specification(name, dataset, preprocessing, dataset.version, len(dataset), code)
-        return replace(found, left_out=dataset.left_out, names=names_of(name, dataset))
+        names = names_of(name, dataset)
+        return replace(found, left_out=dataset.left_out, names=names, warnings=outlines[name].warnings)
     with suppress(NotFetchedError):
         facts = dataset_facts(name)
         if facts.card.images and facts.class_names:

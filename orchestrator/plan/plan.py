@@ -123,8 +123,8 @@ def shards(span: Span, size: int) -> Iterator[Shard]:
     for start in range(span.blocks.start, span.blocks.stop, size):
         yield Shard(
             model=first.model,
-            # Names, and what the dataset leaves out, are long and for people.
-            dataset=replace(first.dataset, left_out=(), names=None),
+            # Names, and what the dataset leaves out or should be doubted, are long and for people.
+            dataset=replace(first.dataset, left_out=(), warnings=(), names=None),
             precision=first.precision,
             threat=first.threat,
             defenses={cell.key: cell.defense for cell in span.cells},

@@ -36,6 +36,7 @@ class RunRecord:
         pid: process of the driver.
         submission: the job by which a cluster was asked for the run; None where a command ran it itself.
         left_out: by dataset, what its files hold beside the samples, as pairs of name and reason.
+        warnings: by dataset, what should be doubted of its classes and prompts, one line each.
         started_at: when it started, with a zone.
     """
 
@@ -50,6 +51,7 @@ class RunRecord:
     pid: int = field(default_factory=os.getpid)
     submission: str | None = None
     left_out: Mapping[str, Sequence[Sequence[str]]] = field(default_factory=dict)
+    warnings: Mapping[str, Sequence[str]] = field(default_factory=dict)
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 

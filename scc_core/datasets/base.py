@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from scc_core.datasets.name_doubts import doubt_names
 from scc_core.prompts import render_prompts
 
 Uint8Image = npt.NDArray[np.uint8]
@@ -70,8 +71,8 @@ class Dataset(ABC):
         version: changes whenever the images, their order or their labels change; part of a cell's identity, and of
             the key under which prepared images are kept on disk from run to run.
         left_out: what lies beside the samples and could not be taken for one.
-        class_keys: what the data calls each class, such as the name of its folder, in label order; empty where it has
-            numbers.
+        class_keys: what the data calls the classes, in label order, such as the names of folders; empty where the class
+            names are all there is.
     """
 
     card: DatasetCard
@@ -115,6 +116,11 @@ class Dataset(ABC):
         sample is asked for before a run, so that this must be quick.
         """
         return str(index)
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """What a reader should look at before believing a number measured on it, as lines; computed when asked for."""
+        return doubt_names(self.class_keys or self.class_names, self.class_names, self.templates)
 
     def __len__(self) -> int:
         return len(self.labels)

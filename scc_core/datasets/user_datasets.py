@@ -62,6 +62,9 @@ def check_dataset(name: str, dataset: Dataset) -> None:
         render_prompts(said["class_names"], said["templates"])
     except UserError as error:
         wrong(str(error))
+    keys = getattr(dataset, "class_keys", ())
+    if keys and len(keys) != len(said["class_names"]):
+        wrong(f"it has {len(keys)} class_keys, but {len(said['class_names'])} class_names")
     if not isinstance(labels, np.ndarray) or labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
         array = isinstance(labels, np.ndarray)
         shown = f"an array {labels.shape} of {labels.dtype}" if array else f"a {type(labels).__name__}"

@@ -109,6 +109,7 @@ def test_provenance_shows_everything_but_the_password(site: Callable[[str], Path
         "bench-01",
     ):
         assert part in text, part
+    assert "Doubts about the data" not in text
     assert "secret" not in "".join(path.read_text() for path in site("demo").glob("*.html"))
 
 

@@ -12,9 +12,11 @@ from orchestrator.cli.options import print_line
 from orchestrator.cli.output.estimate import print_effort
 from orchestrator.cli.output.lengths import print_lengths
 from orchestrator.grid.cell import Cell
+from orchestrator.grid.dataset_warnings import describe_warnings, warnings_of
 from orchestrator.grid.expand import expand_provisionally
 from orchestrator.grid.left_out import describe_left_out, left_out_of, refuse_left_out
 from orchestrator.grid.not_fetched import Absences
+from orchestrator.grid.outline import describe_outlines
 from orchestrator.grid.schema import Grid
 from orchestrator.plan.changed_code import changed_code
 from orchestrator.plan.plan import Plan, describe_plan, make_plan
@@ -30,7 +32,8 @@ def show_plan(grid: Grid, db: str, workers: int | None, console: Console, *, str
     expansion = expand_provisionally(grid)
     if strict:
         refuse_left_out(expansion.cells)
-    for line in describe_left_out(left_out_of(expansion.cells)):
+    warnings = describe_warnings(warnings_of(expansion.cells))
+    for line in (*describe_left_out(left_out_of(expansion.cells)), *warnings):
         print_line(console, line)
     store = ResultStore.open(db, create=False) if database_exists(db) else None
     plan = make_plan(expansion.cells, store.measured_blocks if store else lambda _keys: {})
@@ -39,6 +42,8 @@ def show_plan(grid: Grid, db: str, workers: int | None, console: Console, *, str
         print_line(console, line)
     _print_cells(plan, console)
     print_lengths(plan.cells, console)
+    for line in describe_outlines(expansion.outlines):
+        print_line(console, line)
     if expansion.absent:
         _print_absent(expansion.absent, expansion.cells, console)
     if plan.missing:

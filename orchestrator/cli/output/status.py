@@ -101,6 +101,7 @@ def _submitted_table(head: Head, runs: list[SubmittedRun]) -> Table:
 
 
 def _print_cells(store: ResultStore, run: RunSummary) -> None:
+    from orchestrator.grid.dataset_warnings import describe_warnings
     from orchestrator.grid.left_out import describe_left_out
 
     frame = store.results(run.id)
@@ -117,5 +118,5 @@ def _print_cells(store: ResultStore, run: RunSummary) -> None:
             row["error"] or "",
         )
     output().print(table if table.row_count else f"all {len(frame)} cells are done")
-    for line in describe_left_out(run.left_out):
+    for line in (*describe_left_out(run.left_out), *describe_warnings(run.warnings)):
         print_line(output(), line)

@@ -63,7 +63,9 @@ def run_row(run_id: str, record: RunRecord) -> dict[str, Any]:
     row = {name: getattr(record, name) for name in RECORD_FIELDS}
     mappings = {name: dict(row[name]) for name in ("grid", "packages", "machine")}
     left_out = {name: [list(entry) for entry in entries] for name, entries in record.left_out.items()}
-    return {**row, **mappings, "left_out": left_out, "id": run_id, "heartbeat_at": record.started_at}
+    warnings = {name: list(lines) for name, lines in record.warnings.items()}
+    texts = {"left_out": left_out, "warnings": warnings}
+    return {**row, **mappings, **texts, "id": run_id, "heartbeat_at": record.started_at}
 
 
 def cell_row(cell: Cell, created_at: datetime) -> dict[str, Any]:

@@ -64,8 +64,9 @@ class Run(Base):
     """One submission of a grid. ``outcome`` is null while it is unfinished.
 
     ``submission`` names the job by which a cluster was asked for the run; it is null where a command ran it itself.
-    ``left_out`` holds by dataset what lay beside its samples, as pairs of name and reason. ``devices`` is empty: blocks
-    refer to environments, which name them.
+    ``left_out`` holds by dataset what lay beside its samples, as pairs of name and reason; ``warnings`` holds by
+    dataset what should be doubted of its classes and prompts, as lines. ``devices`` is empty: blocks refer to
+    environments, which name them.
     """
 
     __tablename__ = "run"
@@ -88,6 +89,7 @@ class Run(Base):
     devices: Mapped[dict[str, str]] = mapped_column(default=dict)
     submission: Mapped[str | None]
     left_out: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
+    warnings: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
 
 
 class CellRow(Base):

@@ -10,11 +10,11 @@ from typing import NamedTuple
 from scc_core.datasets.base import LeftOut
 from scc_core.datasets.files.decoding import is_image_name
 from scc_core.datasets.files.samples import bytewise
-from scc_core.errors import UserError
+from scc_core.datasets.own.split_names import SPLIT_NAMES, is_split_name
+from scc_core.datasets.own.system_files import describe_system_files, is_passed_over
+from scc_core.errors import UserError, listed
 
-SPLIT_NAMES = frozenset({"train", "training", "val", "valid", "validation", "test", "testing"})
 _NO_IMAGE = "not an image by the ending of its name"
-_DESKTOP_FILES = frozenset({"thumbs.db", "desktop.ini"})
 
 
 class Scan(NamedTuple):
@@ -24,17 +24,19 @@ class Scan(NamedTuple):
         classes: the class folders, sorted.
         images: ``(path below the folder, class folder)`` of every image, sorted.
         left_out: every other file, with the reason.
+        doubts: what about the folders a reader should look at, as lines.
     """
 
     classes: tuple[str, ...]
     images: tuple[tuple[str, str], ...]
     left_out: tuple[LeftOut, ...]
+    doubts: tuple[str, ...]
 
 
 def scan_class_folders(root: Path, name: str, texts: Collection[Path]) -> Scan:
     """Look through ``root``: every folder in it is a class, every image below such a folder is a sample of it.
 
-    Files whose name begins with a dot are passed over, as file managers do.
+    Files and folders whose name begins with a dot are passed over, as file managers do, and so are a system's own.
 
     Args:
         root: the folder of the class folders.
@@ -44,7 +46,9 @@ def scan_class_folders(root: Path, name: str, texts: Collection[Path]) -> Scan:
     Raises:
         UserError: no class folders, or folders that are splits rather than classes.
     """
-    entries = bytewise(entry.name for entry in root.iterdir() if not entry.name.startswith("."))
+    inside = bytewise(entry.name for entry in root.iterdir())
+    entries = [entry for entry in inside if not is_passed_over(entry)]
+    passed_over = [entry for entry in inside if is_passed_over(entry)]
     classes = tuple(entry for entry in entries if (root / entry).is_dir())
     _check(root, name, classes, entries)
     left_out = [
@@ -54,14 +58,14 @@ def scan_class_folders(root: Path, name: str, texts: Collection[Path]) -> Scan:
     ]
     images: list[tuple[str, str]] = []
     for folder in classes:
-        for path in _files_below(root / folder):
+        for path in _files_below(root / folder, passed_over):
             below = path.relative_to(root).as_posix()
             if is_image_name(path):
                 images.append((below, folder))
             else:
                 left_out.append(LeftOut(below, _NO_IMAGE))
-    expected = (entry for entry in left_out if entry.name.rpartition("/")[2].lower() not in _DESKTOP_FILES)
-    return Scan(classes, tuple(images), tuple(expected))
+    doubts = (*describe_system_files(passed_over), *_doubts(classes, images))
+    return Scan(classes, tuple(images), tuple(left_out), doubts)
 
 
 def _check(root: Path, name: str, classes: Sequence[str], entries: Sequence[str]) -> None:
@@ -77,8 +81,24 @@ def _check(root: Path, name: str, classes: Sequence[str], entries: Sequence[str]
         )
 
 
-def _files_below(folder: Path) -> Iterator[Path]:
-    """Yield every file below ``folder`` once, links followed, in the order of the bytes of the paths."""
+def _doubts(classes: Sequence[str], images: Sequence[tuple[str, str]]) -> Iterator[str]:
+    splits = [folder for folder in classes if is_split_name(folder)]
+    if splits:
+        yield f"class folders {listed(splits)} have the names of splits; if they are, add ?split={splits[0]}"
+    below: dict[str, set[str]] = {folder: set() for folder in classes}
+    for path, folder in images:
+        rest = path.removeprefix(f"{folder}/")
+        below[folder].add(rest.partition("/")[0] if "/" in rest else "")
+    first, *others = below.values()
+    if "" not in first and len(first) > 1 and others and all(other == first for other in others):
+        yield f"each class folder holds the folders {listed(sorted(first))}: are these the classes, or splits?"
+
+
+def _files_below(folder: Path, passed_over: list[str]) -> Iterator[Path]:
+    """Yield every file below ``folder`` once, links followed, in the order of the bytes of the paths.
+
+    The names of files and folders that are passed over are appended to ``passed_over``.
+    """
     seen: set[str] = set()
     found: list[str] = []
     for parent, folders, files in os.walk(folder, followlinks=True):
@@ -87,6 +107,7 @@ def _files_below(folder: Path) -> Iterator[Path]:
             folders.clear()
             continue
         seen.add(real)
-        folders[:] = [entry for entry in folders if not entry.startswith(".")]
-        found += [f"{parent}/{file}" for file in files if not file.startswith(".")]
+        passed_over += filter(is_passed_over, (*folders, *files))
+        folders[:] = [entry for entry in folders if not is_passed_over(entry)]
+        found += [f"{parent}/{file}" for file in files if not is_passed_over(file)]
     yield from map(Path, bytewise(found))

@@ -16,6 +16,7 @@ from scc_core.datasets.files.samples import FileSamples, Sample
 from scc_core.datasets.own.address import Address, find_place, parse_address
 from scc_core.datasets.own.class_folders import scan_class_folders
 from scc_core.datasets.own.dataset import OwnDataset, check_any, empty_classes
+from scc_core.datasets.own.single_labels import check_no_comma_lists, check_single_label
 from scc_core.datasets.own.table import TABLE_FILE, TABLE_SUFFIXES, Columns, read_table
 from scc_core.datasets.own.texts import (
     CLASS_NAMES_FILE,
@@ -72,9 +73,7 @@ def open_folder(text: str) -> Dataset:
     )
     empty = empty_classes(names, readable.samples)
     texts = [_text_place(address, base, option) for option in _TEXT_FILES]
-    return OwnDataset(
-        card, names.names, templates, readable.samples, base, (*left_out, *empty), texts, class_keys=names.keys
-    )
+    return OwnDataset(card, names, templates, readable.samples, base, (*left_out, *empty), texts, listing.doubts)
 
 
 @dataclass(frozen=True)
@@ -87,6 +86,7 @@ class _Listing:
         classes: every class, with or without images.
         left_out: what is no image.
         sources: the table, or the folders of the classes and the table that is not there.
+        doubts: what a reader should look at, as lines.
     """
 
     base: Path
@@ -94,6 +94,7 @@ class _Listing:
     classes: tuple[str, ...]
     left_out: tuple[LeftOut, ...]
     sources: tuple[Path, ...]
+    doubts: tuple[str, ...]
 
 
 def _list(address: Address, place: Path) -> _Listing:
@@ -111,8 +112,11 @@ def _list(address: Address, place: Path) -> _Listing:
         raise UserError(f"{address.name}: there is no folder {root}")
     texts = [_text_file(address, root, option) for option in _TEXT_FILES]
     scan = scan_class_folders(root, address.name, [path for path in texts if path is not None])
+    for folder in scan.classes:
+        check_single_label(folder, f"{address.name}: the class folder")
+    check_no_comma_lists(scan.classes, f"{address.name}: the class folder")
     sources = (place / TABLE_FILE, root, *(root / name for name in scan.classes))
-    return _Listing(root, scan.images, scan.classes, scan.left_out, sources)
+    return _Listing(root, scan.images, scan.classes, scan.left_out, sources, scan.doubts)
 
 
 def _list_table(address: Address, path: Path) -> _Listing:
@@ -126,7 +130,8 @@ def _list_table(address: Address, path: Path) -> _Listing:
     images = tuple(entry for entry in table.images if entry[0] not in missing)
     gone = (LeftOut(image, "no such file") for image, _ in table.images if image in missing)
     left_out = (*table.left_out, *gone)
-    return _Listing(path.parent, images, tuple({label for _, label in table.images}), left_out, (path,))
+    classes = tuple({label for _, label in table.images})
+    return _Listing(path.parent, images, classes, left_out, (path,), table.doubts)
 
 
 def _text_file(address: Address, base: Path, option: str) -> Path | None:

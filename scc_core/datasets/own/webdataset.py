@@ -16,7 +16,14 @@ from scc_core.datasets.files.readable_samples import leave_out_unreadable
 from scc_core.datasets.own.address import Address, find_place, parse_address
 from scc_core.datasets.own.dataset import OwnDataset, check_any, empty_classes
 from scc_core.datasets.own.tar_shards import TarSamples, index_archive
-from scc_core.datasets.own.texts import CLASS_NAMES_FILE, DEFAULT_TEMPLATES, ClassNames, parse_templates, read_text
+from scc_core.datasets.own.texts import (
+    CLASS_NAMES_FILE,
+    DEFAULT_TEMPLATES,
+    ClassNames,
+    parse_templates,
+    read_lines,
+    read_text,
+)
 from scc_core.errors import NotFetchedError, UserError
 from scc_core.machine import settings
 from scc_core.machine.download import NoSuchFileError, download
@@ -60,8 +67,7 @@ def open_webdataset(text: str) -> Dataset:
     empty = empty_classes(names, readable.samples)
     templates: tuple[str, ...] = DEFAULT_TEMPLATES
     if templates_file.exists():
-        lines = (line.strip() for line in read_text(templates_file).splitlines())
-        templates = parse_templates([line for line in lines if line], templates_file)
+        templates = parse_templates(read_lines(templates_file, comment=None), templates_file)
     card = DatasetCard(
         name=address.name,
         summary=f"Images in the archives of {folder}.",
@@ -72,9 +78,7 @@ def open_webdataset(text: str) -> Dataset:
         source=address.place,
     )
     texts = (kind_file, templates_file, folder / CLASS_NAMES_FILE, folder / _split(address) / SHARDS_FILE)
-    return OwnDataset(
-        card, names.names, templates, readable.samples, folder, (*left_out, *empty), texts, class_keys=names.keys
-    )
+    return OwnDataset(card, names, templates, readable.samples, folder, (*left_out, *empty), texts)
 
 
 def fetch_webdataset(text: str) -> Path:
@@ -147,6 +151,7 @@ def _class_names(address: Address, folder: Path) -> ClassNames:
             f"{address.name}: {path} is missing; the layout is {CLASS_NAMES_FILE}, {TEMPLATES_FILE}, "
             f"{_split(address)}/{SHARDS_FILE} and {_split(address)}/0.tar, 1.tar, ..."
         )
+    read_lines(path, comment=None)
     names = tuple(line.strip() for line in read_text(path).rstrip().splitlines())
     if not all(names):
         raise UserError(f"{path}, line {names.index('') + 1}: a class without a name")

@@ -16,6 +16,7 @@ from scc_core.models.open_clip.blueprint import LOCAL_BPE_NAME, Blueprint, locat
 from scc_core.models.open_clip.checkpoint import load_weights
 from scc_core.models.open_clip.consistency import check_built
 from scc_core.models.open_clip.tables import PREPROCESSING_KEYS, first_line, import_open_clip
+from scc_core.models.open_clip.tokenizer import build_tokenizer
 from scc_core.models.sources import OpenClipSourceError
 
 
@@ -84,18 +85,9 @@ def _build(blueprint: Blueprint) -> tuple[nn.Module, Any]:
                 force_preprocess_cfg=preprocessing,
                 **_text_override(text, blueprint.text_folder),
             )
-        if blueprint.tokenizer_folder is None:
-            vocabulary = {} if blueprint.bpe is None else {"bpe_path": str(blueprint.bpe)}
-            return module, open_clip.get_tokenizer(blueprint.model_name, **vocabulary)
-        # open_clip itself would take every tokenizer of a local folder from that folder, wherever it really lies.
-        return module, open_clip.tokenizer.HFTokenizer(
-            str(blueprint.tokenizer_folder),
-            context_length=blueprint.context_length,
-            tokenizer_mode=text.get("tokenizer_mode"),
-            **text.get("tokenizer_kwargs", {}),
-        )
     except (RuntimeError, ValueError, OSError, KeyError, TypeError, AssertionError) as error:
         raise OpenClipSourceError(f"open_clip cannot load {blueprint.name!r}: {first_line(error)}") from error
+    return module, build_tokenizer(blueprint)
 
 
 @contextmanager

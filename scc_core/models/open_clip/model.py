@@ -16,6 +16,8 @@ from scc_core.models.open_clip.blueprint import Blueprint, locate
 from scc_core.models.open_clip.consistency import check_declared
 from scc_core.models.open_clip.loader import OpenClipParts, build_parts
 from scc_core.models.open_clip.prompt_tuning import ContextPrompts, context_positions, token_table
+from scc_core.models.open_clip.tokenizer import build_tokenizer
+from scc_core.models.prompt_tokens import PromptTokens
 from scc_core.models.sources import HUB_PREFIX
 
 _TEXT_BATCH = 256
@@ -96,6 +98,11 @@ class OpenClipEntry:
         blueprint = self._blueprint()
         # Their files ship with this package, whose protocol version stands for them.
         return sha256_of(blueprint.weights) if self.card.demonstration else blueprint.digest()
+
+    def prompt_tokens(self) -> PromptTokens:
+        """Return how the model reads prompts, without its weights; raises what :meth:`digest` raises."""
+        blueprint = self._blueprint()
+        return PromptTokens(build_tokenizer(blueprint), blueprint.context_length)
 
     def load(self, device: torch.device) -> OpenClipModel:
         """Load the model onto ``device``; raises what :meth:`digest` raises."""

@@ -11,12 +11,13 @@ import pytest
 
 from orchestrator.doctor import dataset as dataset_doctor
 from orchestrator.doctor.dataset import examine_dataset
+from orchestrator.grid.outline import ClassLine
 from scc_core.datasets import dataset_facts
 from scc_core.errors import UserError
 from tests.miniatures import MINIATURES
 from tests.miniatures.images import write_image
 from tests.miniatures.medical import write_medmnist, write_split
-from tests.miniatures.own import write_bad_folder
+from tests.miniatures.own import write_bad_folder, write_class_folders
 from tests.orchestrator.console import sccbench
 
 
@@ -143,3 +144,50 @@ def test_the_command_shows_the_counts_and_ends_with_its_status(tmp_path, data_ro
     assert "cat/truncated.jpg" in done.stdout
     assert "has no array 'test_labels'" in done.stdout
     assert "medmnist/breastmnist.npz" in done.stdout
+
+
+def test_every_class_is_shown_with_its_key_its_name_a_prompt_and_its_tokens(data_root):
+    root = data_root / "set"
+    write_class_folders(root, {"0.0": ["a.png"], "1.0": ["a.png", "b.png"]})
+    (root / "classnames.txt").write_text("cat\nlymphangiectasia\n")
+    (root / "templates.txt").write_text("a {}.\na photo of a {}.\n")
+    report = examine_dataset("folder:set")
+    assert report.classes == (
+        ClassLine(0, "0.0", "cat", "a cat.", 8, 1),
+        ClassLine(1, "1.0", "lymphangiectasia", "a lymphangiectasia.", 13, 2),
+    )
+    (biomedical,) = examine_dataset("folder:set", ["demo-biomedclip"]).classes[1:]
+    assert biomedical.tokens > 13
+    assert [line.tokens for line in examine_dataset("folder:set", ["tests.components:tiny"]).classes] == [None, None]
+    with pytest.raises(UserError, match="unknown model 'demo-clop'"):
+        examine_dataset("folder:set", ["demo-clop"])
+
+
+def test_doubts_are_warnings_that_make_no_dataset_unsound(data_root):
+    write_class_folders(data_root / "set", {name: ["a.png"] for name in ("Benign", "benign", "train")})
+    report = examine_dataset("folder:set")
+    assert [line.partition(" ")[0] for line in report.warnings] == ["class", "classes", "with"]
+    assert report.warnings[2].startswith(
+        "with CLIP, the prompts of classes 'Benign', 'benign' (labels 0, 1) are the same"
+    )
+    assert report.is_sound(strict=True)
+
+
+def test_the_command_shows_classes_and_warnings(tmp_path, data_root):
+    write_class_folders(tmp_path / "set", {f"item {number}": ["a.png"] for number in range(1000)})
+    (tmp_path / "set" / "item 500").rename(tmp_path / "set" / "Item 499")
+    done = sccbench("doctor", "--dataset", "folder:set", "--model", "demo-clip", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    rows = [line for line in done.stdout.splitlines() if "a photo of a" in line]
+    assert len(rows) == 60
+    assert rows[0].split("│")[1:5] == [" 0     ", " item 0   ", " item 0   ", " a photo of a item 0.   "]
+    assert "and 940 more between them; the checks look at every class" in done.stdout
+    warnings = [line for line in done.stdout.splitlines() if line.startswith("warning: dataset folder:set: ")]
+    assert any("classes 'Item 499', 'item 499' (labels 499, 500)" in line for line in warnings)
+    assert any("with demo-clip, the prompts of classes 'Item 499', 'item 499'" in line for line in warnings)
+
+
+def test_a_model_without_a_dataset_is_refused(tmp_path):
+    done = sccbench("doctor", "--model", "demo-clip", folder=tmp_path)
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
+    assert "--model is for --dataset" in done.stderr

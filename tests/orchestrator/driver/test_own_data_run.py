@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import io
 import json
 
@@ -25,6 +26,7 @@ from tests.scc_core.http_server import serve
 
 DATASETS = ("folder:bad", "busi", "dermamnist")
 LEFT_OUT = ["README.txt", "cat/notes.txt", "cat/truncated.jpg", "bird"]
+WARNING = "warning: dataset folder:bad: passed over, as a system's own files: .DS_Store, Thumbs.db"
 GRID = {
     "models": "[demo-clip, demo-biomedclip]",
     "datasets": f"[{', '.join(DATASETS)}]",
@@ -39,6 +41,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::scc_core.datasets.files.publish
 @pytest.fixture
 def grid(data_root, tmp_path):
     write_bad_folder(tmp_path / "bad")
+    (tmp_path / "bad" / "dog" / "Thumbs.db").write_bytes(b"")
     write_split("busi", data_root)
     write_medmnist("dermamnist", 28, data_root)
     return write_grid(tmp_path, GRID)
@@ -67,6 +70,13 @@ def test_every_image_that_can_be_read_is_measured_and_what_cannot_is_stored_with
     status = sccbench("status", "20", folder=tmp_path)
     assert "all 24 cells are done" in status.stdout
     assert "cat/truncated.jpg: image file is truncated" in status.stdout
+    assert WARNING in done.stdout
+    assert WARNING in status.stdout
+    site = sccbench("dashboard", "--out", "site", folder=tmp_path)
+    assert site.returncode == 0, site.stderr
+    page = html.unescape((tmp_path / "site" / "provenance.html").read_text(encoding="utf-8"))
+    assert WARNING in page
+    assert "dataset folder:bad leaves 4 out: README.txt" in page
     sql = "SELECT left_out FROM run"
     queried = sccbench("query", sql, "--format", "json", folder=tmp_path)
     assert "cat/truncated.jpg" in json.dumps(json.loads(queried.stdout)), queried.stderr
@@ -106,6 +116,7 @@ def test_the_plan_names_what_is_left_out_and_strictly_refuses_it(grid, tmp_path,
     console = Console(file=io.StringIO(), width=200)
     show_plan(checked, f"sqlite:///{tmp_path}/sccbench.db", 1, console)
     assert "dataset folder:bad leaves 4 out" in console.file.getvalue()
+    assert WARNING in console.file.getvalue()
     assert "test: 24 cells in 24 blocks" in console.file.getvalue()
     with pytest.raises(UserError, match="--strict"):
         show_plan(checked, f"sqlite:///{tmp_path}/sccbench.db", 1, console, strict=True)

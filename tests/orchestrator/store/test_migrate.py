@@ -114,7 +114,7 @@ def _check_upgraded(url: str) -> None:
         results = store.results(store.run().id)
         assert results.select("samples", "correct", "status").rows() == [(70, 35, "done"), (0, 0, "failed")]
         assert store.outcomes([results["cell"][0]])["correct"].to_list() == [True, False] * 50
-        assert (store.run().submission, store.run().left_out) == (None, {})
+        assert (store.run().submission, store.run().left_out, store.run().warnings) == (None, {}, {})
         cell = make_cell(7)
         assert store.write_blocks(start(store, cell, 50), [make_block(cell)]) == 1
 

@@ -72,6 +72,12 @@ def test_a_run_keeps_what_its_datasets_left_out(store):
     assert store.run().left_out == {"folder:scans": [["a/1.jpg", "truncated"], ["notes.txt", "not an image"]]}
 
 
+def test_a_run_keeps_the_warnings_about_its_datasets(store: ResultStore) -> None:
+    warnings = {"folder:scans": ("labels are numbers", "there is one class")}
+    store.start_run(make_record(warnings=warnings), {make_cell(): 50})
+    assert store.run().warnings == {"folder:scans": ["labels are numbers", "there is one class"]}
+
+
 def test_a_run_knows_the_job_that_asked_for_it(store: ResultStore) -> None:
     run = store.start_run(make_record(submission="job-1"), {make_cell(): 50})
     assert store.run(run).submission == "job-1"

@@ -48,6 +48,7 @@ WRONG = [
     ("labels", np.arange(0), "it has no samples"),
     ("class_names", "abcd", "class names are 'abcd', expected a list"),
     ("class_names", None, "it has no class_names or no templates"),
+    ("class_keys", ("a", "b"), "it has 2 class_keys, but 4 class_names"),
     ("templates", ("a photo",), "the template 'a photo' needs exactly one {}"),
     ("templates", "a {}", "templates are 'a {}', expected a list"),
     ("version", None, "version is None, expected a text that changes"),
