@@ -111,7 +111,8 @@ def _known(blueprint: Blueprint, weights: WeightsFile) -> _Known | None:
     if weights.openai_archive:
         # OpenAI's mean and std are what open_clip takes where nothing is said.
         return _Known(True, "it is an archive of OpenAI's own CLIP, which has QuickGELU", {})
-    if weights.image_tower_alone:
+    # What is published is held to its own record instead, with the name that it needs.
+    if weights.image_tower_alone or _is_published(blueprint):
         return None
     tower = published_text_tower(blueprint.weights, blueprint.config)
     if tower is None:

@@ -52,26 +52,16 @@ def read_openai_archive(path: Path) -> dict[str, Tensor]:
     """Return the weights of an archive in the layout of OpenAI's CLIP, under the names that open_clip uses.
 
     Raises:
-        ValueError: it is damaged, holds what no CLIP needs, or is an archive of something else.
-        OSError: it cannot be read.
+        ValueError: it is an archive of something else.
+        pickle.UnpicklingError: it holds what no weights need.
+        Exception: it is damaged; of many kinds.
     """
     with path.open("rb") as stream, zipfile.ZipFile(stream) as archive:
         folder = next(name.removesuffix(_CONSTANTS) for name in archive.namelist() if name.endswith(f"/{_CONSTANTS}"))
         # Copied where it is written to, so that the file is never changed.
         content = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_COPY)
-        try:
-            with archive.open(f"{folder}{_RECORD}") as record:
-                root = _Record(record, _Storages(archive, folder, content)).load()
-        except (
-            pickle.UnpicklingError,
-            KeyError,
-            AttributeError,
-            TypeError,
-            IndexError,
-            EOFError,
-            RuntimeError,
-        ) as error:
-            raise ValueError(f"its TorchScript archive cannot be read: {error}") from error
+        with archive.open(f"{folder}{_RECORD}") as record:
+            root = _Record(record, _Storages(archive, folder, content)).load()
     attributes = root.attributes if isinstance(root, _Bag) else {}
     if not all(name in attributes for name in OPENAI_BUFFERS):
         raise ValueError(

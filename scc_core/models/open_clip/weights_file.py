@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import struct
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +30,25 @@ _IMAGE_PREFIXES = (IMAGE_TOWER, "vision_encoder.", "image_encoder.")
 # What open_clip's image towers have, and no text tower: its own ViTs and ResNets, and those of timm.
 _IMAGE_MARKS = ("conv1.", "class_embedding", "attnpool.", "trunk.")
 _REFUSED_GLOBAL = re.compile(r"GLOBAL (\S+)")
+
+
+# What the readers of damaged files raise, beside errors of their own.
+_UNREADABLE = (
+    UnpicklingError,
+    RuntimeError,
+    ValueError,
+    EOFError,
+    LookupError,
+    OSError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    ArithmeticError,
+    struct.error,
+    zlib.error,
+    zipfile.BadZipFile,
+    SafetensorError,
+)
 
 
 @dataclass(frozen=True)
@@ -57,7 +78,7 @@ def read_weights(path: Path) -> WeightsFile:
         if path.suffix != ".safetensors" and is_script_archive(path):
             return WeightsFile(read_openai_archive(path), openai_archive=True)
         content = _read(path)
-    except (UnpicklingError, RuntimeError, ValueError, EOFError, KeyError, OSError, SafetensorError) as error:
+    except _UNREADABLE as error:
         refused = _REFUSED_GLOBAL.search(str(error)) if isinstance(error, UnpicklingError) else None
         reason = f"it asks for {refused[1]}, which could run code" if refused else first_line(error)
         raise OpenClipSourceError(
