@@ -174,6 +174,25 @@ def test_a_named_base_names_its_activation_without_its_weights(tmp_path, state, 
     assert locate(checkpoint(path, "tiny")).quick_gelu
 
 
+def test_a_named_activation_wins_over_that_of_the_base_and_the_contradiction_is_told(tmp_path, state, monkeypatch):
+    tags = {"mine": pretrained._pcfg(hf_hub="owner/tiny/", quick_gelu=True)}
+    monkeypatch.setitem(pretrained._PRETRAINED, "tiny", tags)
+    path = tmp_path / "weights.safetensors"
+    save_file(tuned(state), path)
+    (tmp_path / "weights.toml").write_text('base = "mine/tiny"\nactivation = "gelu"\n')
+    with pytest.warns(SccBenchWarning, match="built with GELU as it is named, but its base mine/tiny is not"):
+        get_model(checkpoint(path, "tiny")).digest()
+    torch.testing.assert_close(embedded_as(checkpoint(path, "tiny")), embedded_by("tiny", tuned(state)))
+
+
+def test_published_weights_are_held_to_their_record_and_not_to_their_text_tower(state, monkeypatch, empty_hub):
+    write_base(monkeypatch, empty_hub, state, quick_gelu=True)
+    (path,) = (empty_hub / "models--owner--tiny" / "snapshots").glob("*/*.safetensors")
+    assert "trained with QuickGELU, but the configuration builds GELU; name the architecture tiny-quickgelu" in refusal(
+        checkpoint(path, "tiny")
+    )
+
+
 def test_published_gelu_weights_are_refused_with_quickgelu(tmp_path, state, monkeypatch):
     path = tmp_path / "weights.safetensors"
     save_file(state, path)

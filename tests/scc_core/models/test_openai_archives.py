@@ -139,6 +139,14 @@ def test_its_tensors_are_those_that_torch_itself_reads_and_the_file_stays_as_it_
     assert path.read_bytes() == before
 
 
+def test_a_mask_that_an_archive_holds_for_each_layer_is_no_weight(tmp_path):
+    root: Any = in_openai_s_layout(made("tiny"))
+    root.transformer.resblocks.get_submodule("0").register_buffer("attn_mask", torch.zeros(77, 77))
+    scripted(root, tmp_path / "model.pt")
+    with pytest.warns(SccBenchWarning, match="OpenAI's own CLIP"):
+        get_model(checkpoint(tmp_path / "model.pt", "tiny")).digest()
+
+
 def test_one_that_open_clip_knows_as_published_is_loaded_under_its_plain_name(tmp_path, monkeypatch):
     path = tmp_path / "tiny.pt"
     scripted(in_openai_s_layout(made("tiny")), path)
@@ -238,6 +246,17 @@ def test_a_damaged_archive_is_one_line(archive, change, expected):
     with pytest.raises(OpenClipSourceError, match=expected) as raised:
         read_weights(archive)
     assert "\n" not in str(raised.value)
+
+
+def test_an_archive_that_holds_itself_is_refused(archive):
+    def name(text: str) -> bytes:
+        return b"X" + len(text).to_bytes(4, "little") + text.encode()
+
+    numbers = b"".join(name(one) + b"K\x01" for one in ("input_resolution", "context_length", "vocab_size"))
+    record = b"\x80\x02c__torch__\nT\n)\x81q\x00}(" + numbers + name("again") + b"h\x00ub."
+    rewritten(archive, lambda members: members.update({"model/data.pkl": record}))
+    with pytest.raises(OpenClipSourceError, match="holds one object twice, the second time as again"):
+        read_weights(archive)
 
 
 def test_a_tensor_that_leaves_its_storage_is_refused(archive):
