@@ -174,6 +174,21 @@ def test_a_named_base_names_its_activation_without_its_weights(tmp_path, state, 
     assert locate(checkpoint(path, "tiny")).quick_gelu
 
 
+def test_mean_and_std_of_a_base_that_only_the_file_beside_names_are_in_the_digest(tmp_path, state, monkeypatch):
+    half = {"mean": (0.5, 0.5, 0.5), "std": (0.4, 0.5, 0.6)}
+    tags = {"mine": pretrained._pcfg(hf_hub="owner/tiny/", **half), "other": pretrained._pcfg(hf_hub="owner/other/")}
+    monkeypatch.setitem(pretrained._PRETRAINED, "tiny", tags)
+    path = tmp_path / "weights.safetensors"
+    save_file(tuned(state), path)
+    digests = set()
+    for base in ("mine/tiny", "other/tiny"):
+        (tmp_path / "weights.toml").write_text(f'base = "{base}"\n')
+        digests.add(digest_of(checkpoint(path, "tiny")))
+    assert len(digests) == 2
+    (tmp_path / "weights.toml").write_text('base = "mine/tiny"\n')
+    assert load_open_clip(checkpoint(path, "tiny")).mean == half["mean"]
+
+
 def test_a_named_activation_wins_over_that_of_the_base_and_the_contradiction_is_told(tmp_path, state, monkeypatch):
     tags = {"mine": pretrained._pcfg(hf_hub="owner/tiny/", quick_gelu=True)}
     monkeypatch.setitem(pretrained._PRETRAINED, "tiny", tags)
