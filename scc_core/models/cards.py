@@ -10,11 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from scc_core.components.choices import FAMILIES
-from scc_core.errors import UserError, unknown_name
 from scc_core.models.base import ModelCard
-from scc_core.models.sources import is_open_clip_name
+from scc_core.models.sources import ACTIVATIONS, is_open_clip_name
 
-ACTIVATIONS = ("quickgelu", "gelu")
 _FOLDER = Path(__file__).parent / "card_files"
 _KINDS: Mapping[str, type | tuple[type, ...]] = {
     "image_size": int,
@@ -52,25 +50,6 @@ def read_cards(path: Path) -> list[ModelCard]:
     if set(content) - {"defaults", "model"} or not content.get("model"):
         raise ValueError(f"{path.name}: a file of cards holds [[model]] tables and [defaults], not {list(content)}")
     return [_card(path, {**content.get("defaults", {}), **table}) for table in content["model"]]
-
-
-def family_told_by(path: Path) -> str | None:
-    """Return the family that a file of the user's own beside some weights tells; None if there is no such file.
-
-    Raises:
-        UserError: the file holds anything but the line ``family = "..."``, or the family does not exist.
-    """
-    if not path.is_file():
-        return None
-    try:
-        told = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is no TOML file: {error}") from None
-    if list(told) != ["family"]:
-        raise UserError(f'{path} holds {", ".join(told) or "nothing"}, expected the one line: family = "{FAMILIES[1]}"')
-    if told["family"] not in FAMILIES:
-        raise unknown_name(f"family in {path}:", str(told["family"]), FAMILIES)
-    return str(told["family"])
 
 
 def _card(path: Path, table: dict[str, Any]) -> ModelCard:

@@ -10,13 +10,14 @@ from scc_core.components.code import code_of
 from scc_core.embedded.sources import embedded_model_source
 from scc_core.errors import UserError
 from scc_core.models.base import ModelCard
-from scc_core.models.cards import family_told_by, published_cards
+from scc_core.models.cards import published_cards
 from scc_core.models.hub.cache import CONFIG_NAME
 from scc_core.models.open_clip.blueprint import read_config
 from scc_core.models.open_clip.consistency import card_of_copy
 from scc_core.models.open_clip.model import OpenClipEntry
 from scc_core.models.open_clip.tables import shipped_config
 from scc_core.models.registry import ModelEntry, models
+from scc_core.models.said_beside import said_beside_checkpoint, said_beside_folder
 from scc_core.models.sources import (
     FORMS,
     HUB_PREFIX,
@@ -67,8 +68,8 @@ for _name, _card in published_cards().items():
 def get_model(name: str) -> ModelEntry:
     """Return the model called ``name``: one with a card, a dotted path, or a name in one of open_clip's forms.
 
-    Open_clip's forms are ``local-dir:PATH``, ``hf-hub:OWNER/NAME``, ``TAG/ARCHITECTURE`` and
-    ``checkpoint:ARCHITECTURE:PATH``. Nothing is downloaded and no weights are read.
+    Open_clip's forms are ``local-dir:PATH``, ``hf-hub:OWNER/NAME``, ``TAG/ARCHITECTURE``,
+    ``checkpoint:ARCHITECTURE:PATH`` and ``checkpoint:BASE-MODEL:PATH``. Nothing is downloaded and no weights are read.
 
     Raises:
         UserError: no such model; the text names what exists.
@@ -135,11 +136,11 @@ def _described(name: str, source: Source, original: ModelCard | None) -> ModelCa
 
 
 def _told_family(source: Source) -> str | None:
-    """Return what the user says of weights of their own, in a file beside them that does not change the digest."""
+    """Return the family that the user gives weights of their own, in a file beside them."""
     match source:
         case FolderSource():
-            return family_told_by(source.folder / "card.toml")
+            return said_beside_folder(source.folder).family
         case CheckpointSource():
-            return family_told_by(source.path.with_suffix(".toml"))
+            return said_beside_checkpoint(source.path).family
         case _:
             return None

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
+from scc_core.embedded.sources import EMBEDDED_MODELS
 from scc_core.errors import UserError
 
 LOCAL_PREFIX = "local-dir:"
 HUB_PREFIX = "hf-hub:"
 CHECKPOINT_PREFIX = "checkpoint:"
 DEFAULT_REVISION = "main"
-CHECKPOINT_SUFFIXES = (".safetensors", ".pt", ".pth", ".bin")
+CHECKPOINT_SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".tar")
+Activation = Literal["quickgelu", "gelu"]
+"""Of open_clip's own transformers."""
+ACTIVATIONS: tuple[Activation, ...] = ("quickgelu", "gelu")
+_GELU_ENDING, _QUICK_GELU_ENDING = "-gelu", "-quickgelu"
 FORMS = (
     f"{LOCAL_PREFIX}PATH, {HUB_PREFIX}OWNER/NAME, TAG/ARCHITECTURE such as openai/ViT-B-32, "
-    f"and {CHECKPOINT_PREFIX}ARCHITECTURE:PATH"
+    f"and {CHECKPOINT_PREFIX}ARCHITECTURE:PATH or {CHECKPOINT_PREFIX}BASE-MODEL:PATH"
 )
 
 
@@ -47,10 +53,19 @@ class FolderSource:
 
 @dataclass(frozen=True)
 class CheckpointSource:
-    """A file of weights for one of open_clip's architectures."""
+    """A file of weights: for one of open_clip's architectures, or tuned from a model that has a name of its own.
+
+    Attributes:
+        architecture: one of open_clip's; ``base`` itself where its name does not give any.
+        path: the file.
+        base: the model that the weights were tuned from; None if the name does not say it.
+        activation: what the ending ``-gelu`` of an architecture says; open_clip knows ``-quickgelu`` by itself.
+    """
 
     architecture: str
     path: Path
+    base: str | None = None
+    activation: Activation | None = None
 
 
 Source = TagSource | HubSource | FolderSource | CheckpointSource
@@ -77,14 +92,26 @@ def parse_source(name: str) -> Source:
             )
         return HubSource(repository, revision or DEFAULT_REVISION)
     if name.startswith(CHECKPOINT_PREFIX):
-        architecture, _, path = name.removeprefix(CHECKPOINT_PREFIX).partition(":")
-        if not architecture or Path(path).suffix not in CHECKPOINT_SUFFIXES:
-            raise OpenClipSourceError(
-                f"model source {name!r}: write {CHECKPOINT_PREFIX}ARCHITECTURE:PATH, with a file that ends in "
-                f"{', '.join(CHECKPOINT_SUFFIXES)}"
-            )
-        return CheckpointSource(architecture, Path(path).expanduser())
+        return _parse_checkpoint(name)
     tag, separator, architecture = name.partition("/")
     if not separator:
         raise OpenClipSourceError(f"model source {name!r} is none of {FORMS}")
     return TagSource(tag, architecture)
+
+
+def _parse_checkpoint(name: str) -> CheckpointSource:
+    content = name.removeprefix(CHECKPOINT_PREFIX)
+    # The name of a base model may hold colons itself.
+    nested = content.startswith((LOCAL_PREFIX, HUB_PREFIX, CHECKPOINT_PREFIX))
+    origin, _, file = content.rpartition(":") if nested else content.partition(":")
+    if not origin or not file.endswith(CHECKPOINT_SUFFIXES):
+        raise OpenClipSourceError(
+            f"model source {name!r}: write {CHECKPOINT_PREFIX}ARCHITECTURE:PATH or {CHECKPOINT_PREFIX}BASE-MODEL:PATH, "
+            f"with a file that ends in {', '.join(CHECKPOINT_SUFFIXES)}"
+        )
+    path = Path(file).expanduser()
+    if is_open_clip_name(origin) or origin in EMBEDDED_MODELS:
+        return CheckpointSource(origin if nested else origin.rpartition("/")[2], path, base=origin)
+    if origin.endswith(_GELU_ENDING) and not origin.endswith(_QUICK_GELU_ENDING):
+        return CheckpointSource(origin.removesuffix(_GELU_ENDING), path, activation="gelu")
+    return CheckpointSource(origin, path)

@@ -38,8 +38,8 @@ from scc_core.datasets.rendered.seeding import keyed_generator
 from scc_core.datasets.rendered.shapes import SHAPES
 from scc_core.embedded.sources import EMBEDDED_MODELS, embedded_model_source
 from scc_core.errors import UserError
-from scc_core.models.open_clip.blueprint import locate
 from scc_core.models.open_clip.loader import OpenClipParts, load_open_clip
+from scc_core.models.open_clip.locate import locate
 
 ROOT = Path(__file__).parents[2]
 PINNED_DIGESTS: Mapping[tuple[str, int], str] = {

@@ -17,7 +17,9 @@ from scc_core.models.hub.cache import (
 )
 from scc_core.models.hub.download import Report, download_file, list_files
 from scc_core.models.open_clip.blueprint import read_config, some
+from scc_core.models.open_clip.locate import named_base, needs_files_of
 from scc_core.models.open_clip.tables import architecture_config, tag_settings
+from scc_core.models.said_beside import said_beside_checkpoint
 from scc_core.models.sources import (
     DEFAULT_REVISION,
     CheckpointSource,
@@ -59,7 +61,11 @@ def fetch_model(name: str, report: Report) -> str:
                 config = read_config(source.folder / CONFIG_NAME)["model_cfg"]
                 _fetch_text(config["text_cfg"], report, source.folder)
         case CheckpointSource():
-            _fetch_text(architecture_config(name, source.architecture)["text_cfg"], report, None)
+            base = named_base(source, said_beside_checkpoint(source.path))
+            if base is None:
+                _fetch_text(architecture_config(name, source.architecture)["text_cfg"], report, None)
+            elif needs_files_of(base, source.path):
+                fetch_model(base, report)
     return entry.digest()
 
 

@@ -1,19 +1,16 @@
-"""Files of weights: they are read without running code in them, and loaded only if every tensor fits."""
+"""Weights are loaded into a module only if every tensor fits."""
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
-import torch
-from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from scc_core.models.open_clip.blueprint import some
+from scc_core.models.open_clip.blueprint import Blueprint, some
 from scc_core.models.open_clip.tables import first_line
+from scc_core.models.open_clip.weights_file import IMAGE_TOWER, read_weights
 from scc_core.models.sources import OpenClipSourceError
 
 _SHOWN = 4
@@ -21,55 +18,41 @@ _SHOWN = 4
 _OBSOLETE = "text.transformer.embeddings.position_ids"
 # Batch normalisation fills in its counter of batches, which evaluation never reads.
 _OPTIONAL_ENDING = "num_batches_tracked"
+_ALONE = "are an image tower alone; write checkpoint:BASE-MODEL:PATH, with the model that it was tuned from"
 
 
-def load_weights(module: nn.Module, path: Path, name: str) -> None:
-    """Load a file of weights into ``module``; the file must hold every tensor of the module, and no other.
+def load_weights(module: nn.Module, blueprint: Blueprint) -> None:
+    """Load a blueprint's weights into ``module``; they must be every tensor of the module, and no other.
 
     Open_clip itself interpolates position embeddings of another size and fills a missing bias with zeros; both would
     change results without a word, so here they are errors.
 
     Raises:
-        OpenClipSourceError: the file cannot be read safely, or does not fit the architecture.
+        OpenClipSourceError: a file cannot be read safely, or does not fit the architecture.
     """
-    state = _converted(module, read_state(path), name)
-    _check_fit(module.state_dict(), state, path, name)
-    module.load_state_dict(state)
+    module.load_state_dict(fitting_state(module, blueprint))
 
 
-def read_state(path: Path) -> dict[str, Tensor]:
-    """Return the tensors of a safetensors file, or of a file of torch that holds nothing else.
+def fitting_state(module: nn.Module, blueprint: Blueprint) -> dict[str, Tensor]:
+    """Return a blueprint's weights under the names of ``module``, whose own tensors may be on torch's meta device.
+
+    An image tower alone is put beside the text tower of the base model.
 
     Raises:
-        OpenClipSourceError: not such a file; a pickle that would run code is never loaded.
+        OpenClipSourceError: see :func:`load_weights`.
     """
-    try:
-        content = _read(path)
-    except (UnpicklingError, RuntimeError, ValueError, EOFError, KeyError, OSError, SafetensorError) as error:
-        raise OpenClipSourceError(
-            f"{str(path)!r} is no file of plain tensors ({first_line(error)}); only safetensors and what "
-            "torch.load(weights_only=True) reads are loaded"
-        ) from error
-    state = content.get("state_dict", content) if isinstance(content, Mapping) else content
-    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()) or not state:
-        raise OpenClipSourceError(f"{str(path)!r} holds no state dict, a mapping from names to tensors")
-    prefix = "module."
-    if all(key.startswith(prefix) for key in state):
-        return {key.removeprefix(prefix): value for key, value in state.items()}
-    return dict(state)
-
-
-def _read(path: Path) -> Any:
-    if path.suffix == ".safetensors":
-        from safetensors.torch import load_file
-
-        return load_file(path)
-    if not zipfile.is_zipfile(path):
-        return torch.load(path, map_location="cpu", weights_only=True)
-    with zipfile.ZipFile(path) as archive:
-        if any(member.endswith("/constants.pkl") for member in archive.namelist()):
-            raise ValueError("it is a TorchScript archive, such as OpenAI's own .pt files; name openai/ARCHITECTURE")
-    return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    weights = read_weights(blueprint.weights)
+    own = module.state_dict()
+    if blueprint.base is None:
+        if weights.image_tower_alone:
+            raise OpenClipSourceError(f"the weights of {blueprint.name!r} in {str(blueprint.weights)!r} {_ALONE}")
+        state = _converted(module, dict(weights.tensors), blueprint.name)
+        _check_fit(own, state, blueprint.weights, blueprint.name)
+        return state
+    image = {key: tensor for key, tensor in own.items() if key.startswith(IMAGE_TOWER)}
+    _check_fit(image, weights.tensors, blueprint.weights, blueprint.name)
+    lent = fitting_state(module, blueprint.base)
+    return {**{key: tensor for key, tensor in lent.items() if key not in image}, **weights.tensors}
 
 
 def _converted(module: Any, state: dict[str, Tensor], name: str) -> dict[str, Tensor]:

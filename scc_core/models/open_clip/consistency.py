@@ -14,7 +14,8 @@ from scc_core.machine.file_digest import sha256_of
 from scc_core.models.base import ModelCard
 from scc_core.models.hub.cache import repository_of
 from scc_core.models.open_clip.blueprint import Blueprint
-from scc_core.models.open_clip.tables import recognise
+from scc_core.models.open_clip.tables import QUICK_GELU_ENDING, recognise
+from scc_core.models.open_clip.text_tower import published_text_tower
 from scc_core.models.sources import (
     CHECKPOINT_PREFIX,
     HUB_PREFIX,
@@ -39,10 +40,13 @@ def check_declared(blueprint: Blueprint, card: ModelCard) -> None:
     # Only the user can have put weights beside a configuration that is not theirs.
     if blueprint.name.startswith((LOCAL_PREFIX, CHECKPOINT_PREFIX)) and not card.demonstration:
         problems += _against_published(blueprint)
+    if blueprint.own_config is not None and blueprint.base is None and card.activation is None:
+        problems += _against_text_tower(blueprint, card)
     if problems:
         raise OpenClipSourceError(f"model {blueprint.name!r} contradicts what is known of it: {'; '.join(problems)}")
-    if blueprint.assumed:
-        warnings.warn(f"model {blueprint.name!r}: {blueprint.assumed}", SccBenchWarning, stacklevel=2)
+    for remark in (blueprint.assumed, *blueprint.remarks):
+        if remark:
+            warnings.warn(f"model {blueprint.name!r}: {remark}", SccBenchWarning, stacklevel=2)
     other = [
         f"{key} {blueprint.preprocessing[key]!r} (here: {value!r})"
         for key, value in _NATIVE.items()
@@ -75,16 +79,39 @@ def _against_published(blueprint: Blueprint) -> Iterator[str]:
     known = recognise(sha256_of(blueprint.weights), repository_of(blueprint.weights))
     if known is None:
         return
-    published = f"the weights are {known.tag}/{known.architecture}"
+    published = f"the weights are {known.name}"
     if known.quick_gelu and not blueprint.quick_gelu:
         remedy = 'set "quick_gelu": true in its model_cfg'
         if blueprint.name.startswith(CHECKPOINT_PREFIX):
-            remedy = f"name the architecture {blueprint.model_name}-quickgelu"
+            remedy = f"name the architecture {blueprint.model_name}{QUICK_GELU_ENDING}"
         yield f"{published}, trained with QuickGELU, but the configuration builds GELU; {remedy}"
+    if blueprint.quick_gelu and not known.quick_gelu:
+        remedy = 'take "quick_gelu" out of its model_cfg'
+        if blueprint.name.startswith(CHECKPOINT_PREFIX):
+            remedy = f"name the architecture {blueprint.model_name.removesuffix(QUICK_GELU_ENDING)}"
+        yield f"{published}, trained with GELU, but the configuration builds QuickGELU; {remedy}"
     for what in ("mean", "std"):
         found, expected = blueprint.preprocessing.get(what), known.preprocessing.get(what)
         if found is not None and expected is not None and not _same(found, expected):
             yield f"{published}, which expect {what} {_shown(expected)}, but the configuration says {_shown(found)}"
+
+
+def _against_text_tower(blueprint: Blueprint, card: ModelCard) -> Iterator[str]:
+    """Compare the activation of a model's own configuration with that of the published weights of its text tower.
+
+    Only a folder can be mended by its user, and only where the configuration is silent has nobody meant it.
+    """
+    if card.demonstration or blueprint.name.startswith(CHECKPOINT_PREFIX):
+        return
+    tower = published_text_tower(blueprint.weights, blueprint.config)
+    if tower is None or tower.quick_gelu == blueprint.quick_gelu:
+        return
+    needed, built = ("QuickGELU", "GELU") if tower.quick_gelu else ("GELU", "QuickGELU")
+    found = f"its text tower is that of {tower.name}, which has {needed}, but the configuration builds {built}"
+    if blueprint.name.startswith(LOCAL_PREFIX) and "quick_gelu" not in blueprint.config:
+        yield f'{found}; set "quick_gelu" in its model_cfg: true for QuickGELU, false if GELU is meant'
+    else:
+        warnings.warn(f"model {blueprint.name!r}: {found}", SccBenchWarning, stacklevel=3)
 
 
 def check_built(module: nn.Module, blueprint: Blueprint) -> None:

@@ -12,9 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from scc_core.models.hub.cache import CONFIG_NAME, TEXT_CONFIG_NAME
-from scc_core.models.open_clip.blueprint import LOCAL_BPE_NAME, Blueprint, locate, read_config
-from scc_core.models.open_clip.checkpoint import load_weights
+from scc_core.models.open_clip.blueprint import LOCAL_BPE_NAME, Blueprint, read_config
+from scc_core.models.open_clip.checkpoint import fitting_state, load_weights
 from scc_core.models.open_clip.consistency import check_built
+from scc_core.models.open_clip.locate import locate
 from scc_core.models.open_clip.tables import PREPROCESSING_KEYS, first_line, import_open_clip
 from scc_core.models.open_clip.tokenizer import build_tokenizer
 from scc_core.models.sources import OpenClipSourceError
@@ -43,7 +44,7 @@ def load_open_clip(source: str, *, device: str | torch.device = "cpu") -> OpenCl
 
     Args:
         source: ``local-dir:PATH``, ``hf-hub:OWNER/NAME``, ``TAG/ARCHITECTURE`` as ``openai/ViT-B-32``, or
-            ``checkpoint:ARCHITECTURE:PATH``.
+            ``checkpoint:ARCHITECTURE:PATH``, or ``checkpoint:BASE-MODEL:PATH``.
         device: where the module goes.
 
     Raises:
@@ -56,8 +57,8 @@ def load_open_clip(source: str, *, device: str | torch.device = "cpu") -> OpenCl
 
 def build_parts(blueprint: Blueprint, device: str | torch.device = "cpu") -> OpenClipParts:
     """Build what a blueprint describes and load its weights; see :func:`load_open_clip`."""
-    module, tokenizer = _build(blueprint)
-    load_weights(module, blueprint.weights, blueprint.name)
+    module, tokenizer = _module(blueprint), build_tokenizer(blueprint)
+    load_weights(module, blueprint)
     check_built(module, blueprint)
     visual: Any = module.visual
     settings = visual.preprocess_cfg
@@ -71,23 +72,39 @@ def build_parts(blueprint: Blueprint, device: str | torch.device = "cpu") -> Ope
     )
 
 
-def _build(blueprint: Blueprint) -> tuple[nn.Module, Any]:
-    open_clip = import_open_clip()
-    text = blueprint.config["text_cfg"]
+def check_weights(blueprint: Blueprint) -> None:
+    """Compare names and shapes of a blueprint's weights with those of its architecture, without loading them.
+
+    Raises:
+        OpenClipSourceError: they do not fit; the text names what is missing, unexpected or of another shape.
+    """
+    with torch.device("meta"):
+        module = _module(blueprint, "meta")
+    fitting_state(module, blueprint)
+
+
+def _module(blueprint: Blueprint, device: str = "cpu") -> nn.Module:
     preprocessing = {key: value for key, value in blueprint.preprocessing.items() if key in PREPROCESSING_KEYS}
+    with _explained(blueprint), _weights_come_later():
+        module: nn.Module = import_open_clip().create_model(
+            blueprint.model_name,
+            load_weights=False,
+            pretrained_text=False,
+            device=device,
+            force_quick_gelu=blueprint.quick_gelu,
+            force_preprocess_cfg=preprocessing,
+            **_text_override(blueprint.config["text_cfg"], blueprint.text_folder),
+        )
+    return module
+
+
+@contextmanager
+def _explained(blueprint: Blueprint) -> Iterator[None]:
+    """Turn what open_clip raises into one line that names the model."""
     try:
-        with _weights_come_later():
-            module: nn.Module = open_clip.create_model(
-                blueprint.model_name,
-                load_weights=False,
-                pretrained_text=False,
-                force_quick_gelu=blueprint.quick_gelu,
-                force_preprocess_cfg=preprocessing,
-                **_text_override(text, blueprint.text_folder),
-            )
+        yield
     except (RuntimeError, ValueError, OSError, KeyError, TypeError, AssertionError) as error:
         raise OpenClipSourceError(f"open_clip cannot load {blueprint.name!r}: {first_line(error)}") from error
-    return module, build_tokenizer(blueprint)
 
 
 @contextmanager

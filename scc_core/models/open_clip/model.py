@@ -12,13 +12,14 @@ from torch import Tensor
 from scc_core.machine.file_digest import sha256_of
 from scc_core.models.base import ModelCard, PromptEncoder, VisionLanguageModel
 from scc_core.models.hub.cache import has_weights, not_fetched
-from scc_core.models.open_clip.blueprint import Blueprint, locate
+from scc_core.models.open_clip.blueprint import Blueprint
 from scc_core.models.open_clip.consistency import check_declared
-from scc_core.models.open_clip.loader import OpenClipParts, build_parts
+from scc_core.models.open_clip.loader import OpenClipParts, build_parts, check_weights
+from scc_core.models.open_clip.locate import locate
 from scc_core.models.open_clip.prompt_tuning import ContextPrompts, context_positions, token_table
 from scc_core.models.open_clip.tokenizer import build_tokenizer
 from scc_core.models.prompt_tokens import PromptTokens
-from scc_core.models.sources import HUB_PREFIX
+from scc_core.models.sources import CHECKPOINT_PREFIX, HUB_PREFIX
 
 _TEXT_BATCH = 256
 
@@ -96,6 +97,9 @@ class OpenClipEntry:
             NotFetchedError: its files have to be fetched first.
         """
         blueprint = self._blueprint()
+        if self.source.startswith(CHECKPOINT_PREFIX):
+            # A file of weights says nothing of itself, so that its user may have named anything.
+            check_weights(blueprint)
         # Their files ship with this package, whose protocol version stands for them.
         return sha256_of(blueprint.weights) if self.card.demonstration else blueprint.digest()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 from scc_core.errors import unknown_name
 from scc_core.models.sources import OpenClipSourceError
 
+QUICK_GELU_ENDING = "-quickgelu"
+"""What open_clip's names of architectures with QuickGELU end with."""
 PREPROCESSING_KEYS = ("mean", "std", "interpolation", "resize_mode")
 """What weights may expect of an image, as open_clip's configurations name it."""
 # The hosts that publish a file under a name or an address that holds its SHA-256, or its first digits.
@@ -35,13 +37,35 @@ class TagSettings(NamedTuple):
     preprocessing: Mapping[str, Any]
 
 
-class KnownWeights(NamedTuple):
-    """Weights that open_clip publishes, recognised by their digest or by where they lie."""
+class PublishedWeights(NamedTuple):
+    """Weights that open_clip records.
+
+    Attributes:
+        architecture: theirs, as open_clip names it.
+        tag: theirs.
+        quick_gelu: whether they were trained with QuickGELU.
+        preprocessing: what they expect of an image.
+        config: open_clip's ``model_cfg`` of the architecture.
+        repository: ``OWNER/NAME`` on the model hub; empty if it has none.
+        file_name: of the weights there; None for open_clip's usual names.
+        sha256: digest of the file that was first published, or its first digits; empty if it is not known.
+        download_name: the name of that file.
+    """
 
     architecture: str
     tag: str
     quick_gelu: bool
     preprocessing: Mapping[str, Any]
+    config: Mapping[str, Any]
+    repository: str
+    file_name: str | None
+    sha256: str
+    download_name: str
+
+    @property
+    def name(self) -> str:
+        """As grids write it."""
+        return f"{self.tag}/{self.architecture}"
 
 
 def import_open_clip() -> Any:
@@ -123,17 +147,53 @@ def known_preprocessing(architecture: str) -> tuple[Mapping[str, Any], str]:
     )
 
 
-def recognise(digest: str, repository: str | None) -> KnownWeights | None:
+def recognise(digest: str, repository: str | None) -> PublishedWeights | None:
     """Return the published weights with this SHA-256, or of this repository of the hub; None if there are none."""
+    for published in published_weights():
+        same_repository = repository is not None and published.repository == repository and not published.file_name
+        if same_repository or (published.sha256 and digest.startswith(published.sha256)):
+            return published
+    return None
+
+
+def published_weights() -> Iterator[PublishedWeights]:
+    """Yield all weights that open_clip records, in its order."""
     from open_clip.pretrained import _PRETRAINED
 
+    open_clip = import_open_clip()
     for architecture, tags in _PRETRAINED.items():
+        config = open_clip.get_model_config(architecture)
         for tag, settings in tags.items():
-            published = _published_digest(settings.get("url", ""))
-            same_repository = repository is not None and settings.get("hf_hub", "").rstrip("/") == repository
-            if same_repository or (published and digest.startswith(published)):
-                return KnownWeights(architecture, tag, bool(settings.get("quick_gelu")), _preprocessing(settings))
-    return None
+            # open_clip writes OWNER/NAME/ or OWNER/NAME/FILE.
+            repository, file_name = posixpath.split(settings.get("hf_hub", ""))
+            url = settings.get("url", "")
+            yield PublishedWeights(
+                architecture,
+                tag,
+                bool(settings.get("quick_gelu") or config.get("quick_gelu")),
+                _preprocessing(settings),
+                config,
+                repository,
+                file_name or None,
+                _published_digest(url),
+                posixpath.basename(url),
+            )
+
+
+def preprocessing_of(name: str) -> Mapping[str, Any]:
+    """Return what published weights expect of an image; nothing if ``name`` is none of open_clip's."""
+    return next((one.preprocessing for one in published_weights() if one.name == name), {})
+
+
+def has_sibling(architecture: str) -> bool:
+    """Tell whether open_clip has an architecture with either activation, under two names."""
+    return architecture + QUICK_GELU_ENDING in import_open_clip().list_models()
+
+
+def example_of(architecture: str) -> str:
+    """Return the name of published weights of an architecture, as an example; of OpenAI's usual one if it has none."""
+    tags = import_open_clip().list_pretrained_tags_by_model(architecture)
+    return f"{tags[0]}/{architecture}" if tags else "openai/ViT-B-32"
 
 
 def _published_digest(url: str) -> str:

@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 
 import pytest
+import torch
 
 from orchestrator.grid.expand import expand
 from orchestrator.grid.schema import parse_grid
@@ -52,6 +53,23 @@ def test_plan_estimates_from_what_the_database_has_measured_on_each_device(tmp_p
     (row,) = [line for line in text.splitlines() if "measured here: in this database" in line]
     assert totals.device == "cpu x 1"
     assert "│ cpu x 1" in row
+
+
+@pytest.mark.parametrize("command", ["plan", "run"])
+def test_weights_that_say_too_little_are_refused_in_one_line_before_any_compute(tmp_path, command):
+    torch.save({"token_embedding.weight": torch.zeros(2, 2)}, tmp_path / "whole.pt")
+    torch.save({"epoch": 3, "vision_encoder_state_dict": {"conv1.weight": torch.zeros(2)}}, tmp_path / "tower.pth.tar")
+    for file, message in (
+        ("whole.pt", "nothing says whether its weights need QuickGELU or GELU"),
+        ("tower.pth.tar", "the file holds an image tower alone (1 tensors); name the model that it was tuned from"),
+    ):
+        grid = write_grid(tmp_path, {"models": f'["checkpoint:ViT-B-32:{tmp_path / file}"]'})
+        done = sccbench(command, str(grid), folder=tmp_path, HF_HUB_CACHE=str(tmp_path / "hub"))
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.startswith("error: model source 'checkpoint:ViT-B-32:")
+        assert len(done.stderr.splitlines()) == 1
+        assert message in done.stderr
+        assert list(tmp_path.glob("*.db*")) == []
 
 
 ADAPTIVE = {

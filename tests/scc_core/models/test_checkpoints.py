@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import pickle
 import warnings
@@ -14,50 +13,16 @@ import open_clip
 import pytest
 import torch
 from open_clip import pretrained
-from open_clip.factory import _MODEL_CONFIG_PATHS, _rescan_model_configs
 from safetensors.torch import save_file
 
 from scc_core.errors import SccBenchWarning
 from scc_core.models import get_model
-from scc_core.models.open_clip.checkpoint import read_state
 from scc_core.models.open_clip.loader import load_open_clip
+from scc_core.models.open_clip.weights_file import read_state
 from scc_core.models.sources import OpenClipSourceError
+from tests.scc_core.models.small_clip import SMALL, checkpoint, local_folder, publish
 
-SMALL: dict[str, Any] = {
-    "embed_dim": 16,
-    "vision_cfg": {"image_size": 32, "layers": 2, "width": 32, "head_width": 16, "patch_size": 16},
-    "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1},
-}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _architectures(tmp_path_factory):
-    """Two small architectures that open_clip knows by name, like a ViT and its QuickGELU twin."""
-    folder = tmp_path_factory.mktemp("architectures")
-    (folder / "tiny.json").write_text(json.dumps(SMALL))
-    (folder / "tiny-quickgelu.json").write_text(json.dumps({**SMALL, "quick_gelu": True}))
-    open_clip.add_model_config(folder)
-    yield
-    _MODEL_CONFIG_PATHS.remove(folder)
-    for name in ("tiny", "tiny-quickgelu"):
-        open_clip.factory._MODEL_CONFIGS.pop(name)
-    _rescan_model_configs()
-
-
-@pytest.fixture(scope="module")
-def module() -> torch.nn.Module:
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        return open_clip.create_model("tiny").eval()
-
-
-@pytest.fixture(scope="module")
-def state(module) -> dict[str, torch.Tensor]:
-    return {name: tensor.clone() for name, tensor in module.state_dict().items()}
-
-
-def checkpoint(path: Path, architecture: str = "tiny") -> str:
-    return f"checkpoint:{architecture}:{path}"
+pytestmark = pytest.mark.usefixtures("small_architectures")
 
 
 @pytest.mark.numerics
@@ -72,7 +37,7 @@ def test_every_kind_of_file_gives_the_module_that_was_saved(tmp_path, module, st
     else:
         torch.save({"epoch": 3, "name": "run", "state_dict": content} if form == "training" else content, path)
     entry = get_model(checkpoint(path))
-    assert (entry.card.image_size, entry.card.architecture) in ((32, "tiny"), (0, "tiny"))
+    assert entry.card.architecture == "tiny"
     assert entry.digest() == hashlib.sha256(path.read_bytes()).hexdigest()
     pixels = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
@@ -141,20 +106,12 @@ def test_weights_that_do_not_fit_name_what_differs(tmp_path, state, change, expe
     assert expected in str(raised.value)
 
 
-def publish(monkeypatch, path: Path, **settings: Any) -> None:
-    """Let open_clip know the file as published weights, by the digest in its address, as it does for its own."""
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:8]
-    url = f"https://github.com/mlfoundations/open_clip/releases/download/v0/tiny-{digest}.pt"
-    tags = {"mine": pretrained._pcfg(url=url, hf_hub="owner/tiny/", **settings)}
-    monkeypatch.setitem(pretrained._PRETRAINED, "tiny", tags)
-
-
 def test_published_quickgelu_weights_are_refused_without_quickgelu(tmp_path, state, monkeypatch):
     path = tmp_path / "weights.safetensors"
     save_file(state, path)
     publish(monkeypatch, path, quick_gelu=True)
     with pytest.raises(OpenClipSourceError, match=r"trained with QuickGELU.*name the architecture tiny-quickgelu"):
-        get_model(checkpoint(path)).digest()
+        get_model(checkpoint(path, "tiny")).digest()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SccBenchWarning)
         found = get_model(checkpoint(path, "tiny-quickgelu")).load(torch.device("cpu"))
@@ -166,14 +123,7 @@ def test_a_file_in_the_hub_s_cache_is_known_by_its_repository(tmp_path, state, m
     folder.mkdir(parents=True)
     save_file(state, folder / "weights.safetensors")
     with pytest.raises(OpenClipSourceError, match="the weights are openai/ViT-B-32, trained with QuickGELU"):
-        get_model(checkpoint(folder / "weights.safetensors")).digest()
-
-
-def local_folder(folder: Path, state: dict[str, torch.Tensor], config: dict[str, Any]) -> str:
-    folder.mkdir()
-    save_file(state, folder / "open_clip_model.safetensors")
-    (folder / "open_clip_config.json").write_text(json.dumps(config))
-    return f"local-dir:{folder}"
+        get_model(checkpoint(folder / "weights.safetensors", "tiny")).digest()
 
 
 def test_a_folder_is_held_to_the_published_weights_that_it_holds(tmp_path, state, monkeypatch):

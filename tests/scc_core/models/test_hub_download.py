@@ -71,6 +71,21 @@ def test_a_model_is_fetched_whole_and_loads_without_the_hub(hub: Hub, monkeypatc
     assert len(hub.requests) == asked
 
 
+def test_an_image_tower_alone_fetches_the_base_that_lends_its_text_tower(hub: Hub, module, monkeypatch, tmp_path):
+    tower = {f"module.{name}": tensor for name, tensor in module.visual.state_dict().items()}
+    torch.save({"vision_encoder_state_dict": tower}, tmp_path / "tower.pth.tar")
+    name = f"checkpoint:{biomedclip.NAME}:{tmp_path / 'tower.pth.tar'}"
+    lines: list[str] = []
+    digest = fetch_model(name, lines.append)
+    assert f"downloading {WEIGHTS} of {biomedclip.REPOSITORY}" in [line.split(" (")[0] for line in lines]
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    assert get_model(name).digest() == digest != get_model(biomedclip.NAME).digest()
+    images = torch.rand(1, 3, 224, 224, generator=torch.Generator().manual_seed(0))
+    first, second = (get_model(one).load(torch.device("cpu")) for one in (name, biomedclip.NAME))
+    assert torch.equal(first.encode_image(images), second.encode_image(images))
+    assert torch.equal(first.encode_text(["a scan"]), second.encode_text(["a scan"]))
+
+
 def test_what_is_there_is_not_downloaded_again(hub: Hub):
     fetch_model(biomedclip.NAME, lambda _line: None)
     lines: list[str] = []

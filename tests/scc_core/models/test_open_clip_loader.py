@@ -15,8 +15,8 @@ from open_clip.factory import _find_checkpoint_in_dir
 
 from scc_core.embedded.sources import EMBEDDED_MODELS, embedded_model_source
 from scc_core.errors import UserError
-from scc_core.models.open_clip.blueprint import locate
 from scc_core.models.open_clip.loader import load_open_clip
+from scc_core.models.open_clip.locate import locate
 from scc_core.models.open_clip.tables import tag_settings
 from scc_core.models.sources import HubSource, OpenClipSourceError, parse_source
 
