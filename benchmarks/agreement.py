@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -24,8 +25,8 @@ SUBJECTS = (("demo-clip", "demo/shapes"), ("demo-biomedclip", "phantom/histology
 SEED = 0
 
 _THREATS: Mapping[str, Threat] = {
-    "clean": Threat(None, 0.0, seed=SEED),
-    "pgd": Threat(Component("attack", "pgd"), 1 / 255, seed=SEED),
+    "clean": Threat(None, 0.0),
+    "pgd": Threat(Component("attack", "pgd"), 1 / 255),
 }
 
 Case = tuple[str, str, str, str]
@@ -56,7 +57,7 @@ def compare(first: torch.device, second: torch.device, num_samples: int, names: 
         UserError: a model cannot be loaded.
     """
     for model, dataset in SUBJECTS:
-        one, other = (_outcomes(model, dataset, device, num_samples, names) for device in (first, second))
+        one, other = (outcomes_of(model, dataset, device, num_samples, names) for device in (first, second))
         for case, outcomes in one.items():
             yield _comparison(case, outcomes, other[case])
 
@@ -67,9 +68,14 @@ def _comparison(case: Case, one: Outcomes, other: Outcomes) -> Comparison:
     return Comparison(case, len(one), different, int(np.count_nonzero(distances)), float(distances.max()))
 
 
-def _outcomes(
-    model: str, dataset: str, device: torch.device, num_samples: int, names: Sequence[str]
+def outcomes_of(
+    model: str, dataset: str, device: torch.device, num_samples: int, names: Sequence[str], seed: int = SEED
 ) -> dict[Case, Outcomes]:
+    """Return the outcomes of the first samples under every attack and defense, as a run computes them on a device.
+
+    Raises:
+        UserError: the model cannot be loaded.
+    """
     opened = open_dataset(dataset)
     classifier = ZeroShotModel(get_model(model).load(device), opened.prompts())
     prepared = PreparedDataset(opened, "native", classifier.model.image_size)
@@ -78,18 +84,18 @@ def _outcomes(
     for start in range(0, num_samples, BLOCK_SIZE):
         images = prepared.batch(range(start, min(start + BLOCK_SIZE, num_samples)), device)
         for batch in images.split(size):
-            for (attack, defense), outcomes in _batch(classifier, batch, names).items():
+            for (attack, defense), outcomes in _batch(classifier, batch, names, seed).items():
                 parts.setdefault((model, dataset, attack, defense), []).append(outcomes)
     return {case: Outcomes.concatenate(found) for case, found in parts.items()}
 
 
-def _batch(classifier: ZeroShotModel, batch: Batch, names: Sequence[str]) -> dict[tuple[str, str], Outcomes]:
+def _batch(classifier: ZeroShotModel, batch: Batch, names: Sequence[str], seed: int) -> dict[tuple[str, str], Outcomes]:
     chosen: dict[str, Component[Defense]] = {
         name: Component("defense", name) for name in names if _runs_on(classifier, name)
     }
     found = {}
     for name, threat in _THREATS.items():
-        evaluation = evaluate(classifier, batch, threat=threat, defenses=chosen)
+        evaluation = evaluate(classifier, batch, threat=replace(threat, seed=seed), defenses=chosen)
         found.update({(name, defense): defended.outcomes for defense, defended in evaluation.defended.items()})
     return found
 

@@ -175,7 +175,8 @@ def evaluate(
         preprocessing: ``native`` or ``paper``, of a dataset's images; :class:`Images` are taken as they are.
         precision: of the image tower: ``float32``, ``tf32`` (on a GPU), ``bfloat16`` or ``float16``.
         device: of a model that is given by name; the CPU if left out.
-        batch_size: images computed together; another number rounds otherwise. None takes what a run takes.
+        batch_size: images that a GPU computes together at most, if its memory does not hold 50; fewer round otherwise.
+            On a CPU their number is fixed, as in a run.
         keep_images: return the adversarial images with the results.
 
     Raises:
@@ -270,9 +271,9 @@ def _batches(
     max_samples: int | None,
     batch_size: int | None,
 ) -> Iterator[Batch]:
-    if batch_size is None:
-        batch_size = fixed_batch_size(model.device, model.image_size)
-    batch_size = whole_number("batch_size", batch_size, minimum=1, maximum=BLOCK_SIZE)
+    fixed = fixed_batch_size(model.device, model.image_size)
+    at_most = fixed if batch_size is None else whole_number("batch_size", batch_size, minimum=1)
+    together = min(fixed, at_most) if model.device.type == "cuda" else fixed
     if max_samples is not None:
         max_samples = whole_number("max_samples", max_samples, minimum=1)
     size = len(source.labels)
@@ -287,10 +288,10 @@ def _batches(
         ids = torch.arange(size, device=model.device)
         pixels, labels = source.pixels.to(model.device, torch.float32), source.labels.to(model.device, torch.int64)
         blocks = Batch(pixels[: len(positions)], labels[: len(positions)], ids[: len(positions)]).split(BLOCK_SIZE)
-        return (batch for block in blocks for batch in block.split(batch_size))
+        return (batch for block in blocks for batch in block.split(together))
     prepared = PreparedDataset(source, preprocessing, model.image_size)
     blocks = (prepared.batch(positions[start : start + BLOCK_SIZE], model.device) for start in positions[::BLOCK_SIZE])
-    return (batch for block in blocks for batch in block.split(batch_size))
+    return (batch for block in blocks for batch in block.split(together))
 
 
 def _threats(

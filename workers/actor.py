@@ -30,7 +30,7 @@ class WorkerResources:
     Attributes:
         num_cpus: cores, possibly a fraction.
         num_gpus: GPUs, possibly a fraction; 0 computes on the CPU.
-        batch_size: images computed together; None takes what is fixed for the model and the device.
+        batch_size: images computed together at most on a GPU; None for a block.
         threads: CPU threads of the process.
         node: id of the node to run on; None takes any, and makes an autoscaler add one where none has room.
     """
@@ -89,11 +89,14 @@ class BenchWorker:
     def _bench(self) -> Bench:
         if self._made is None:
             # Imported here, so that the driver creates actors without importing torch and open_clip.
+            from scc_core.blocks import BLOCK_SIZE
             from workers.bench import Bench
 
             device = "cuda" if self._num_gpus else "cpu"
             memory_fraction = self._num_gpus if 0 < self._num_gpus < 1 else 1.0
-            self._made = Bench(device, self._batch_size, threads=self._threads, memory_fraction=memory_fraction)
+            # A CPU has the memory for its few images.
+            batch_size = min(self._batch_size, BLOCK_SIZE) if self._batch_size and self._num_gpus else None
+            self._made = Bench(device, batch_size, threads=self._threads, memory_fraction=memory_fraction)
         return self._made
 
     def run(self, shard: Shard) -> Report:

@@ -14,7 +14,6 @@ import typer
 from rich.console import Console
 
 from orchestrator.cluster.options import Devices, RunOptions
-from scc_core.blocks import BLOCK_SIZE
 from scc_core.machine import settings
 from scc_core.machine.settings import DEFAULT_DATABASE as DEFAULT_DATABASE
 
@@ -104,10 +103,9 @@ _BatchSize = Annotated[
     int | None,
     typer.Option(
         min=1,
-        max=BLOCK_SIZE,
         metavar="N",
-        help="Images computed together; another number rounds otherwise, and results tell it. "
-        "Default: fixed for the model and the kind of device.",
+        help="Images that a GPU computes together at most, if its memory is small. Fewer than 50, the default, round "
+        "otherwise, and results tell it. On a CPU their number is fixed.",
     ),
 ]
 _Devices = Annotated[

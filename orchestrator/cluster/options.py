@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from numbers import Real
 
-from scc_core.blocks import BLOCK_SIZE
 from scc_core.components.parameters import whole_number
 from scc_core.errors import UserError, unknown_name
 
@@ -23,13 +22,13 @@ class Devices(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
-    """How a run uses a cluster or this machine; no option but ``batch_size`` changes a number.
+    """How a run uses a cluster or this machine; no option changes a number, but for ``batch_size`` on a GPU.
 
     Attributes:
         address: of a Ray cluster; None starts a local one.
         num_workers: workers at most; None takes what the cluster has slots for, now and later.
-        batch_size: images computed together, which decides how their numbers are rounded; None takes what is fixed for
-            the model and the kind of device.
+        batch_size: images that a GPU computes together at most, if its memory does not hold a block; fewer round
+            otherwise. On a CPU their number is fixed.
         devices: ``auto`` takes GPUs, or CPU cores where there are none; ``all`` also takes nodes without GPUs.
         gpus_per_worker: a whole number of GPUs, or a fraction that puts several workers on one.
         hang_seconds: a worker that is silent on a shard for less never counts as hung; None takes the default.
@@ -46,10 +45,10 @@ class RunOptions:
     hang_seconds: float | None = None
 
     def __post_init__(self) -> None:
-        for name, maximum in (("num_workers", None), ("batch_size", BLOCK_SIZE)):
+        for name in ("num_workers", "batch_size"):
             value = getattr(self, name)
             if value is not None:
-                object.__setattr__(self, name, whole_number(name, value, minimum=1, maximum=maximum))
+                object.__setattr__(self, name, whole_number(name, value, minimum=1))
         try:
             object.__setattr__(self, "devices", Devices(self.devices))
         except ValueError:
