@@ -369,6 +369,6 @@ def test_a_mistyped_call_has_status_2(tmp_path, arguments):
 def test_plan_names_what_runs_of_an_attack_on_few_classes(tmp_path):
     lines = {"datasets": "[tests.components:two_classes]", "attacks": "[autoattack]", "epsilons": "[4/255]"}
     text = succeeds("plan", str(write_grid(tmp_path, lines)), folder=tmp_path)
-    row = next(line for line in text.splitlines() if "two_classes" in line)
+    row = next(line for line in text.splitlines() if "two_classes" in line and "autoattack" in line)
     assert "apgd-ce" in row
     assert "apgd-t" not in row

@@ -51,7 +51,7 @@ def test_a_cell_of_which_a_block_cannot_be_stored_counts_as_failed(
         connection = DatabaseConnection(store, said.append, "results wait")
         writer = Writer(run, store, spool_of(store.url, run), connection, said.append)
         progress, leases, reporter = Progress(plan), Leases(), Any
-        handler = RunResultHandler(run, store, connection, writer, leases, progress, reporter)
+        handler = RunResultHandler(run, store, connection, writer, leases, progress, reporter, said.append)
         block = make_block(bad, 1)
         nan = replace(block, outcomes=replace(block.outcomes, margins=np.full(50, np.nan, np.float32)))
         results = [make_block(good, 0), make_block(good, 1), make_block(bad, 0), nan]

@@ -126,13 +126,18 @@ def test_restarts_keep_the_first_success_or_the_smallest_margin():
     assert torch.equal(found, torch.stack(tries)[best, torch.arange(60)])
 
 
-def test_restarts_attack_only_what_still_stands():
+def test_a_batch_is_attacked_again_as_long_as_any_of_it_stands():
     model, pixels, labels, noise = correct_setting(60)
     once = PGD()(model, pixels, labels, EPSILON, noise)
     with torch.no_grad():
-        standing = int((model(once.images).argmax(dim=1) == labels).sum())
-    twice = PGD(num_restarts=2)(model, pixels, labels, EPSILON, noise)
-    assert twice.cost.backwards == 10 * (60 + standing)
+        standing = model(once.images).argmax(dim=1) == labels
+    twice = PGD(num_restarts=2)
+    assert twice(model, pixels, labels, EPSILON, noise).cost.backwards == 10 * (60 + 60)
+    alone = [
+        twice(model, pixels[one], labels[one], EPSILON, noise.select(one)).cost.backwards
+        for one in torch.arange(60).split(1)
+    ]
+    assert alone == [20 if still else 10 for still in standing]
 
 
 def test_view_eot_reaches_the_optimum_for_the_mean_of_both_views():

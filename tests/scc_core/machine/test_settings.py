@@ -81,7 +81,9 @@ def test_no_other_source_reads_a_variable_of_this_project():
     assert len(SOURCES) > 200
     texts = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in SOURCES}
     assert {path: names for path, text in texts.items() if (names := spelled_names(text))} == {}
-    assert {path: lines for path, text in texts.items() if (lines := list(computed_lookups(text)))} == {}
+    computed = {path for path, text in texts.items() if list(computed_lookups(text))}
+    # The one tells variables of libraries, the other hands all on to a process of its own.
+    assert computed == {"scc_core/environment.py", "benchmarks/noise_figure.py"}
     assert {path: names for path, text in texts.items() if (names := imported_lookups(text))} == {}
 
 
