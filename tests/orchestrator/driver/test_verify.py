@@ -51,6 +51,7 @@ def test_a_run_that_is_computed_again_gives_the_same_bits_with_another_number_of
     assert "9 of 9 stored blocks were computed again; 0 predictions of 450 differ, no margin differs" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_sample_is_drawn_by_its_seed_and_whole_attack_groups_are_computed(measured):
     def drawn(*options: str) -> pl.DataFrame:
         done = sccbench("verify", "--sample", "0.3", "--format", "csv", *options, folder=measured)
