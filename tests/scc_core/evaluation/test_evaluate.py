@@ -302,3 +302,24 @@ def test_an_adaptive_attack_s_cost_is_that_of_the_defended_model(conv_model, bat
 def test_an_adaptive_attack_is_for_one_defense(conv_model, batch):
     with pytest.raises(ValueError, match="one defense, not for 2"):
         run(conv_model, batch, PGD(), {"flip": Flip(), "ttc": TTC()}, adaptive=Adaptive())
+
+
+@pytest.mark.skipif(not hasattr(torch.backends, "fp32_precision"), reason="torch tells it from version 2.9 on")
+def test_float32_has_all_its_bits_whatever_the_process_has_set(conv_model, batch):
+    """And the process has its own setting again afterwards."""
+    seen: list[str] = []
+
+    @dataclass(frozen=True)
+    class Watches(Defense):
+        def classify(self, model, images, noise):
+            seen.append(torch.backends.mkldnn.matmul.fp32_precision)
+            return model(images)
+
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("medium")
+    try:
+        run(conv_model, batch, None, {"w": Watches()})
+        assert torch.backends.mkldnn.matmul.fp32_precision == "bf16"
+    finally:
+        torch.set_float32_matmul_precision(before)
+    assert seen == ["ieee"]

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,7 +18,7 @@ from scc_core.components.component import Component
 from scc_core.cost import Cost
 from scc_core.datasets import Dataset, DatasetCard, PreparedDataset
 from scc_core.defenses import RTPT, SCC, TTC, NoDefense
-from scc_core.evaluation.measure import measure
+from scc_core.evaluation.measure import fixed_batch_size, measure
 from scc_core.evaluation.threat import Threat
 from scc_core.models.base import ZeroShotModel
 from tests.scc_core.conftest import ConvTower, prompts
@@ -145,3 +146,30 @@ def test_a_failing_defense_keeps_its_traceback_and_leaves_the_others(dataset):
 def test_blocks_cover_the_dataset_once():
     covered = [position for block in range(3) for position in block_positions(block, SIZE)]
     assert covered == list(range(SIZE))
+
+
+@pytest.mark.parametrize(
+    ("device", "image_size", "together"),
+    [("cpu", 224, 1), ("cpu", 112, 1), ("cpu", 64, 10), ("cuda", 64, 50), ("cuda", 336, 50)],
+)
+def test_how_many_images_are_computed_together_follows_from_model_and_kind_of_device(device, image_size, together):
+    assert fixed_batch_size(torch.device(device), image_size) == together
+
+
+def test_an_image_has_its_place_in_a_batch_by_its_place_in_the_dataset(dataset):
+    """Whichever blocks are measured with it, in whichever order."""
+    seen: list[list[int]] = []
+
+    @dataclass(frozen=True)
+    class Watches(NoDefense):
+        def classify(self, model, images, noise):
+            seen.append(noise.sample_ids.tolist())
+            return model(images)
+
+    measured(dataset, [0, 1, 2], 20, {"w": Watches()})
+    together = list(seen)
+    seen.clear()
+    for block in (2, 0, 1):
+        measured(dataset, [block], 20, {"w": Watches()})
+    assert [len(batch) for batch in together] == [20, 20, 10, 20, 20, 10, 20, 10]
+    assert seen == together[6:] + together[:6]
