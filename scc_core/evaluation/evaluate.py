@@ -15,6 +15,7 @@ from torch import Tensor
 
 from scc_core.batch import Batch
 from scc_core.components.component import Component
+from scc_core.components.parameters import written_radius
 from scc_core.cost import Cost
 from scc_core.defenses.base import Defense
 from scc_core.errors import ComponentError
@@ -28,6 +29,8 @@ from scc_core.outcomes import MAX_SCORED_CLASSES, Outcomes
 KeyT = TypeVar("KeyT")
 
 _BUDGET_TOLERANCE = 1e-6
+_RELATIVE_TOLERANCE = {"linf": 0.0, "l2": 1e-5}
+"""Pixels are rounded one by one, and a Euclidean length sums over all of them."""
 _MIB = 2**20
 _ORDERS = {"linf": torch.inf, "l2": 2.0}
 
@@ -131,15 +134,18 @@ def _checked(model: Classifier, batch: Batch, threat: Threat, noise: Noise) -> t
             f"attack {attack.name} returned shape {tuple(images.shape)} of {images.dtype} for images of "
             f"{tuple(batch.pixels.shape)} of {batch.pixels.dtype}"
         )
-    distance = torch.linalg.vector_norm((images - batch.pixels).flatten(1), ord=_ORDERS[attack.norm], dim=1)
+    moved = (images - batch.pixels).flatten(1)
+    distance = torch.linalg.vector_norm(moved, ord=_ORDERS[attack.norm], dim=1, dtype=torch.float64)
     outside = torch.maximum(-images, images - 1.0).flatten(1).amax(dim=1)
     # Written so that NaN, which compares false, counts as broken.
-    broken = ~((distance <= epsilon + _BUDGET_TOLERANCE) & (outside <= 0))
+    allowed = epsilon * (1 + _RELATIVE_TOLERANCE[attack.norm]) + _BUDGET_TOLERANCE
+    broken = ~((distance <= allowed) & (outside <= 0))
     if broken.any():
         row = int(broken.nonzero()[0])
         raise ComponentError(
-            f"attack {attack.name} broke its budget on sample {sample_ids[row]}: it moved "
-            f"{float(distance[row]) * 255:.4f}/255 in {attack.norm} with epsilon {epsilon * 255:g}/255, "
+            f"attack {attack.name} broke its budget on sample {sample_ids[row]}: it moved by "
+            f"{written_radius(float(distance[row]), attack.norm)} in {attack.norm} with epsilon "
+            f"{written_radius(epsilon, attack.norm)}, "
             f"range [{float(images[row].min()):g}, {float(images[row].max()):g}]"
         )
     gradients = [steepest.get(sample, np.nan) for sample in sample_ids]

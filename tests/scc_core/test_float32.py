@@ -8,13 +8,23 @@ same tests of attacks and defenses allow no image to move.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pytest
 import torch
 
-from scc_core.attacks import FABT, PGD
+from scc_core.attacks import FABT, PGD, Attack
+from scc_core.batch import Batch
+from scc_core.components.component import Component
+from scc_core.cost import Cost
 from scc_core.defenses import defenses
+from scc_core.errors import ComponentError
+from scc_core.evaluation.evaluate import evaluate
+from scc_core.evaluation.threat import Threat
+from scc_core.models.base import VisionLanguageModel, ZeroShotModel
 from tests.scc_core.attacks.attack_setting import EPSILON, correct_setting, oracle_setting, published_fab
 from tests.scc_core.attacks.test_attack_contract import ATTACKS, VARIANTS
+from tests.scc_core.conftest import prompts
 from tests.scc_core.defenses.test_defense_contracts import build
 
 pytestmark = pytest.mark.numerics
@@ -71,3 +81,49 @@ def test_fab_breaks_what_the_published_code_breaks(epsilon, num_steps):
     assert int((standing[0] != standing[1]).sum()) <= 2
     # A slope next to 0 has another sign, or the projection's float32 sums differ.
     assert int(((found - published).abs().amax(dim=(1, 2, 3)) > 1e-3).sum()) <= 20
+
+
+class MeanColour(VisionLanguageModel):
+    """Embeds the mean colour; it takes large images at no cost."""
+
+    name, image_size, device, logit_scale = "mean colour", 336, torch.device("cpu"), 100.0
+
+    def encode_image(self, pixels):
+        return pixels.mean(dim=(2, 3)) - 0.5
+
+    def encode_text(self, texts):
+        return torch.eye(3)[: len(texts)]
+
+
+@pytest.mark.parametrize("radius", [0.5, 3.0, 10.0, 30.0])
+def test_a_euclidean_length_of_large_images_may_be_rounded_but_not_exceeded(radius):
+    model = ZeroShotModel(MeanColour(), prompts(3))
+    pixels = 0.45 + 0.1 * torch.rand(4, 3, 336, 336, generator=torch.Generator().manual_seed(0))
+    batch = Batch(pixels, torch.arange(4) % 3, torch.arange(4))
+    steps = PGD(norm="l2", num_steps=3, relative_step_size=1.0)
+    found = evaluate(
+        model, batch, threat=Threat(Component.of(steps), radius), defenses={"": UNDEFENDED}, keep_images=True
+    )
+    moved = (found.images.double() - pixels.double()).flatten(1).norm(dim=1)
+    assert float(moved.max()) <= radius * (1 + 1e-5)
+    with pytest.raises(
+        ComponentError, match=rf"broke its budget on sample 0: it moved by .* in l2 with epsilon {radius:g} "
+    ):
+        evaluate(model, batch, threat=Threat(Component.of(OneTooFar()), radius), defenses={"": UNDEFENDED})
+
+
+UNDEFENDED = Component("defense", "none")
+
+
+@dataclass(frozen=True)
+class OneTooFar(Attack):
+    """Moves by a ten-thousandth more than the radius."""
+
+    norm = "l2"
+
+    def perturb(self, model, pixels, labels, epsilon, noise):
+        direction = torch.full_like(pixels, pixels[0].numel() ** -0.5)
+        return pixels + 1.0001 * epsilon * direction
+
+    def nominal_cost(self, num_classes):
+        return Cost()
