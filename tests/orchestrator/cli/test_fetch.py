@@ -9,7 +9,9 @@ import signal
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import save
 
 from tests.miniatures.hub import running_hub
 from tests.orchestrator.console import SCRIPT, environment, sccbench, wait_for, write_grid
@@ -81,7 +83,7 @@ def test_a_run_fetches_what_it_lacks_and_measures_it(tmp_path):
 
 @pytest.mark.slow
 def test_a_killed_fetch_is_continued_by_the_next(tmp_path):
-    weights = os.urandom(24 * MEGABYTE)
+    weights = save({"filler": np.frombuffer(os.urandom(24 * MEGABYTE), np.uint8)})
     files = {"open_clip_config.json": json.dumps(CONFIG).encode(), "open_clip_model.safetensors": weights}
     blobs = tmp_path / "hf" / "hub" / "models--owner--large" / "blobs"
     with running_hub({"owner/large": files}) as hub:
